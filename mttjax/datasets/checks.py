@@ -1,0 +1,116 @@
+"""Checks of what comes from outside; every fault is an ``InputError``."""
+
+import numpy as np
+
+from mttjax.datasets.dataset import Source, Split
+from mttjax.errors import InputError
+
+__all__ = ["as_images", "as_labels", "as_split", "check_source"]
+
+
+def as_images(array: np.ndarray, what: str) -> np.ndarray:
+    """Returns uint8 images as [n, H, W, C]; [n, H, W] counts as greyscale.
+
+    Args:
+      array: the images, uint8.
+      what: how a message names them, such as ``"data.npz: x_train"``.
+
+    Raises:
+      InputError: another dtype, NaN, another shape.
+    """
+    if array.dtype != np.uint8:
+        raise InputError(f"{what}: {_dtype_fault(array)}")
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim == 4 and array.shape[-1] in (1, 3) and array.size:
+        return array
+    remedy = ""
+    if array.ndim == 4 and array.shape[1] in (1, 3):
+        remedy = "; the channels come first here: use x.transpose(0, 2, 3, 1)"
+    raise InputError(
+        f"{what} has shape {array.shape}; expected [n, height, width, channels] "
+        f"with 1 or 3 channels, or [n, height, width], and at least one image{remedy}"
+    )
+
+
+def _dtype_fault(array: np.ndarray) -> str:
+    fault = f"the images are {array.dtype}, expected uint8 with values 0 to 255"
+    if array.dtype.kind != "f" or not array.size:
+        return fault
+    if not np.isfinite(array).all():
+        return f"{fault}; they hold NaN or infinite values: repair or remove those images"
+    low, high = float(array.min()), float(array.max())
+    if low >= 0 and high <= 1:
+        return (
+            f"{fault}; the values lie in [0, 1]: multiply by 255 and cast, "
+            "(255 * x).round().astype('uint8')"
+        )
+    return f"{fault}; the values lie in [{low:g}, {high:g}]: scale to 0..255, round and cast"
+
+
+def as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarray:
+    """Returns integer labels as [n] int32.
+
+    Args:
+      array: the labels.
+      n_classes: K; the labels must lie in 0..K-1. None for the largest label plus one.
+      what: how a message names them.
+
+    Raises:
+      InputError: not integers, NaN, not one label an image, out of range.
+    """
+    if array.dtype.kind not in "iu":
+        fault = f"{what} holds {array.dtype}, expected integer labels"
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise InputError(f"{fault}; some are NaN: repair or remove those images")
+        raise InputError(f"{fault}: number the classes 0, 1, ... and cast to int32")
+    if array.ndim != 1:
+        raise InputError(
+            f"{what} has shape {array.shape}, expected [n]: use y.ravel() for [n, 1] "
+            "and y.argmax(-1) for one-hot labels"
+        )
+    top = np.iinfo(np.int32).max if n_classes is None else n_classes - 1
+    if array.size and (array.min() < 0 or array.max() > top):
+        raise InputError(
+            f"{what} has labels from {array.min()} to {array.max()}, expected 0 to {top}"
+        )
+    return array.astype(np.int32)
+
+
+def as_split(images: np.ndarray, labels: np.ndarray, n_classes: int | None, what: str) -> Split:
+    """Checks images and labels alone and together; see ``as_images`` and ``as_labels``.
+
+    Raises:
+      InputError: as those two, or the counts differ.
+    """
+    images = as_images(images, f"{what} images")
+    labels = as_labels(labels, n_classes, f"{what} labels")
+    if len(images) != len(labels):
+        raise InputError(f"{what}: {len(images)} images but {len(labels)} labels")
+    return Split(images, labels)
+
+
+def check_source(source: Source, where: str) -> None:
+    """Checks what concerns the whole set, after the wanted classes were chosen.
+
+    Raises:
+      InputError: fewer than two classes, a class without training images, no test
+        images, test images of another shape.
+    """
+    names, train, test = source
+    if len(names) < 2:
+        raise InputError(f"{where} has {len(names)} class ({', '.join(names)}), expected 2 or more")
+    counts = np.bincount(train.labels, minlength=len(names))
+    if not counts.all():
+        empty = [names[k] for k in np.flatnonzero(counts == 0)]
+        raise InputError(
+            f"{where}: no training image of {len(empty)} of the {len(names)} classes, "
+            f"the first is {empty[0]!r}: add images or leave the class out"
+        )
+    if not len(test.labels):
+        raise InputError(f"{where} has no test image of the chosen classes")
+    if train.images.shape[1:] != test.images.shape[1:]:
+        raise InputError(
+            f"{where}: training images are {train.images.shape[1:]}, "
+            f"test images {test.images.shape[1:]}; they must agree"
+        )

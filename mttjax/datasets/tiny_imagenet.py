@@ -1,0 +1,88 @@
+"""Tiny ImageNet in the layout of its own archive."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mttjax.datasets.dataset import Source
+from mttjax.datasets.folders import Listing, read_listings
+from mttjax.datasets.images import list_images
+from mttjax.datasets.splits import check_classes
+from mttjax.errors import InputError
+
+__all__ = ["read_tiny_imagenet"]
+
+_ARCHIVE_FOLDER = "tiny-imagenet-200"
+_ANNOTATIONS = "val/val_annotations.txt"
+
+
+def read_tiny_imagenet(folder: Path, *, resolution: int, classes: Sequence[int] | None) -> Source:
+    """Reads the unpacked archive; its validation images are the test set.
+
+    Args:
+      folder: the unpacked ``tiny-imagenet-200`` or the folder that holds it.
+      resolution: R of the images, [n, R, R, 3].
+      classes: indices into ``wnids.txt``, or None for all; only those are read.
+
+    Raises:
+      InputError: a file of the layout is missing or damaged, a class is empty, an
+        image cannot be read.
+    """
+    if (folder / _ARCHIVE_FOLDER).is_dir():
+        folder = folder / _ARCHIVE_FOLDER
+    wnids = _lines(folder, "wnids.txt")
+    kept = {wnids[k]: label for label, k in enumerate(check_classes(classes, len(wnids)))}
+    test = _validation(folder, wnids, kept)
+    training = _training(folder, kept)
+    return read_listings(_names(folder, kept), training, test, resolution)
+
+
+def _lines(folder: Path, name: str) -> list[str]:
+    try:
+        text = (folder / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"cannot read {folder / name}: {error}. Expected the unpacked {_ARCHIVE_FOLDER}.zip: "
+            f"wnids.txt, train/<wnid>/images/*.JPEG and {_ANNOTATIONS}"
+        ) from error
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _training(folder: Path, kept: Mapping[str, int]) -> Listing:
+    paths, labels = [], []
+    for wnid, label in kept.items():
+        images = folder / "train" / wnid / "images"
+        if not images.is_dir():
+            raise InputError(f"{images} is missing, but wnids.txt names {wnid}")
+        found = list_images(images)
+        paths += found
+        labels += [label] * len(found)
+    return Listing(paths, np.array(labels, np.int32))
+
+
+def _validation(folder: Path, wnids: Sequence[str], kept: Mapping[str, int]) -> Listing:
+    known, paths, labels = set(wnids), [], []
+    for line in _lines(folder, _ANNOTATIONS):
+        name, _, rest = line.partition("\t")
+        wnid = rest.partition("\t")[0]
+        if wnid not in known:
+            raise InputError(
+                f"{folder / _ANNOTATIONS} has {line!r}; expected an image and one of the classes "
+                "in wnids.txt, separated by tabs"
+            )
+        if wnid in kept:
+            # The name only: an annotation must not lead out of the folder.
+            paths.append(folder / "val" / "images" / Path(name).name)
+            labels.append(kept[wnid])
+    return Listing(paths, np.array(labels, np.int32))
+
+
+def _names(folder: Path, kept: Mapping[str, int]) -> tuple[str, ...]:
+    """The first word for each class from words.txt where that is there, else the wnid."""
+    words = {}
+    if (folder / "words.txt").is_file():
+        for line in _lines(folder, "words.txt"):
+            wnid, _, synonyms = line.partition("\t")
+            words[wnid] = synonyms.partition(",")[0].strip()
+    return tuple(words.get(wnid) or wnid for wnid in kept)

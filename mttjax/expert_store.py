@@ -1,0 +1,149 @@
+"""Expert trajectories on disk: one snapshot per expert and epoch, and a manifest.
+
+``<store>/0007/012.npz`` holds the parameters of expert 7 after epoch 12 (000 is the
+initialisation); ``manifest.json`` holds the recipe, versions and accuracies;
+``preprocessing.npz`` the arrays that the experts' images were normalised with.
+"""
+
+import datetime
+import importlib.metadata
+import re
+from pathlib import Path
+
+from mttjax.checkpoint import (
+    load_tree,
+    read_arrays,
+    read_json,
+    save_tree,
+    write_arrays,
+    write_json,
+)
+from mttjax.errors import InputError
+from mttjax.preprocessing import preprocessing_from_arrays
+
+__all__ = ["ExpertStore", "versions"]
+
+FORMAT = 1
+
+
+def versions():
+    """The versions that decide a result's bits, by package."""
+    packages = ("mttjax", "jax", "jaxlib", "flax", "optax", "numpy")
+    found = {}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+class ExpertStore:
+    """A folder of expert trajectories made by one recipe.
+
+    Args:
+      folder: where the store is, or is to be.
+
+    Attributes:
+      folder: its path.
+      manifest: the manifest as a dictionary; None before ``create``.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        path = self.folder / "manifest.json"
+        self.manifest = read_json(path) if path.exists() else None
+        if self.manifest is not None and self.manifest.get("format") != FORMAT:
+            raise InputError(
+                f"{path}: the store's format is {self.manifest.get('format')!r}, this version "
+                f"reads {FORMAT}; make a new store with --experts.folder"
+            )
+
+    def create(self, recipe, preprocessing):
+        """Begins the store, or checks that the one here was made by ``recipe``.
+
+        Args:
+          recipe: a flat dictionary of JSON values; everything that decides the snapshots.
+          preprocessing: ``Standardize`` or ``ZCA``.
+
+        Raises:
+          InputError: the store here was made by another recipe; the message says which
+            field differs.
+        """
+        if self.manifest is not None:
+            self.require(recipe)
+            return
+        write_arrays(self.folder / "preprocessing.npz", preprocessing._asdict())
+        self.manifest = {
+            "format": FORMAT,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "recipe": recipe,
+            "preprocessing": preprocessing.kind,
+            "versions": versions(),
+            "experts": {},
+        }
+        self._write_manifest()
+
+    def require(self, recipe):
+        """Raises ``InputError`` unless the store was made by ``recipe``, naming what differs."""
+        mine = self.manifest["recipe"]
+        names = sorted(set(mine) | set(recipe))
+        differing = [n for n in names if mine.get(n) != recipe.get(n)]
+        if differing:
+            listed = "; ".join(
+                f"{n} is {mine.get(n)!r} there and {recipe.get(n)!r} here" for n in differing
+            )
+            raise InputError(
+                f"{self.folder}: the experts here were trained by another recipe: {listed}. "
+                "Use those settings, or keep these experts elsewhere with --experts.folder"
+            )
+
+    @property
+    def preprocessing(self):
+        """``Standardize`` or ``ZCA``, with the arrays that the experts were trained with."""
+        arrays = read_arrays(self.folder / "preprocessing.npz")
+        return preprocessing_from_arrays(self.manifest["preprocessing"], arrays)
+
+    def snapshot_path(self, expert, epoch):
+        return self.folder / f"{expert:04d}" / f"{epoch:03d}.npz"
+
+    def save(self, expert, epoch, params, *, record):
+        """Writes a snapshot, then enters ``record`` (JSON values) for it in the manifest."""
+        save_tree(self.snapshot_path(expert, epoch), params)
+        entry = self.manifest["experts"].setdefault(f"{expert:04d}", {"epochs": []})
+        entry["epochs"] = [*entry["epochs"][:epoch], record]
+        self._write_manifest()
+
+    def load(self, expert, epoch, like):
+        """The parameters of an expert after an epoch, as NumPy arrays shaped like ``like``.
+
+        Raises:
+          InputError: no such snapshot, or a damaged one; the file is named.
+        """
+        path = self.snapshot_path(expert, epoch)
+        if not path.exists():
+            raise InputError(
+                f"{path}: no such snapshot; train this expert again: remove "
+                f"{path.parent} and run the train_experts command that made it"
+            )
+        return load_tree(path, like)
+
+    def epochs_done(self, expert):
+        """How many snapshots of an expert are whole, in unbroken order from epoch 0."""
+        if self.manifest is None:
+            return 0
+        entry = self.manifest["experts"].get(f"{expert:04d}", {"epochs": []})
+        done = 0
+        while done < len(entry["epochs"]) and self.snapshot_path(expert, done).exists():
+            done += 1
+        return done
+
+    def experts_with(self, last_epoch):
+        """The numbers of the experts that have every snapshot from 0 to ``last_epoch``."""
+        if self.manifest is None:
+            return []
+        numbers = [int(n) for n in self.manifest["experts"] if re.fullmatch(r"\d{4}", n)]
+        return sorted(n for n in numbers if self.epochs_done(n) > last_epoch)
+
+    def _write_manifest(self):
+        write_json(self.folder / "manifest.json", self.manifest)

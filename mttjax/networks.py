@@ -1,0 +1,169 @@
+"""Networks as pure functions of their parameters: ``apply(params, images) -> logits``.
+
+The ConvNet of the dataset-distillation papers (Gidaris & Komodakis, CVPR 2018, as
+used by MTT, CVPR 2022), with the initialisation of PyTorch's layers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mttjax.convolution import convolve
+from mttjax.errors import InputError
+
+__all__ = ["ConvNet", "Network", "NetworkSpec", "make_network", "parameter_count"]
+
+
+def _uniform(fan_in):
+    """PyTorch's default for the weight and the bias of a layer: uniform in ±1/√fan_in."""
+    bound = fan_in**-0.5
+
+    def init(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+class Convolution(nn.Module):
+    """A square convolution with bias; [B, H, W, C] -> [B, H', W', features]."""
+
+    features: int
+    size: int = 3
+    stride: int = 1
+    padding: int = 1
+
+    @nn.compact
+    def __call__(self, x):
+        init = _uniform(self.size**2 * x.shape[-1])
+        kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
+        bias = self.param("bias", init, (self.features,))
+        x = convolve(x, kernel.astype(x.dtype), stride=self.stride, padding=self.padding)
+        return x + bias.astype(x.dtype)[None, None, None]
+
+
+class InstanceNorm(nn.Module):
+    """Each image and channel to mean 0 and variance 1, then an affine map per channel.
+
+    A group norm with one group per channel. The variance is biased and taken in two
+    passes, as PyTorch does: flax's ``GroupNorm`` has another epsilon and by default
+    the one-pass variance, which loses digits.
+    """
+
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x):
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],)).astype(x.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],)).astype(x.dtype)
+        x = x - jnp.mean(x, axis=(1, 2), keepdims=True)
+        variance = jnp.mean(x * x, axis=(1, 2), keepdims=True)
+        factor = jax.lax.rsqrt(variance + self.epsilon) * scale[None, None, None]
+        return x * factor + bias[None, None, None]
+
+
+def average_pool(x, size=2):
+    """Means over ``size`` × ``size`` windows without overlap; a remainder is dropped."""
+    batch, height, width, channels = x.shape
+    height, width = height // size, width // size
+    x = x[:, : height * size, : width * size]
+    x = x.reshape(batch, height, size, width, size, channels)
+    return jnp.mean(x, axis=(2, 4))
+
+
+class Dense(nn.Module):
+    """[B, D] -> [B, features]."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x):
+        init = _uniform(x.shape[-1])
+        kernel = self.param("kernel", init, (x.shape[-1], self.features))
+        bias = self.param("bias", init, (self.features,))
+        return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)[None]
+
+
+class ConvNet(nn.Module):
+    """[convolution 3×3 → instance norm → ReLU → 2×2 average pool] × depth, then linear.
+
+    A one-channel 28×28 image gets padding 3 in the first convolution, so that every
+    pool halves evenly (28 → 32).
+    """
+
+    classes: int
+    depth: int = 3
+    width: int = 128
+
+    @nn.compact
+    def __call__(self, x):
+        for i in range(self.depth):
+            padding = 3 if i == 0 and x.shape[1:] == (28, 28, 1) else 1
+            x = Convolution(self.width, padding=padding, name=f"conv{i}")(x)
+            x = InstanceNorm(name=f"norm{i}")(x)
+            x = average_pool(nn.relu(x))
+        return Dense(self.classes, name="linear")(x.reshape(x.shape[0], -1))
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a distilled set and a store say of their network."""
+
+    name: str = "convnet"
+    """The architecture; only ``convnet`` so far."""
+    depth: int = 3
+    """Blocks of convolution, norm, ReLU and pool, each halving the image."""
+    width: int = 128
+    """Channels of every convolution."""
+
+
+class Network(NamedTuple):
+    """A network as two pure functions.
+
+    ``init(key) -> params``; ``apply(params, images [B, H, W, C]) -> logits [B, K]``.
+    """
+
+    init: Callable
+    apply: Callable
+
+
+def make_network(spec: NetworkSpec, image_shape, classes) -> Network:
+    """The network that ``spec`` describes, for images [H, W, C] and K classes.
+
+    Raises:
+      InputError: an unknown name, no classes to tell apart, or an image that ``depth``
+        halvings leave empty.
+    """
+    if spec.name != "convnet":
+        raise InputError(f"network.name is {spec.name!r}; known is 'convnet'")
+    if spec.depth < 1 or spec.width < 1 or classes < 2:
+        raise InputError(
+            f"a network needs depth and width of at least 1 and 2 classes, "
+            f"got depth {spec.depth}, width {spec.width}, {classes} classes"
+        )
+    side = min(image_shape[:2])
+    if side >> spec.depth < 1:
+        raise InputError(
+            f"network.depth {spec.depth} halves a {side}-pixel image away; "
+            f"at most {side.bit_length() - 1} fits"
+        )
+    module = ConvNet(classes, spec.depth, spec.width)
+    empty = jnp.zeros((1, *image_shape), jnp.float32)
+
+    def init(key):
+        return module.init(key, empty)["params"]
+
+    return Network(init, partial(_apply, module))
+
+
+def _apply(module, params, images):
+    return module.apply({"params": params}, images)
+
+
+def parameter_count(params) -> int:
+    """How many numbers a pytree of arrays holds."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,108 @@
+"""Matching training trajectories: the distance of a student's end to an expert's."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mttjax.unrolling import DERIVATIVES, unroll
+
+__all__ = ["MatchAux", "match_loss"]
+
+
+class MatchAux(NamedTuple):
+    """What ``match_loss`` saw on the way; none of it carries a gradient."""
+
+    losses: jax.Array
+    """[S] the student's cross entropy before each step."""
+    params: Any
+    """θ_S, the student's last parameters."""
+    distance: jax.Array
+    """[] Σ‖θ_S - θ*‖²."""
+    start_distance: jax.Array
+    """[] Σ‖θ_0 - θ*‖², the scale that the loss divides by."""
+
+
+def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=None, chunk=None,
+               derivative="mixed"):  # fmt: skip
+    """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², with θ_S reached by S steps on the synthetic images.
+
+    Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR
+    2022, equation 2, over all leaves of the parameters. With α = exp(log_lr),
+
+        θ_{i+1} = θ_i - α ∇_θ mean_b CE(apply(θ_i, augment(key_i, images[b])), labels[b]).
+
+    Pure and exact: the gradient goes through every step, and its activation memory does
+    not grow with S (see ``mttjax.unrolling``).
+
+    Args:
+      synthetic: ``Synthetic(images [N, H, W, C], labels [N, K], log_lr [])``, floating.
+      start: θ_0, a pytree of floating arrays, such as an expert's epoch s.
+      target: θ*, the same structure, the expert's epoch s + M.
+      apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``. It and ``augment``
+        must not close over values that are being differentiated.
+      batches: [S, B] integers in 0..N-1; see ``sample_batches``.
+      augment: ``augment(key, images) -> images``, such as ``mttjax.dsa`` with its
+        operations, or None.
+      key: a JAX random key for ``augment``.
+      chunk: images per piece of a minibatch, a divisor of B, or None.
+      derivative: ``mixed`` (default), ``checkpoint`` or ``plain``; the same derivative.
+
+    Returns:
+      (loss [], ``MatchAux``). If start equals target the loss is not finite.
+
+    Raises:
+      ValueError: trees that differ, wrong ranks, or settings out of range.
+    """
+    _check(synthetic, start, target, batches, augment, key, chunk, derivative)
+    params, losses = unroll(
+        synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
+        derivative=derivative,
+    )  # fmt: skip
+    distance = _squared_distance(params, target)
+    start_distance = _squared_distance(start, target)
+    aux = MatchAux(losses, params, distance, start_distance)
+    return distance / start_distance, jax.lax.stop_gradient(aux)
+
+
+def _squared_distance(a, b):
+    return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(jnp.square(x - y)), a, b)))
+
+
+def _check(synthetic, start, target, batches, augment, key, chunk, derivative):
+    images, labels, log_lr = synthetic
+    shapes = [jnp.shape(x) for x in (images, labels, log_lr)]
+    if [len(s) for s in shapes] != [4, 2, 0] or shapes[0][0] != shapes[1][0]:
+        raise ValueError(
+            "synthetic needs images [N, H, W, C], labels [N, K] and log_lr [], "
+            f"got shapes {shapes[0]}, {shapes[1]} and {shapes[2]}"
+        )
+    _check_trees(start, target)
+    if jnp.ndim(batches) != 2 or not jnp.issubdtype(batches.dtype, jnp.integer):
+        raise ValueError(
+            f"batches must be integers [S, B], got shape {jnp.shape(batches)} of {batches.dtype}: "
+            "make them with mttjax.sample_batches"
+        )
+    steps, batch = batches.shape
+    if steps < 1 or batch < 1:
+        raise ValueError(f"batches [S, B] must not be empty, got shape {(steps, batch)}")
+    if augment is not None and key is None:
+        raise ValueError("augment is given and key is None: pass a JAX random key")
+    if chunk is not None and (chunk < 1 or batch % chunk):
+        raise ValueError(f"chunk {chunk} does not divide the minibatch of {batch} images")
+    if derivative not in DERIVATIVES:
+        raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
+
+
+def _check_trees(start, target):
+    trees = [jax.tree.structure(t) for t in (start, target)]
+    if trees[0] != trees[1]:
+        raise ValueError(f"start and target must have one structure, got {trees[0]} and {trees[1]}")
+    for (path, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(start), jax.tree.leaves(target), strict=True
+    ):
+        if jnp.shape(a) != jnp.shape(b):
+            raise ValueError(
+                f"start and target differ at {jax.tree_util.keystr(path)}: "
+                f"{jnp.shape(a)} and {jnp.shape(b)}; are they of one network?"
+            )

@@ -1,0 +1,137 @@
+"""From uint8 pixels to the normalised space that networks see, and back."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+__all__ = ["STATISTICS", "ZCA", "Standardize", "fit_preprocessing", "preprocessing_from_arrays"]
+
+_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+STATISTICS = {
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
+    "tiny_imagenet": _IMAGENET,
+    "mnist": ((0.1307,), (0.3081,)),
+    "fashion_mnist": ((0.2861,), (0.3530,)),
+    "svhn_cropped": ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)),
+}
+"""Per-channel mean and standard deviation in [0, 1], as the papers use them."""
+
+ZCA_EPSILON = 0.1
+
+
+class Standardize(NamedTuple):
+    """(x - mean) / std per channel; mean and std [C] float32 in [0, 1] space."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    kind = "standardize"
+
+    def __call__(self, images):
+        """[..., H, W, C] uint8 -> float32, normalised."""
+        pixels = jnp.asarray(images, jnp.float32) / 255
+        return (pixels - self._like(self.mean, pixels)) / self._like(self.std, pixels)
+
+    def inverse(self, images):
+        """[..., H, W, C] normalised -> float32 with pixels in [0, 1], not clipped."""
+        return images * self._like(self.std, images) + self._like(self.mean, images)
+
+    @staticmethod
+    def _like(statistic, images):
+        return jnp.asarray(statistic).reshape((1,) * (images.ndim - 1) + (-1,))
+
+
+class ZCA(NamedTuple):
+    """x' = (x - mean) @ whiten over all D = H·W·C pixels; mean [D], the others [D, D] float32."""
+
+    mean: np.ndarray
+    whiten: np.ndarray
+    unwhiten: np.ndarray
+
+    kind = "zca"
+
+    def __call__(self, images):
+        """[..., H, W, C] uint8 -> float32, whitened."""
+        flat = jnp.asarray(images, jnp.float32).reshape(-1, self.mean.size) / 255
+        flat = _exact_product(flat - jnp.asarray(self.mean)[None], self.whiten)
+        return flat.reshape(images.shape)
+
+    def inverse(self, images):
+        """[..., H, W, C] whitened -> float32 with pixels in [0, 1], not clipped."""
+        flat = _exact_product(images.reshape(-1, self.mean.size), self.unwhiten)
+        return (flat + jnp.asarray(self.mean)[None]).reshape(images.shape)
+
+
+_KINDS = {cls.kind: cls for cls in (Standardize, ZCA)}
+
+
+def _exact_product(a, b):
+    # Accelerators multiply float32 in lower precision unless told not to.
+    return jnp.matmul(a, jnp.asarray(b), precision=lax.Precision.HIGHEST)
+
+
+def fit_preprocessing(kind, images, *, dataset=None):
+    """The preprocessing of a training set.
+
+    Args:
+      kind: ``standardize`` or ``zca``.
+      images: [n, H, W, C] uint8, the training images.
+      dataset: a name in ``STATISTICS`` takes the published numbers; otherwise mean and
+        standard deviation are those of ``images``.
+
+    Returns:
+      ``Standardize`` or ``ZCA``: callable on uint8, with ``inverse``.
+
+    Raises:
+      ValueError: an unknown kind, or no images.
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"preprocessing is one of {', '.join(_KINDS)}, got {kind!r}")
+    if len(images) == 0:
+        raise ValueError("preprocessing cannot be fitted to no images")
+    if kind == "zca":
+        return _fit_zca(images)
+    if dataset in STATISTICS:
+        return Standardize(*(np.asarray(s, np.float32) for s in STATISTICS[dataset]))
+    pixels = images.reshape(-1, images.shape[-1])
+    mean, std = (np.asarray(f(pixels, axis=0)) / 255 for f in (_mean64, _std64))
+    return Standardize(mean.astype(np.float32), np.maximum(std, 1 / 255).astype(np.float32))
+
+
+def _mean64(pixels, axis):
+    return pixels.mean(axis=axis, dtype=np.float64)
+
+
+def _std64(pixels, axis):
+    return pixels.std(axis=axis, dtype=np.float64)
+
+
+def _fit_zca(images):
+    """ZCA with W = U (S + .1)^(-1/2) Uᵀ from the unbiased covariance of [0, 1] pixels."""
+    flat = images.reshape(len(images), -1)
+    mean = flat.mean(axis=0, dtype=np.float64) / 255
+    covariance = np.zeros((flat.shape[1], flat.shape[1]))
+    for begin in range(0, len(flat), 4096):
+        centred = flat[begin : begin + 4096] / 255 - mean
+        covariance += centred.T @ centred
+    values, vectors = np.linalg.eigh(covariance / max(len(flat) - 1, 1))
+    roots = np.sqrt(np.maximum(values, 0) + ZCA_EPSILON)
+    whiten, unwhiten = ((vectors * r) @ vectors.T for r in (1 / roots, roots))
+    return ZCA(*(a.astype(np.float32) for a in (mean, whiten, unwhiten)))
+
+
+def preprocessing_from_arrays(kind, arrays):
+    """The inverse of ``(p.kind, p._asdict())``: how a preprocessing is stored.
+
+    Raises:
+      ValueError: an unknown kind, or arrays that are not those of that kind.
+    """
+    cls = _KINDS.get(kind)
+    if cls is None or set(arrays) != set(cls._fields):
+        raise ValueError(f"no preprocessing {kind!r} has the arrays {sorted(arrays)}")
+    return cls(**{name: np.asarray(a, np.float32) for name, a in arrays.items()})

@@ -1,0 +1,131 @@
+"""The convolution against ``lax.conv_general_dilated``, in float64, for every derivative."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import pytest
+from chex import assert_trees_all_close
+from jax import lax
+
+from mttjax.convolution import convolve
+
+FORMS = [  # H, W, kernel, stride, padding
+    (8, 8, 3, 1, 1),
+    (6, 7, 3, 1, 3),
+    (9, 8, 3, 2, 1),
+    (8, 8, 1, 2, 0),
+    (7, 9, 5, 1, 2),
+    (10, 7, 3, 3, 0),
+]
+
+
+def reference(x, w, stride, padding):
+    return lax.conv_general_dilated(
+        x,
+        w,
+        (stride, stride),
+        [(padding, padding)] * 2,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def operands(form, seed=0):
+    height, width, k, _, _ = form
+    keys = jax.random.split(jax.random.key(seed), 2)
+    x = jax.random.normal(keys[0], (3, height, width, 2), jnp.float64)
+    w = jax.random.normal(keys[1], (k, k, 2, 4), jnp.float64)
+    return x, w
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_value_and_gradients_equal_those_of_lax(form, x64):
+    *_, stride, padding = form
+    x, w = operands(form)
+
+    def energy(convolution):
+        return lambda x, w: jnp.sum(jnp.sin(convolution(x, w)))
+
+    ours = energy(lambda x, w: convolve(x, w, stride=stride, padding=padding))
+    theirs = energy(lambda x, w: reference(x, w, stride, padding))
+    assert_trees_all_close(ours(x, w), theirs(x, w), rtol=1e-12)
+    grads = [jax.grad(f, argnums=(0, 1)) for f in (ours, theirs)]
+    assert_trees_all_close(grads[0](x, w), grads[1](x, w), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS[:3])
+@pytest.mark.parametrize("inner", ["forward", "reverse"])
+def test_second_derivatives_equal_those_of_lax(form, inner, x64):
+    *_, stride, padding = form
+    (x, w), (dx, dw) = operands(form), operands(form, seed=1)
+
+    def second(convolution):
+        f = jax.grad(lambda x, w: jnp.sum(jnp.sin(convolution(x, w))), argnums=(0, 1))
+        if inner == "forward":
+            return jax.jvp(f, (x, w), (dx, dw))[1]
+        inner_product = lambda x, w: sum(  # noqa: E731
+            jnp.vdot(a, b) for a, b in zip(f(x, w), (dx, dw), strict=True)
+        )
+        return jax.grad(inner_product, argnums=(0, 1))(x, w)
+
+    ours = second(lambda x, w: convolve(x, w, stride=stride, padding=padding))
+    theirs = second(lambda x, w: reference(x, w, stride, padding))
+    assert_trees_all_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "axes", [p for p in itertools.product((0, 1, None), repeat=2) if p != (None, None)]
+)
+def test_vmap_of_the_gradient_equals_a_loop(axes, x64):
+    form = FORMS[2]
+    *_, stride, padding = form
+    x, w = operands(form)
+    batched = [
+        a if axis is None else jnp.stack([a, 2 * a, a - 1], axis)
+        for a, axis in zip((x, w), axes, strict=True)
+    ]
+    function = jax.value_and_grad(
+        lambda x, w: jnp.sum(jnp.sin(convolve(x, w, stride=stride, padding=padding))),
+        argnums=(0, 1),
+    )
+    take = lambda a, axis, i: a if axis is None else jnp.take(a, i, axis)  # noqa: E731
+    expected = [function(*map(take, batched, axes, (i, i))) for i in range(3)]
+    expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *expected)
+    assert_trees_all_close(jax.vmap(function, in_axes=axes)(*batched), expected, rtol=1e-11)
+
+
+def test_many_groups_run_in_a_loop_with_the_same_result(x64):
+    x, w = operands(FORMS[0])
+    scales = jnp.arange(1.0, 13.0)
+    ours = jax.vmap(lambda s: convolve(s * x, s * w, padding=1))(scales)
+    one = reference(x, w, 1, 1)
+    expected = scales[:, None, None, None, None] ** 2 * one[None]
+    assert_trees_all_close(ours, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_other_platforms_compile_the_plain_convolution(x64):
+    """What accelerators compile holds no transposes of ours, only XLA's own convolution."""
+    x, w = operands(FORMS[0])
+    exported = jax.export.export(
+        jax.jit(jax.grad(lambda w: jnp.sum(convolve(x, w, padding=1) ** 2))), platforms=["cuda"]
+    )(w)
+    text = exported.mlir_module()
+    plain = jax.export.export(
+        jax.jit(jax.grad(lambda w: jnp.sum(reference(x, w, 1, 1) ** 2))), platforms=["cuda"]
+    )(w).mlir_module()
+    count = lambda t, op: t.count(op)  # noqa: E731
+    assert count(text, "stablehlo.convolution") == count(plain, "stablehlo.convolution")
+    assert count(text, "stablehlo.reverse") == count(plain, "stablehlo.reverse")
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "message"),
+    [
+        ((2, 8, 8), (3, 3, 1, 1), r"\[B, H, W, C\]"),
+        ((2, 8, 8, 2), (3, 3, 1, 1), "channels"),
+        ((2, 2, 2, 1), (5, 5, 1, 1), "does not fit"),
+    ],
+)
+def test_operands_that_do_not_fit_are_refused(x, w, message):
+    with pytest.raises(ValueError, match=message):
+        convolve(jnp.zeros(x), jnp.zeros(w))

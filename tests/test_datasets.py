@@ -1,0 +1,130 @@
+"""``load_dataset``: settings, the digits, choosing classes, the validation split."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from mttjax.datasets import DATASET_NAMES, IMAGENET_SUBSETS, load_dataset
+from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
+from mttjax.datasets.splits import split_off
+from mttjax.errors import InputError
+
+
+def test_digits_are_uint8_and_complete():
+    digits = load_dataset("digits", validation=0)
+    assert (digits.image_shape, digits.n_classes, digits.name) == ((8, 8, 1), 10, "digits")
+    assert len(digits.train.labels) + len(digits.test.labels) == 1797
+    assert digits.train.images.dtype == np.uint8
+    assert digits.train.labels.dtype == digits.test.labels.dtype == np.int32
+    assert (digits.train.images.min(), digits.train.images.max()) == (0, 255)
+    assert digits.validation.images.shape == (0, 8, 8, 1)
+
+
+def test_digits_test_split_ignores_the_seed_and_is_stratified():
+    one, other = load_dataset("digits", seed=1), load_dataset("digits", seed=2)
+    np.testing.assert_array_equal(one.test.images, other.test.images)
+    share = np.bincount(one.test.labels) / np.bincount(
+        np.concatenate([one.train.labels, one.validation.labels, one.test.labels])
+    )
+    np.testing.assert_allclose(share, 0.25, atol=0.01)
+
+
+def test_validation_is_seeded_stratified_and_out_of_training():
+    whole = load_dataset("digits", validation=0)
+    one, again = load_dataset("digits", seed=3), load_dataset("digits", seed=3)
+    other = load_dataset("digits", seed=4)
+    np.testing.assert_array_equal(one.validation.images, again.validation.images)
+    assert not np.array_equal(one.validation.labels, other.validation.labels)
+    np.testing.assert_allclose(
+        np.bincount(one.validation.labels) / np.bincount(whole.train.labels), 0.1, atol=0.01
+    )
+    together = np.concatenate([one.train.images, one.validation.images])
+    assert sorted(map(bytes, together)) == sorted(map(bytes, whole.train.images))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_a_small_class_keeps_an_image_and_gives_one_when_it_has_two(size):
+    labels = np.repeat(np.arange(3, dtype=np.int32), size)
+    kept, held = split_off(labels, 0.1, np.random.default_rng(0))
+    assert np.bincount(labels[kept], minlength=3).min() >= 1
+    assert len(held) == (3 if size > 1 else 0)
+    np.testing.assert_array_equal(np.sort(np.concatenate([kept, held])), np.arange(3 * size))
+
+
+def test_classes_are_kept_and_renumbered_in_the_given_order():
+    whole = load_dataset("digits", validation=0)
+    some = load_dataset("digits", classes=(7, 0), validation=0)
+    assert some.class_names == ("7", "0")
+    np.testing.assert_array_equal(
+        some.test.images[some.test.labels == 0], whole.test.images[whole.test.labels == 7]
+    )
+    np.testing.assert_array_equal(
+        some.train.images[some.train.labels == 1], whole.train.images[whole.train.labels == 0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "cifar_10"}, r"unknown dataset 'cifar_10'; did you mean 'cifar10'\?.*arrays"),
+        ({"name": "zzz"}, "unknown dataset 'zzz'; Known: digits"),
+        ({"validation": 0.6}, "validation is 0.6, expected a fraction from 0 to 0.5"),
+        ({"validation": -0.1}, "validation is -0.1"),
+        ({"validation": float("nan")}, "validation is nan"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"resolution": 3}, "resolution is 3, expected a whole number from 4 to 1024"),
+        ({"resolution": 1025}, "resolution is 1025"),
+        ({"resolution": 32.0}, "resolution is 32.0"),
+        ({"resolution": 32}, "digits has images of 8x8 and is not resized"),
+        ({"classes": (3,)}, r"digits has 1 class \(3\), expected 2 or more"),
+        ({"classes": ()}, "digits has 0 class"),
+        ({"classes": (1, 1)}, "names a class twice"),
+        ({"classes": (1, 10)}, "classes has 10, but the indices go from 0 to 9"),
+        ({"classes": (0, -1)}, "classes has -1"),
+        ({"classes": (0, 1.0)}, "expected class indices"),
+        ({"classes": "01"}, "expected class indices"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        load_dataset(**{"name": "digits", **settings})
+
+
+@pytest.mark.parametrize("name", ["tiny_imagenet", "image_folder", "arrays"])
+def test_a_missing_or_wrong_place_is_named(name, tmp_path):
+    with pytest.raises(InputError, match=f"{name} needs a .*--data.dir"):
+        load_dataset(name, resolution=32)
+    with pytest.raises(InputError, match="does not exist"):
+        load_dataset(name, folder=tmp_path / "nowhere", resolution=32)
+    wrong = tmp_path
+    if name != "arrays":
+        wrong = tmp_path / "file"
+        wrong.touch()
+    with pytest.raises(InputError, match=f"{wrong} is not a f"):
+        load_dataset(name, folder=wrong, resolution=32)
+
+
+def test_the_digits_without_scikit_learn_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(InputError, match="pip install scikit-learn"):
+        load_dataset("digits")
+
+
+def test_known_names_and_tables():
+    assert set(DATASET_NAMES) == {
+        *("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn_cropped"),
+        *("tiny_imagenet", "image_folder", "arrays"),
+    }
+    assert len(IMAGENET_SUBSETS) == 6
+    assert all(len(set(v)) == 10 and max(v) < 1000 for v in IMAGENET_SUBSETS.values())
+    names = {name: entry.class_names for name, entry in CATALOGUE.items()}
+    assert [len(set(names[n])) for n in names] == [10, 10, 10, 100, 10]
+    assert names["fashion_mnist"][8:] == ("Bag", "Ankle boot")
+    assert names["cifar10"][1] == "automobile"
+    # The archive's own order: alphabetical, 20 superclasses of five.
+    assert names["cifar100"][:3] == ("apple", "aquarium_fish", "baby")
+    assert names["cifar100"][-2:] == ("woman", "worm")
+    assert CIFAR100_COARSE[:10] == (4, 1, 14, 8, 0, 6, 7, 7, 18, 3)
+    assert np.bincount(CIFAR100_COARSE).tolist() == [5] * 20

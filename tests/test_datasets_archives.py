@@ -1,0 +1,283 @@
+"""The official archives, in small."""
+
+import gzip
+import io
+import pickle
+import struct
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from mttjax.datasets import load_dataset
+from mttjax.datasets.catalogue import CIFAR100_COARSE
+from mttjax.errors import InputError
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+
+
+def load(name, folder, **settings):
+    return load_dataset(name, **{"folder": folder, "validation": 0, **settings})
+
+
+def idx(array):
+    return struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+def write_mnist(folder, pack=gzip.compress, ending=".gz"):
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = RNG.integers(0, 256, (60, 28, 28), np.uint8)
+    labels = (np.arange(60) % 10).astype(np.uint8)
+    for part, rows in (("train", slice(40)), ("t10k", slice(40, 60))):
+        (folder / f"{part}-images-idx3-ubyte{ending}").write_bytes(pack(idx(pixels[rows])))
+        (folder / f"{part}-labels-idx1-ubyte{ending}").write_bytes(pack(idx(labels[rows])))
+    return pixels[..., None], labels
+
+
+@pytest.mark.parametrize(
+    ("place", "pack", "ending"), [(".", gzip.compress, ".gz"), ("fashion_mnist", bytes, "")]
+)
+def test_idx_archives(tmp_path, place, pack, ending):
+    pixels, labels = write_mnist(tmp_path / place, pack, ending)
+    loaded = load("fashion_mnist", tmp_path)
+    assert loaded.class_names[:2] == ("T-shirt/top", "Trouser")
+    np.testing.assert_array_equal(loaded.train.images, pixels[:40])
+    np.testing.assert_array_equal(loaded.test.images, pixels[40:])
+    np.testing.assert_array_equal(loaded.test.labels, labels[40:])
+
+
+def test_the_sub_folder_goes_before_the_folder(tmp_path):
+    write_mnist(tmp_path)
+    pixels, _ = write_mnist(tmp_path / "mnist")
+    np.testing.assert_array_equal(load("mnist", tmp_path).train.images, pixels[:40])
+
+
+IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
+GREY = np.zeros((40, 28, 28), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (IMAGES, None, "has archives of mnist, but train-images-idx3-ubyte.gz is missing"),
+        (IMAGES, b"", "shorter than its header"),
+        (IMAGES, gzip.compress(idx(GREY))[:40], r"cannot read .*train-images"),
+        (IMAGES, gzip.compress(idx(GREY))[:-5] + b"12345", r"cannot read .*train-images"),
+        (IMAGES, gzip.compress(idx(GREY)[:-1]), "fewer bytes than its shape"),
+        (IMAGES, idx(GREY) + b"1", "more bytes than its shape"),
+        (IMAGES, b"<html>no such file</html>", "begins with 0x3c68746d, expected 0x803"),
+        (IMAGES, idx(GREY[0]), "begins with 0x802, expected 0x803"),
+        (IMAGES, struct.pack(">4I", 0x803, *[2**31] * 3), "it claims the shape"),
+        (IMAGES, idx(GREY[:39]), "39 images but 40 labels"),
+        (IMAGES, idx(np.zeros((40, 27, 28), np.uint8)), r"\(27, 28, 1\), not \(28, 28, 1\)"),
+        (IMAGES, idx(GREY[:0]), "at least one image"),
+        (LABELS, idx(np.arange(40, dtype=np.uint8)), "labels from 0 to 39, expected 0 to 9"),
+        (LABELS, idx(np.arange(40, dtype=np.uint8) % 9), "no training image of 1 of the 10"),
+    ],
+)
+def test_faults_of_idx_archives_are_named(tmp_path, name, content, message):
+    write_mnist(tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load("mnist", tmp_path)
+
+
+def write_tar(path, members):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def cifar_batches(n_classes, each):
+    """(images [n, 3072], labels) of the training batches and of the test batch."""
+    count = 6 if n_classes == 10 else 2
+    labels = np.arange(each, dtype=np.uint8) % n_classes
+    return [(RNG.integers(0, 256, (each, 3072), np.uint8), labels) for _ in range(count)]
+
+
+def binary_members(n_classes, batches):
+    if n_classes == 10:
+        names = [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]
+        names = [f"cifar-10-batches-bin/{name}.bin" for name in names]
+    else:
+        names = ["cifar-100-binary/train.bin", "cifar-100-binary/test.bin"]
+    coarse = np.array(CIFAR100_COARSE, np.uint8)
+    members = {}
+    for name, (pixels, labels) in zip(names, batches, strict=True):
+        columns = [labels[:, None], pixels]
+        if n_classes == 100:
+            columns.insert(0, coarse[labels][:, None])
+        members[name] = np.concatenate(columns, 1).tobytes()
+    return members
+
+
+class OldArray:
+    """Pickles as the archives do: NumPy 1 under Python 2, protocol 2."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __reduce__(self):
+        from numpy._core.multiarray import _reconstruct
+
+        state = (1, self.array.shape, self.array.dtype, False, self.array.tobytes())
+        return _reconstruct, (np.ndarray, (0,), b"b"), state
+
+
+def python_members(n_classes, batches):
+    members = {}
+    for name, (pixels, labels) in zip(binary_members(n_classes, batches), batches, strict=True):
+        key = b"labels" if n_classes == 10 else b"fine_labels"
+        batch = {b"data": OldArray(pixels), key: labels.tolist(), b"batch_label": b"small"}
+        old = name.replace("-bin/", "-py/").replace("-binary/", "-python/").removesuffix(".bin")
+        members[old] = pickle.dumps(batch, protocol=2).replace(b"numpy._core", b"numpy.core")
+    return members
+
+
+@pytest.mark.parametrize(("n_classes", "each"), [(10, 10), (100, 100)])
+@pytest.mark.parametrize("kind", ["binary", "python"])
+def test_cifar_archives(tmp_path, n_classes, each, kind):
+    batches = cifar_batches(n_classes, each)
+    members = (binary_members if kind == "binary" else python_members)(n_classes, batches)
+    write_tar(tmp_path / f"cifar-{n_classes}-{kind}.tar.gz", {"readme.html": b"", **members})
+    loaded = load(f"cifar{n_classes}", tmp_path)
+    pixels = np.concatenate([batch[0] for batch in batches[:-1]])
+    np.testing.assert_array_equal(
+        loaded.train.images, pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    )
+    np.testing.assert_array_equal(loaded.test.labels, batches[-1][1])
+    assert loaded.test.images.shape == (each, 32, 32, 3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"cifar-{n_classes}-{kind}.tar.gz"]
+
+
+def test_faults_of_cifar_archives_are_named(tmp_path):
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    members = binary_members(10, cifar_batches(10, 10))
+
+    def refused(message):
+        with pytest.raises(InputError, match=message):
+            load("cifar10", tmp_path)
+
+    write_tar(path, {**members, "cifar-10-batches-bin/test_batch.bin": b"12345"})
+    refused("test_batch.bin has 5 bytes, not a multiple of 3073")
+    write_tar(path, {**members, "cifar-10-batches-bin/test_batch.bin": b"\xff" * 3073})
+    refused("labels from 255 to 255, expected 0 to 9")
+    write_tar(path, {k: v for k, v in members.items() if "batch_4" not in k})
+    refused("lacks cifar-10-batches-bin/data_batch_4.bin")
+    write_tar(path, members)
+    path.write_bytes(path.read_bytes()[:50_000])
+    refused(r"cannot read .*cifar-10-binary|lacks")
+    path.write_bytes(b"<html>")
+    refused(r"cannot read .*cifar-10-binary")
+
+
+def test_a_link_in_the_archive_is_not_followed(tmp_path):
+    members = binary_members(10, cifar_batches(10, 10))
+    del members["cifar-10-batches-bin/test_batch.bin"]
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    write_tar(path, members)
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
+        link.type, link.linkname = tarfile.LNKTYPE, "cifar-10-batches-bin/data_batch_1.bin"
+        archive.addfile(link)
+    with pytest.raises(InputError, match=r"lacks .*test_batch.bin"):
+        load("cifar10", tmp_path)
+
+
+class Boom:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps({b"data": Boom(), b"labels": [0]}),
+        pickle.dumps({b"data": OldArray(np.zeros((1, 3072))), b"labels": [0]}, protocol=2),
+        pickle.dumps({b"data": [1], b"labels": [0]}),
+        pickle.dumps({b"data": OldArray(np.zeros((2, 3072), np.uint8)), b"labels": [0]}),
+        b"cos\nsystem\n(S'true'\ntR.",
+        pickle.dumps([1, 2]),
+        b"",
+    ],
+)
+def test_a_forged_pickle_is_refused_and_not_run(tmp_path, content):
+    members = python_members(10, cifar_batches(10, 10))
+    members["cifar-10-batches-py/test_batch"] = content
+    write_tar(tmp_path / "cifar-10-python.tar.gz", members)
+    with pytest.raises(InputError, match=r"test_batch is not a CIFAR batch"):
+        load("cifar10", tmp_path)
+
+
+def write_svhn(folder, n=20, **changed):
+    labels = 1 + np.arange(n, dtype=np.uint8)[:, None] % 10
+    content = {"X": RNG.integers(0, 256, (32, 32, 3, n), np.uint8), "y": labels, **changed}
+    for part in ("train", "test"):
+        savemat(folder / f"{part}_32x32.mat", content, do_compression=True)
+    return content
+
+
+def test_svhn_archives(tmp_path):
+    content = write_svhn(tmp_path)
+    loaded = load("svhn_cropped", tmp_path)
+    np.testing.assert_array_equal(loaded.train.images[3], content["X"][..., 3])
+    assert loaded.train.labels[:11].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"y": np.zeros((20, 1), np.uint8)}, "other things than the labels 1 to 10"),
+        ({"y": np.full((20, 1), np.nan)}, "other things than the labels 1 to 10"),
+        ({"y": np.ones((19, 1), np.uint8)}, "20 images but 19 labels"),
+        ({"X": np.zeros((20, 32, 32, 3), np.uint8)}, "X has shape"),
+        ({"X": np.zeros((32, 32, 3, 20))}, "the images are float64"),
+    ],
+)
+def test_faults_of_svhn_archives_are_named(tmp_path, changed, message):
+    write_svhn(tmp_path, **changed)
+    with pytest.raises(InputError, match=message):
+        load("svhn_cropped", tmp_path)
+
+
+def test_damaged_and_missing_svhn_archives_are_named(tmp_path, monkeypatch):
+    write_svhn(tmp_path)
+    path = tmp_path / "test_32x32.mat"
+    whole = path.read_bytes()
+    for content in (whole[:5000], b"MATLAB", b""):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"cannot read .*test_32x32.mat"):
+            load("svhn_cropped", tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"test_32x32.mat is missing"):
+        load("svhn_cropped", tmp_path)
+    path.write_bytes(whole)
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(InputError, match="pip install scipy"):
+        load("svhn_cropped", tmp_path)
+
+
+def test_what_is_nowhere_is_named_with_the_remedies(tmp_path):
+    with pytest.raises(InputError, match=r"cifar-10-binary.tar.gz or cifar-10-python.*--data.down"):
+        load("cifar10", tmp_path)
+    with pytest.raises(InputError, match=r"tfds/mnist .*--data.dir FOLDER"):
+        load_dataset("mnist")
+    with pytest.raises(InputError, match=r"nowhere does not exist; expected .*idx3-ubyte.gz"):
+        load("mnist", tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is not a folder"):
+        load("mnist", tmp_path / "file", download=True)

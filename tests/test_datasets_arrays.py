@@ -1,0 +1,110 @@
+"""The user's own ``.npz``."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from mttjax.datasets import load_dataset
+from mttjax.errors import InputError
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (12, 5, 6, 3), np.uint8)
+Y = np.arange(12) % 3
+GOOD = {"x_train": X, "y_train": Y, "x_test": X[:6], "y_test": Y[:6]}
+
+
+def load(tmp_path, validation=0, **arrays):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return load_dataset("arrays", folder=path, validation=validation)
+
+
+def test_arrays_come_back_as_they_are(tmp_path):
+    mine = load(tmp_path, **GOOD)
+    assert (mine.name, mine.class_names) == ("mine", ("0", "1", "2"))
+    assert mine.image_shape == (5, 6, 3)
+    np.testing.assert_array_equal(mine.train.images, X)
+    np.testing.assert_array_equal(mine.test.labels, Y[:6])
+    assert mine.test.labels.dtype == np.int32
+
+
+def test_other_names_grey_images_and_class_names(tmp_path):
+    mine = load(
+        tmp_path,
+        images=X[..., 0],
+        labels=Y.astype(np.uint8),
+        test_images=X[:3, ..., 0],
+        test_labels=Y[:3],
+        class_names=np.array(["cat", "dog", "owl"]),
+    )
+    assert mine.image_shape == (5, 6, 1)
+    assert mine.class_names == ("cat", "dog", "owl")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"y_test": None}, "has no y_test; it has x_test, x_train, y_train"),
+        ({"x_train": X / 255}, r"training images: the images are float64.*multiply by 255"),
+        ({"x_train": X * 1.0}, r"lie in \[0, 255\]: scale to 0..255, round and cast"),
+        ({"x_train": np.full(X.shape, np.nan)}, "NaN"),
+        ({"x_train": X.astype(np.int64)}, "are int64, expected uint8"),
+        ({"x_train": X.transpose(0, 3, 1, 2)}, r"\(12, 3, 5, 6\).*use x.transpose\(0, 2, 3, 1\)"),
+        ({"x_train": X.reshape(12, -1)}, r"shape \(12, 90\); expected \[n, height"),
+        ({"x_train": X[..., :2]}, "with 1 or 3 channels"),
+        ({"x_test": X[:0], "y_test": Y[:0]}, "at least one image"),
+        ({"x_test": X[:6, :4]}, r"training images are \(5, 6, 3\), test images \(4, 6, 3\)"),
+        ({"y_train": Y[:11]}, "12 images but 11 labels"),
+        ({"y_train": Y.astype(float)}, "holds float64, expected integer labels: number"),
+        ({"y_train": np.where(Y == 0, np.nan, Y)}, "some are NaN"),
+        ({"y_train": np.eye(3, dtype=int)[Y]}, r"shape \(12, 3\).*argmax"),
+        ({"y_train": Y - 1}, "labels from -1 to 1"),
+        ({"y_train": Y + 1}, "class 0 is empty"),
+        ({"y_train": Y + 2**40}, "labels from 1099511627776"),
+        ({"y_test": Y[:6] + 1}, "labels from 1 to 3, expected 0 to 2"),
+        ({"y_train": 0 * Y, "y_test": 0 * Y[:6]}, "has 1 class"),
+        ({"class_names": np.array(["a", "b"])}, "labels from 0 to 2, expected 0 to 1"),
+        ({"class_names": np.array(list("abcd"))}, "no training image of 1 of the 4.*'d'"),
+        ({"class_names": np.arange(3)}, "class_names is int64"),
+    ],
+)
+def test_faults_are_named(tmp_path, changed, message):
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, **{**GOOD, **changed})
+
+
+class Boom:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def test_no_pickle_is_run(tmp_path):
+    with pytest.raises(InputError, match="object arrays are not read"):
+        load(tmp_path, **{**GOOD, "y_train": np.array([Boom()])})
+    path = tmp_path / "plain.npz"
+    path.write_bytes(pickle.dumps(Boom()))
+    with pytest.raises(InputError, match="cannot read"):
+        load_dataset("arrays", folder=path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-200], lambda b: b"", lambda b: b[:300]])
+def test_a_damaged_file_is_named(tmp_path, damage):
+    load(tmp_path, **GOOD)
+    path = tmp_path / "mine.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"cannot read .*mine.npz"):
+        load_dataset("arrays", folder=path)
+
+
+def test_a_flipped_bit_and_a_plain_npy_are_refused(tmp_path):
+    load(tmp_path, **GOOD)
+    path = tmp_path / "mine.npz"
+    content = bytearray(path.read_bytes())
+    content[400] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="CRC"):
+        load_dataset("arrays", folder=path)
+    np.save(tmp_path / "x.npy", X)
+    with pytest.raises(InputError, match=r"Expected an .npz"):
+        load_dataset("arrays", folder=tmp_path / "x.npy")

@@ -1,0 +1,210 @@
+"""Folders of images, Tiny ImageNet's among them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mttjax.datasets import load_dataset
+from mttjax.errors import InputError
+
+
+def save(path, colour, size=(8, 8), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+def make_split(root, split, classes=("ant", "bee", "cat"), n=2, mode="RGB"):
+    for k, name in enumerate(classes):
+        for i in range(n):
+            value = 40 * k + i
+            save(
+                root / split / name / f"{i}.png", value if mode == "L" else (value,) * 3, mode=mode
+            )
+    return root
+
+
+def load(folder, resolution=8, validation=0, **settings):
+    return load_dataset(
+        "image_folder", folder=folder, resolution=resolution, validation=validation, **settings
+    )
+
+
+@pytest.mark.parametrize("test_name", ["test", "val"])
+def test_train_and_test_folders(tmp_path, test_name):
+    make_split(tmp_path, "train")
+    make_split(tmp_path, test_name, n=1)
+    loaded = load(tmp_path)
+    assert loaded.class_names == ("ant", "bee", "cat")
+    assert loaded.name == tmp_path.name
+    assert loaded.image_shape == (8, 8, 3)
+    assert loaded.train.images[:, 0, 0, 0].tolist() == [0, 1, 40, 41, 80, 81]
+    assert loaded.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert loaded.test.images[:, 0, 0, 0].tolist() == [0, 40, 80]
+
+
+def test_a_test_split_is_made_where_there_is_none(tmp_path):
+    make_split(tmp_path, ".", n=10)
+    (tmp_path / "README.md").write_text("not a class")
+    (tmp_path / "ant" / "Thumbs.db").write_text("not an image")
+    one, again, other = (load(tmp_path, seed=s) for s in (0, 0, 1))
+    assert np.bincount(one.test.labels).tolist() == [2, 2, 2]
+    assert np.bincount(one.train.labels).tolist() == [8, 8, 8]
+    np.testing.assert_array_equal(one.test.images, again.test.images)
+    assert not np.array_equal(one.test.images, other.test.images)
+
+
+def test_classes_choose_among_the_sorted_sub_folders_and_read_only_those(tmp_path):
+    make_split(tmp_path, "train")
+    make_split(tmp_path, "test")
+    (tmp_path / "train" / "bee" / "0.png").write_bytes(b"broken")
+    chosen = load(tmp_path, classes=(2, 0))
+    assert chosen.class_names == ("cat", "ant")
+    assert chosen.train.images[:, 0, 0, 0].tolist() == [80, 81, 0, 1]
+    assert chosen.train.labels.tolist() == [0, 0, 1, 1]
+
+
+def test_grey_stays_grey_unless_one_image_has_colour(tmp_path):
+    make_split(tmp_path, "train", mode="L")
+    make_split(tmp_path, "test", mode="L")
+    assert load(tmp_path).image_shape == (8, 8, 1)
+    save(tmp_path / "test" / "cat" / "x.png", (9, 8, 7))
+    coloured = load(tmp_path)
+    assert coloured.image_shape == (8, 8, 3)
+    assert coloured.test.images[-1, 0, 0].tolist() == [9, 8, 7]
+
+
+def test_the_centre_is_cut_out_and_resized(tmp_path):
+    make_split(tmp_path, "train")
+    make_split(tmp_path, "test")
+    wide = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 48, 3), np.uint8))
+    wide.save(tmp_path / "train" / "ant" / "0.png")
+    expected = wide.resize((24, 8), Image.Resampling.BILINEAR).crop((8, 0, 16, 8))
+    np.testing.assert_array_equal(load(tmp_path).train.images[0], np.asarray(expected))
+    assert load(tmp_path, resolution=20).train.images.shape == (6, 20, 20, 3)
+
+
+def test_palette_transparency_and_flat_test_folder_are_fine(tmp_path):
+    make_split(tmp_path, "train")
+    make_split(tmp_path, "val")
+    (tmp_path / "test").mkdir()
+    save(tmp_path / "train" / "ant" / "0.png", (1, 2, 3, 0), mode="RGBA")
+    Image.new("P", (8, 8)).save(tmp_path / "train" / "ant" / "1.png", transparency=b"\x00\x01")
+    assert len(load(tmp_path).test.labels) == 6
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    make_split(tmp_path, ".", classes=("car", "train"), n=5)
+    assert load(tmp_path).class_names == ("car", "train")
+
+
+@pytest.fixture
+def whole(tmp_path):
+    make_split(tmp_path, "train")
+    return make_split(tmp_path, "test")
+
+
+def test_missing_resolution_is_asked_for(whole):
+    with pytest.raises(InputError, match="image_folder needs a resolution"):
+        load(whole, resolution=None)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"no image", lambda b: b[:45], lambda b: b""])
+def test_an_unreadable_image_is_named(whole, damage):
+    path = whole / "train" / "bee" / "1.png"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"cannot read the image .*bee/1.png"):
+        load(whole)
+
+
+def test_a_format_that_runs_programs_is_not_opened(whole):
+    (whole / "train" / "ant" / "2.png").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9"
+    )
+    with pytest.raises(InputError, match=r"cannot read the image .*ant/2.png"):
+        load(whole)
+
+
+@pytest.mark.parametrize("limit", [40, 20])
+def test_a_decompression_bomb_is_refused(whole, monkeypatch, limit):
+    # 64 pixels: above the limit Pillow warns, above twice the limit it raises.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(InputError, match=r"ant/0.png is too large an image"):
+        load(whole)
+
+
+def test_sixteen_bits_are_refused(whole):
+    Image.new("I;16", (8, 8), 5000).save(whole / "train" / "ant" / "0.png")
+    with pytest.raises(InputError, match="convert it to 8 bits a channel"):
+        load(whole)
+
+
+def test_wrong_layouts_are_named(tmp_path):
+    with pytest.raises(InputError, match="has no sub-folder"):
+        load(tmp_path)
+    make_split(tmp_path, "train")
+    with pytest.raises(InputError, match="neither test/ nor val/"):
+        load(tmp_path)
+    make_split(tmp_path, "test", classes=("ant", "yak"))
+    with pytest.raises(InputError, match=r"test has the class 'yak', .*train has not"):
+        load(tmp_path)
+
+
+def test_empty_classes_and_single_classes_are_refused(whole):
+    with pytest.raises(InputError, match="1 class"):
+        load(whole, classes=(1,))
+    for image in (whole / "train" / "bee").iterdir():
+        image.unlink()
+    with pytest.raises(InputError, match=r"bee has no image .*an empty class"):
+        load(whole)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    root = tmp_path / "tiny-imagenet-200"
+    wnids = ("n02", "n01", "n03")
+    for k, wnid in enumerate(wnids):
+        for i in range(2):
+            save(root / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", (80 * k,) * 3, (64, 64))
+        save(root / "val" / "images" / f"val_{k}.JPEG", (80 * k,) * 3, (64, 64))
+    (root / "wnids.txt").write_text("\n".join(wnids) + "\n")
+    (root / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tshark\n")
+    notes = [f"val_{k}.JPEG\t{wnid}\t0\t0\t9\t9" for k, wnid in enumerate(wnids)]
+    (root / "val" / "val_annotations.txt").write_text("\n".join(notes) + "\n")
+    return root
+
+
+def test_tiny_imagenet_in_its_own_layout(tiny):
+    loaded = load_dataset("tiny_imagenet", folder=tiny, validation=0)
+    assert loaded.name == "tiny_imagenet"
+    assert loaded.class_names == ("shark", "goldfish", "n03")
+    assert loaded.train.images.shape == (6, 64, 64, 3)
+    assert loaded.test.images[:, 0, 0, 0].tolist() == [0, 80, 160]
+    assert loaded.test.labels.tolist() == [0, 1, 2]
+    some = load_dataset(
+        "tiny_imagenet", folder=tiny.parent, classes=(2, 0), resolution=16, validation=0.5
+    )
+    assert some.class_names == ("n03", "shark")
+    assert some.image_shape == (16, 16, 3)
+    assert some.test.images[:, 0, 0, 0].tolist() == [0, 160]
+    assert some.test.labels.tolist() == [1, 0]
+    assert some.validation.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("wnids.txt", None, r"cannot read .*wnids.txt.*tiny-imagenet-200.zip"),
+        ("val/val_annotations.txt", None, r"cannot read .*val_annotations.txt"),
+        ("val/val_annotations.txt", "val_0.JPEG n01\n", "separated by tabs"),
+        ("val/val_annotations.txt", "val_0.JPEG\tn99\n", "n99.*classes in wnids.txt"),
+        ("val/val_annotations.txt", "../../x.JPEG\tn01\n", r"val/images/x.JPEG"),
+        ("wnids.txt", "n01\nn02\nn03\nn04\n", "n04/images is missing, but wnids.txt names n04"),
+    ],
+)
+def test_faults_of_tiny_imagenet_are_named(tiny, name, text, message):
+    if text is None:
+        (tiny / name).unlink()
+    else:
+        (tiny / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_dataset("tiny_imagenet", folder=tiny)

@@ -1,0 +1,218 @@
+"""What TFDS prepares and reads, in small, without TensorFlow and without network."""
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import socket
+import struct
+import sys
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from mttjax.datasets import load_dataset, prepare_from_archives
+from mttjax.datasets.catalogue import CATALOGUE
+from mttjax.errors import InputError
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "default"))
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(self, address):
+        raise AssertionError(f"connects to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def write_idx(path, array):
+    head = struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape)
+    path.write_bytes(gzip.compress(head + array.tobytes()))
+
+
+@pytest.fixture
+def archives(tmp_path):
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    for part, n in (("train", 40), ("t10k", 20)):
+        write_idx(folder / f"{part}-images-idx3-ubyte.gz", RNG.integers(0, 256, (n, 28, 28), "u1"))
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", np.arange(n, dtype=np.uint8) % 10)
+    return folder
+
+
+def write_cifar100(folder):
+    records = RNG.integers(0, 256, (100, 3074), np.uint8)
+    records[:, 1] = np.arange(100)
+    with tarfile.open(folder / "cifar-100-binary.tar.gz", "w:gz") as archive:
+        for name in ("train", "test"):
+            info = tarfile.TarInfo(f"cifar-100-binary/{name}.bin")
+            info.size = records.nbytes
+            archive.addfile(info, io.BytesIO(records.tobytes()))
+
+
+def assert_same(one, other):
+    assert one.class_names == other.class_names
+    for part in ("train", "validation", "test"):
+        for a, b in zip(getattr(one, part), getattr(other, part), strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+
+
+@pytest.mark.usefixtures("offline")
+def test_prepared_and_archives_are_the_same_images_in_the_same_order(tmp_path, archives):
+    folder = prepare_from_archives("fashion_mnist", archives, tmp_path / "data")
+    assert folder == tmp_path / "data" / "fashion_mnist" / "3.0.1"
+    from_archives = load_dataset("fashion_mnist", folder=archives)
+    assert_same(load_dataset("fashion_mnist", folder=tmp_path / "data"), from_archives)
+    assert_same(load_dataset("fashion_mnist", folder=tmp_path / "data"), from_archives)
+    assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.usefixtures("offline")
+def test_tfds_reads_what_was_prepared_under_its_name_in_its_order(tmp_path, archives):
+    prepare_from_archives("mnist", archives, tmp_path / "default")
+    source = tfds.data_source("mnist", split="test", data_dir=tmp_path / "default", download=False)
+    test = load_dataset("mnist").test
+    order = sorted(range(20), key=lambda k: hashlib.md5(f"test{k}".encode()).digest())
+    assert order != list(range(20))
+    for record, k in zip(source, order, strict=True):
+        np.testing.assert_array_equal(record["image"], test.images[k])
+        assert record["label"] == test.labels[k]
+
+
+@pytest.mark.usefixtures("offline")
+def test_cifar100_has_tfds_features(tmp_path):
+    write_cifar100(tmp_path)
+    prepare_from_archives("cifar100", tmp_path, tmp_path / "data")
+    source = tfds.data_source("cifar100", split="train", data_dir=tmp_path / "data", download=False)
+    record = source[0]
+    key = int(record["id"].decode().removeprefix("train_"))
+    loaded = load_dataset("cifar100", folder=tmp_path / "data", validation=0)
+    np.testing.assert_array_equal(record["image"], loaded.train.images[key])
+    names = {part: source.dataset_info.features[part].names for part in ("label", "coarse_label")}
+    assert names["label"][key] == loaded.class_names[key]
+    assert record["coarse_label"] == names["coarse_label"].index("fish") or key != 1
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_broken_cache_is_written_anew_and_an_impossible_one_done_without(
+    tmp_path, archives, monkeypatch
+):
+    prepare_from_archives("mnist", archives, tmp_path / "data")
+    first = load_dataset("mnist", folder=tmp_path / "data")
+    (cache,) = (tmp_path / "cache" / "mttjax" / "datasets").iterdir()
+    whole = cache.read_bytes()
+    for damaged in (whole[:1000], b"", whole[:5000] + b"x" + whole[5001:]):
+        cache.write_bytes(damaged)
+        assert_same(load_dataset("mnist", folder=tmp_path / "data"), first)
+        assert len(cache.read_bytes()) == len(whole)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    assert_same(load_dataset("mnist", folder=tmp_path / "data"), first)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(archives / "train-images-idx3-ubyte.gz"))
+    assert_same(load_dataset("mnist", folder=tmp_path / "data"), first)
+
+
+@pytest.mark.usefixtures("offline")
+def test_faults_of_prepared_datasets_are_named(tmp_path, archives):
+    folder = prepare_from_archives("mnist", archives, tmp_path)
+    with pytest.raises(InputError, match=r"mnist/3.0.1 is there already"):
+        prepare_from_archives("mnist", archives, tmp_path)
+    shard = next(folder.glob("*train.array_record*"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cannot read .*3.0.1.*Remove that folder"):
+        load_dataset("mnist", folder=tmp_path)
+    info = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps({**info, "fileFormat": "tfrecord"}))
+    with pytest.raises(InputError, match=r"3.0.1 is damaged or in a format that only"):
+        load_dataset("mnist", folder=tmp_path)
+    (folder / "dataset_info.json").write_text("[")
+    with pytest.raises(InputError, match=r"3.0.1 is damaged"):
+        load_dataset("mnist", folder=tmp_path)
+
+
+def test_faults_of_preparing_are_named(tmp_path, archives):
+    with pytest.raises(InputError, match="'digits' cannot be prepared, only mnist"):
+        prepare_from_archives("digits", archives, tmp_path)
+    with pytest.raises(InputError, match=r"no archives of cifar10 in .*cifar-10-binary"):
+        prepare_from_archives("cifar10", archives, tmp_path)
+    (archives / "t10k-labels-idx1-ubyte.gz").write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"cannot read .*t10k-labels"):
+        prepare_from_archives("mnist", archives, tmp_path / "data")
+    assert not list((tmp_path / "data").glob("mnist/3*"))
+
+
+def test_without_tfds_the_rest_works_and_the_error_says_what_to_install(
+    tmp_path, archives, monkeypatch
+):
+    prepared = prepare_from_archives("mnist", archives, tmp_path / "data")
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    assert load_dataset("digits").n_classes == 10
+    assert len(load_dataset("mnist", folder=archives).test.labels) == 20
+    install = "pip install tensorflow-datasets importlib_resources"
+    with pytest.raises(InputError, match=f"reading {prepared} needs .*{install}"):
+        load_dataset("mnist", folder=tmp_path / "data")
+    with pytest.raises(InputError, match=install):
+        load_dataset("mnist", folder=tmp_path / "empty", download=True)
+    with pytest.raises(InputError, match=install):
+        prepare_from_archives("mnist", archives, tmp_path / "other")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def mirror(archives, monkeypatch):
+    """MNIST's catalogue entry with a local server in place of the official one."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=archives))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    local = {}
+    for role, archive in CATALOGUE["mnist"].archives.items():
+        content = (archives / archive.names[0]).read_bytes()
+        local[role] = archive._replace(
+            url=f"http://127.0.0.1:{server.server_port}/{archive.names[0]}",
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+    monkeypatch.setitem(CATALOGUE, "mnist", CATALOGUE["mnist"]._replace(archives=local))
+    yield local
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_download_is_prepared_and_then_read_offline(tmp_path, archives, mirror, capfd):
+    loaded = load_dataset("mnist", folder=tmp_path / "data", download=True)
+    assert_same(loaded, load_dataset("mnist", folder=archives))
+    assert (tmp_path / "data" / "mnist" / "3.0.1" / "dataset_info.json").is_file()
+    shutil.rmtree(tmp_path / "data" / "downloads")
+    shutil.rmtree(tmp_path / "cache")
+    assert_same(load_dataset("mnist", folder=tmp_path / "data", download=True), loaded)
+    assert capfd.readouterr().out == ""
+
+
+def test_a_download_with_another_checksum_is_refused(tmp_path, archives, mirror):
+    path = archives / mirror["t10k-labels"].names[0]
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(InputError, match=r"could not prepare mnist .*wrong checksum"):
+        load_dataset("mnist", folder=tmp_path / "data", download=True)
+    assert not list((tmp_path / "data").glob("mnist/3*"))
