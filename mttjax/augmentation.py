@@ -149,8 +149,11 @@ def _rotate(key, x, draws):
             weight = (1 - jnp.abs(row - i)) * (1 - jnp.abs(column - j))
             inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
             weight = jnp.where(inside, weight, 0)
-            corner = jnp.clip(i, 0, height - 1) * width + jnp.clip(j, 0, width - 1)
-            corner = corner.astype(jnp.int32).reshape(batch, -1, 1)
+            # In integers: a short float cannot number the pixels.
+            at_row, at_column = (
+                jnp.clip(a, 0, side - 1).astype(jnp.int32) for a, side in ((i, height), (j, width))
+            )
+            corner = (at_row * width + at_column).reshape(batch, -1, 1)
             total += weight.reshape(batch, -1, 1) * jnp.take_along_axis(flat, corner, axis=1)
     return total.reshape(x.shape)
 

@@ -14,7 +14,7 @@ from jax import lax
 
 from mttjax.unrolling import value_and_grad_in_chunks
 
-__all__ = ["TrainState", "accuracy", "cache_chunk", "make_epoch", "sgd"]
+__all__ = ["TrainState", "accuracy", "cache_chunk", "divisor_up_to", "make_epoch", "sgd"]
 
 CPU_CHUNK_PIXELS = 32 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
 
@@ -56,7 +56,7 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
         x, y = prepare(images[indices], labels[indices])
         if augment is not None:
             x = augment(key, x)
-        piece = None if chunk is None else _largest_divisor(len(indices), chunk)
+        piece = divisor_up_to(len(indices), chunk)
         loss, grads = value_and_grad_in_chunks(apply, state.params, x, y, piece)
         updates, kept = optimiser.update(grads, state.optimiser, state.params)
         params = jax.tree.map(lambda p, u: p - lr * u, state.params, updates)
@@ -88,7 +88,10 @@ def cache_chunk(image_shape, platform):
     return max(1, CPU_CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
 
 
-def _largest_divisor(n, limit):
+def divisor_up_to(n, limit):
+    """The largest divisor of ``n`` that is at most ``limit``; None for no limit."""
+    if limit is None:
+        return None
     return next(d for d in range(min(n, limit), 0, -1) if n % d == 0)
 
 

@@ -1,0 +1,127 @@
+"""A distilled set ↔ one ``.npz``; loading it needs nothing else."""
+
+import dataclasses
+import json
+
+import numpy as np
+
+from mttjax.checkpoint import read_arrays, write_arrays
+from mttjax.distilled.distilled_set import DistilledSet, require_field
+from mttjax.errors import InputError
+from mttjax.networks import NetworkSpec
+from mttjax.preprocessing import preprocessing_from_arrays
+
+__all__ = ["load_distilled", "save_distilled"]
+
+FORMAT = 1
+"""Rises with every change of the members or of ``NetworkSpec``'s fields."""
+
+_PREFIX = "preprocessing_"
+_TYPES = {
+    "lr": float,
+    "preprocessing": str,
+    "ops": list,
+    "network": dict,
+    "dataset": str,
+    "class_names": list,
+    "seed": int,
+    "settings": dict,
+    "versions": dict,
+}
+
+
+def save_distilled(path, distilled: DistilledSet):
+    """Writes the set as ``path``, an ``.npz``; equal sets give equal bytes.
+
+    Members: ``images``, ``labels``, ``preprocessing_*`` and ``metadata``, the rest as JSON.
+    Tuples among ``settings`` come back as lists.
+
+    Raises:
+      InputError: ``settings`` or ``versions`` hold what JSON cannot.
+    """
+    metadata = {
+        "format": FORMAT,
+        "lr": float(distilled.lr),
+        "preprocessing": distilled.preprocessing.kind,
+        "ops": list(distilled.ops),
+        "network": dataclasses.asdict(distilled.network),
+        "dataset": distilled.dataset,
+        "class_names": list(distilled.class_names),
+        "seed": int(distilled.seed),
+        "settings": distilled.settings,
+        "versions": distilled.versions,
+    }
+    try:
+        text = json.dumps(metadata, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: the distilled set's settings and versions should be JSON values ({error}); "
+            "turn paths and arrays into text and lists first"
+        ) from error
+    arrays = {"images": distilled.images, "labels": distilled.labels}
+    for name, array in distilled.preprocessing._asdict().items():
+        arrays[_PREFIX + name] = np.asarray(array, np.float32)
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_arrays(path, arrays | {"metadata": np.array(text)})
+
+
+def load_distilled(path) -> DistilledSet:
+    """Reads a set that ``save_distilled`` wrote; nothing else is needed.
+
+    Raises:
+      InputError: no such file, a damaged one, one of another format, or one whose members
+        are not those of a distilled set; the message names the file and the field.
+    """
+    arrays = read_arrays(path)
+    try:
+        return _from_arrays(arrays)
+    except InputError as error:
+        raise InputError(
+            f"{path}: {error}; is it a set that distill wrote? If so, make it again"
+        ) from error
+
+
+def _from_arrays(arrays):
+    members = {"images", "labels", "metadata"}
+    require_field(members <= set(arrays), "members", sorted(members), sorted(arrays))
+    metadata = _read_metadata(arrays["metadata"])
+    named = {n.removeprefix(_PREFIX): a for n, a in arrays.items() if n.startswith(_PREFIX)}
+    for name, array in named.items():
+        good = array.dtype == np.float32
+        require_field(good, f"preprocessing.{name}", "float32", str(array.dtype))
+    try:
+        metadata["preprocessing"] = preprocessing_from_arrays(metadata["preprocessing"], named)
+    except ValueError as error:
+        raise InputError(f"the distilled set's preprocessing: {error}") from error
+    for name in ("ops", "class_names"):
+        good = all(isinstance(item, str) for item in metadata[name])
+        require_field(good, name, "a list of text", metadata[name])
+        metadata[name] = tuple(metadata[name])
+    metadata["network"] = _network(metadata["network"])
+    return DistilledSet(images=arrays["images"], labels=arrays["labels"], **metadata)
+
+
+def _read_metadata(member):
+    good = member.dtype.kind == "U" and member.ndim == 0
+    require_field(good, "metadata", "one text", f"{member.dtype} {list(member.shape)}")
+    try:
+        metadata = json.loads(member.item())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the distilled set's metadata is not JSON ({error})") from error
+    require_field(isinstance(metadata, dict), "metadata", "a JSON object", type(metadata).__name__)
+    found = metadata.get("format")
+    require_field(found == FORMAT, "format", f"{FORMAT}, which this version of mttjax reads", found)
+    for name, kind in _TYPES.items():
+        value = metadata.get(name)
+        require_field(type(value) is kind, name, f"there, of type {kind.__name__}", value)
+    return {name: metadata[name] for name in _TYPES}
+
+
+def _network(record):
+    defaults = dataclasses.asdict(NetworkSpec())
+    expected = f"given by {sorted(defaults)}"
+    require_field(set(record) == set(defaults), "network", expected, sorted(record))
+    for name, default in defaults.items():
+        kind = type(default)
+        require_field(type(record[name]) is kind, f"network.{name}", kind.__name__, record[name])
+    return NetworkSpec(**record)

@@ -1,0 +1,160 @@
+"""How good a distilled set is: fresh networks trained on it, tested on real images.
+
+The protocol of MTT (Cazenavette et al., CVPR 2022): SGD at the set's own learned rate
+with momentum and weight decay, DSA, a tenfold drop of the rate with a fresh momentum
+after half the epochs, one test at the end. All networks are one compiled program.
+"""
+
+import dataclasses
+import itertools
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from mttjax.augmentation import dsa
+from mttjax.progress import progress_bar
+from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
+
+__all__ = ["Evaluation", "Evaluator", "Protocol"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How networks are trained on a distilled set."""
+
+    networks: int = 5
+    """How many fresh networks; mean and standard deviation are over them."""
+    epochs: int = 1001
+    """Passes over the set. The rate drops tenfold after epoch index epochs // 2 + 1."""
+    batch: int = 256
+    """Images per gradient step; the last partial batch of a pass is kept."""
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+
+class Evaluation(NamedTuple):
+    """Test accuracies in [0, 1], one per network and test set."""
+
+    accuracies: np.ndarray
+
+    @property
+    def mean(self):
+        return float(np.mean(self.accuracies))
+
+    @property
+    def std(self):
+        """The population standard deviation, as the papers report it."""
+        return float(np.std(self.accuracies))
+
+    def record(self):
+        """For JSON."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "networks": len(self.accuracies),
+            "accuracies": [float(a) for a in self.accuracies],
+        }
+
+
+class Evaluator:
+    """Trains fresh networks on sets of images; compiled once per size of set.
+
+    Args:
+      network: a ``Network``.
+      preprocessing: normalises the test images (uint8).
+      ops: the operations of DSA during training; empty for none.
+      tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
+      protocol: a ``Protocol``.
+      vectorise: train all networks in one ``vmap``; None: on accelerators. On a CPU they
+        run one after another, inside the same compiled program.
+    """
+
+    def __init__(self, network, preprocessing, ops, tests, protocol, *, vectorise=None):
+        if protocol.networks < 1 or protocol.epochs < 1:
+            raise ValueError(
+                f"an evaluation needs at least 1 network and 1 epoch, got {protocol.networks} "
+                f"networks and {protocol.epochs} epochs"
+            )
+        platform = jax.default_backend()
+        self.protocol = protocol
+        self._network = network
+        self._tests = {name: tuple(map(jnp.asarray, data)) for name, data in tests.items()}
+        self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
+        shape = next(iter(tests.values()))[0].shape[1:]
+        chunk = cache_chunk(shape, platform)
+        self._epoch = make_epoch(
+            network.apply,
+            self._optimiser,
+            prepare=lambda images, labels: (images, labels),
+            augment=partial(dsa, ops=tuple(ops)) if ops else None,
+            batch=protocol.batch,
+            chunk=chunk,
+        )
+        test = partial(accuracy, network.apply, preprocessing, chunk=chunk or 1000)
+        vectorise = platform != "cpu" if vectorise is None else vectorise
+        self._train = jax.jit(_over_networks(self._train_one, 2, vectorise), donate_argnums=0)
+        self._test = jax.jit(_over_networks(test, 1, vectorise))
+        self._init = jax.jit(jax.vmap(self._init_one))
+
+    def _init_one(self, key):
+        params = self._network.init(jax.random.fold_in(key, 0))
+        return TrainState(params, self._optimiser.init(params))
+
+    def _train_one(self, state, key, images, labels, lr, begin, end):
+        """Epochs ``begin`` to ``end`` - 1 of one network."""
+        drop = self.protocol.epochs // 2 + 2
+
+        def epoch(index, state):
+            keep = index != drop
+            kept = jax.tree.map(lambda m: m * keep, state.optimiser)
+            rate = jnp.where(index >= drop, 0.1, 1.0) * lr
+            state = TrainState(state.params, kept)
+            return self._epoch(state, jax.random.fold_in(key, index + 1), images, labels, rate)[0]
+
+        return lax.fori_loop(begin, end, epoch, state)
+
+    def __call__(self, images, labels, lr, *, seed, title="evaluation", pieces=20):
+        """Trains ``protocol.networks`` networks on a set and tests each once, at the end.
+
+        Args:
+          images: [N, H, W, C] float, normalised.
+          labels: [N, K] probabilities.
+          lr: the rate α, such as the one learned with the set.
+          seed: decides initialisations, orders and augmentations.
+          title: for the progress bar.
+          pieces: the epochs are run in so many calls, for the bar to move.
+
+        Returns:
+          name of the test set -> ``Evaluation``.
+        """
+        images, labels = jnp.asarray(images, jnp.float32), jnp.asarray(labels, jnp.float32)
+        keys = jax.random.split(jax.random.key(seed), self.protocol.networks)
+        states = self._init(keys)
+        epochs = self.protocol.epochs
+        ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
+        with progress_bar(title, epochs) as bar:
+            for begin, end in itertools.pairwise(ends):
+                states = self._train(states, keys, images, labels, lr, begin, end)
+                jax.block_until_ready(states)
+                bar.advance(int(end - begin))
+        return {
+            name: Evaluation(np.asarray(self._test(states.params, *data)))
+            for name, data in self._tests.items()
+        }
+
+
+def _over_networks(function, stacked, vectorise):
+    """``function`` of one network for many: the first ``stacked`` arguments have their axis."""
+
+    def run(*args):
+        if vectorise:
+            axes = (0,) * stacked + (None,) * (len(args) - stacked)
+            return jax.vmap(function, in_axes=axes)(*args)
+        shared = args[stacked:]
+        return lax.map(lambda mine: function(*mine, *shared), args[:stacked])
+
+    return run

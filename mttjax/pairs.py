@@ -1,0 +1,80 @@
+"""(start, target) pairs from an expert store, read ahead of their use."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from mttjax.errors import InputError
+
+__all__ = ["Pair", "PairSource"]
+
+MEMORY_LIMIT = 2 * 2**30  # bytes of snapshots kept; more than this is read again when drawn
+
+
+class Pair(NamedTuple):
+    """An expert's parameters at epoch s and at s + M, and which they are."""
+
+    start: dict
+    target: dict
+    expert: int
+    epoch: int
+
+
+class PairSource:
+    """The pair of every outer step, drawn from ``[seed, step]`` alone.
+
+    Args:
+      store: an ``ExpertStore``.
+      like: a pytree of ``jax.ShapeDtypeStruct``: the network's parameters.
+      expert_epochs: M, epochs from start to target.
+      max_start: T⁺, start epochs are drawn from 0 to T⁺ - 1.
+      experts: E, how many experts to use; None: all that have the epochs needed.
+      seed: of the run.
+
+    Raises:
+      InputError: fewer experts than needed have epoch T⁺ - 1 + M.
+    """
+
+    def __init__(self, store, like, *, expert_epochs, max_start, experts, seed):
+        last = max_start - 1 + expert_epochs
+        ready = store.experts_with(last)
+        if len(ready) < (experts or 1):
+            raise InputError(
+                f"{store.folder}: {len(ready)} experts there have epoch {last} "
+                f"(max_start {max_start} - 1 + expert_epochs {expert_epochs}), "
+                f"{experts or 'at least 1'} needed"
+            )
+        self.experts = ready[:experts] if experts else ready
+        self._store, self._like = store, like
+        self._expert_epochs, self._max_start, self._seed = expert_epochs, max_start, seed
+        bytes_each = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
+        self._keep = bytes_each * len(self.experts) * (last + 1) <= MEMORY_LIMIT
+        self._kept = {}
+
+    def draw(self, step):
+        """The pair of outer step ``step``."""
+        rng = np.random.default_rng([self._seed, step])
+        expert = self.experts[rng.integers(len(self.experts))]
+        epoch = int(rng.integers(self._max_start))
+        target = epoch + self._expert_epochs
+        return Pair(self._load(expert, epoch), self._load(expert, target), expert, epoch)
+
+    def _load(self, expert, epoch):
+        if (expert, epoch) in self._kept:
+            return self._kept[expert, epoch]
+        params = self._store.load(expert, epoch, self._like)
+        if self._keep:
+            self._kept[expert, epoch] = params
+        return params
+
+    def ahead(self, first, last, depth=2):
+        """Yields the pairs of steps ``first`` to ``last`` - 1, ``depth`` of them read ahead."""
+        with ThreadPoolExecutor(1, thread_name_prefix="pairs") as pool:
+            waiting = []
+            for step in range(first, last + depth):
+                if step < last:
+                    waiting.append(pool.submit(self.draw, step))
+                if step >= first + depth and waiting:
+                    yield waiting.pop(0).result()

@@ -1,0 +1,188 @@
+"""A run's metrics over its steps, and the experts' accuracies over their epochs, as PNGs."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from mttjax.checkpoint import atomically
+from mttjax.errors import InputError
+
+__all__ = ["read_metrics", "save_curves", "save_expert_curves"]
+
+_BLUE, _PALE = "#2563ab", "#b9cfe6"
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a8f98",
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.color": "#e6e8eb",
+    "lines.linewidth": 1.5,
+}
+
+
+def read_metrics(path):
+    """The records of a run's ``metrics.jsonl``, in the order of the file.
+
+    Returns:
+      A list of dictionaries. A last line that a kill cut off is left out.
+
+    Raises:
+      InputError: no such file, or a line before the last that is not a JSON object with a step.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; it is there once a run has begun") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            record["step"] + 0  # a KeyError or TypeError below unless there is a number
+            records.append(record)
+        except (ValueError, TypeError, KeyError) as error:
+            if number < len(lines):
+                raise InputError(
+                    f"{path}: line {number} is not a JSON object with a step ({error}); remove it"
+                ) from error
+    return records
+
+
+def save_curves(path, metrics_path) -> Path:
+    """Draws a run: loss, student's learning rate, validation accuracy and time per step.
+
+    Args:
+      path: the PNG, written atomically; equal metrics give equal bytes.
+      metrics_path: the run's ``metrics.jsonl``; what it lacks is left blank.
+
+    Returns:
+      ``path``.
+
+    Raises:
+      InputError: what ``read_metrics`` raises.
+    """
+    records = read_metrics(metrics_path)
+    with _figure(path, (9.6, 6.4), 2, 2) as axes:
+        (loss, rate), (accuracy, seconds) = axes
+        _draw_series(loss, records, "loss", "trajectory loss")
+        _draw_series(rate, records, "lr", "learned rate α, log scale", smooth=False, log=True)
+        _draw_evaluations(accuracy, records)
+        _draw_series(seconds, records, "seconds", "seconds per step", outliers=False)
+        for panel in axes.flat:
+            panel.set_xlabel("step")
+            panel.xaxis.get_major_locator().set_params(integer=True)
+    return Path(path)
+
+
+def save_expert_curves(path, manifest) -> Path:
+    """Draws every expert's test accuracy over its epochs, and their mean.
+
+    Args:
+      path: the PNG, written atomically.
+      manifest: an ``ExpertStore``'s manifest.
+
+    Returns:
+      ``path``.
+
+    Raises:
+      InputError: no expert has an epoch yet.
+    """
+    curves = [
+        {e: r["test_accuracy"] for e, r in enumerate(x["epochs"]) if "test_accuracy" in r}
+        for x in (manifest or {}).get("experts", {}).values()
+    ]
+    epochs = sorted(set().union(*curves))
+    if not epochs:
+        raise InputError("no expert has finished an epoch; run train_experts first")
+    mean = [100 * np.mean([c[epoch] for c in curves if epoch in c]) for epoch in epochs]
+    with _figure(path, (6.4, 4), 1, 1) as axes:
+        panel = axes[0, 0]
+        for curve in curves:
+            panel.plot(list(curve), [100 * a for a in curve.values()], color=_PALE, linewidth=0.8)
+        panel.plot(epochs, mean, color=_BLUE, marker="o", markersize=3)
+        panel.set_title(f"test accuracy of {len(curves)} experts and their mean, %")
+        panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def _figure(path, size, rows, columns):
+    """Axes [rows, columns] that are written as ``path`` when the block ends."""
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", _STYLE]):
+        figure = Figure(size, dpi=140, layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        yield figure.subplots(rows, columns, squeeze=False)
+        with atomically(path) as file:
+            figure.savefig(file, format="png", metadata={"Software": None})
+
+
+def _draw_series(axes, records, name, title, *, smooth=True, log=False, outliers=True):
+    axes.set_title(title)
+    pairs = [(r["step"], r[name]) for r in records if isinstance(r.get(name), int | float)]
+    if not pairs:
+        _say(axes, "not recorded")
+        return
+    steps, values = np.array(pairs, float).T
+    values[~np.isfinite(values)] = np.nan
+    if not outliers and np.isfinite(values).any():  # compiling makes the first step a long one
+        values[values > 5 * np.nanmedian(values)] = np.nan
+        axes.set_ylim(0, 1.3 * np.nanmax(values) or 1)
+    if log:
+        values[values <= 0] = np.nan
+        _log_scale(axes, values)
+    window = max(1, len(values) // 40) if smooth else 1
+    if window > 1:
+        axes.plot(steps, values, color=_PALE, linewidth=0.7)
+    # A point is seen where a line of one step is not.
+    marker = "o" if len(values) == 1 else None
+    axes.plot(steps, _smoothed(values, window), color=_BLUE, marker=marker)
+
+
+def _smoothed(values, window):
+    """Means over the ``window`` values before and after, those that are NaN left out."""
+    kernel = np.ones(2 * window - 1)
+    known = np.isfinite(values)
+    counts = np.convolve(known, kernel, "full")[window - 1 :][: len(values)]
+    sums = np.convolve(np.where(known, values, 0), kernel, "full")[window - 1 :][: len(values)]
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _draw_evaluations(axes, records):
+    axes.set_title("validation accuracy, %")
+    found = [(r["step"], r["evaluation"]) for r in records if r.get("evaluation")]
+    if not found:
+        _say(axes, "not evaluated yet")
+        return
+    steps = [step for step, _ in found]
+    mean, std = (np.array([100 * e.get(n, 0) for _, e in found]) for n in ("mean", "std"))
+    axes.fill_between(steps, mean - std, mean + std, color=_PALE, alpha=0.6, linewidth=0)
+    axes.plot(steps, mean, color=_BLUE, marker="o", markersize=3.5)
+    best = int(np.argmax(mean))
+    label = f"best {mean[best]:.1f} at step {steps[best]}"
+    axes.text(0.98, 0.04, label, transform=axes.transAxes, ha="right", color="#464a52")
+
+
+def _log_scale(axes, values):
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
+    axes.set_yscale("log")
+    known = values[np.isfinite(values)]
+    if known.size and known.max() < 10 * known.min():
+        # Within a decade the ticks of a log axis are one or none.
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _say(axes, text):
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#8a8f98")
+    axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+    axes.grid(False)

@@ -1,0 +1,51 @@
+"""From normalised images to the pixels of a picture of them: three views."""
+
+import numpy as np
+
+from mttjax.errors import InputError
+
+__all__ = ["view"]
+
+
+def view(images, *, clip=None, preprocessing=None):
+    """What of the images a picture shows.
+
+    Args:
+      images: [N, H, W, C] with 1 or 3 channels; uint8 are shown as they are, others must
+        be finite.
+      clip: None, or how many standard deviations about the mean of all values to keep
+        (the official code of MTT keeps 2.5).
+      preprocessing: its ``inverse`` makes pixels of the images, clipped to [0, 1]. Without
+        it the values are spread over the whole range, the least of all black.
+
+    Returns:
+      [N, H, W, 3] uint8.
+
+    Raises:
+      InputError: other shapes, values that are not finite, or both ``clip`` and
+        ``preprocessing``.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.size == 0:
+        raise InputError(f"a grid shows images [N, H, W, 1 or 3], got {list(images.shape)}")
+    if clip is not None and preprocessing is not None:
+        raise InputError("a grid is clipped or shows pixels; give clip or preprocessing, not both")
+    if images.dtype != np.uint8:
+        if not np.isfinite(images).all():
+            raise InputError("the images have values that are not finite; the run has diverged")
+        shown = _pixels(images, preprocessing) if preprocessing else _spread(images, clip)
+        images = np.rint(shown * 255).astype(np.uint8)
+    return np.repeat(images, 3 // images.shape[-1], axis=-1)
+
+
+def _pixels(images, preprocessing):
+    return np.clip(np.asarray(preprocessing.inverse(images)), 0, 1)
+
+
+def _spread(images, clip):
+    values = images.astype(np.float64)
+    if clip is not None:
+        mean, reach = values.mean(), clip * values.std()
+        values = np.clip(values, mean - reach, mean + reach)
+    values -= values.min()
+    return values / (values.max() or 1)

@@ -1,0 +1,154 @@
+"""How good sets are beside random real images: the evaluator on everything a run kept."""
+
+import dataclasses
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from mttjax.datasets import load_dataset
+from mttjax.distilled import load_distilled
+from mttjax.errors import InputError
+from mttjax.evaluating import Evaluator
+from mttjax.expert_store import versions
+from mttjax.networks import make_network
+from mttjax.synthetic import initial_images, one_hot_labels
+
+__all__ = ["KINDS", "evaluate_set", "evaluate_sets", "load_sets", "random_real", "real_data_of"]
+
+KINDS = {
+    "last": "last",
+    "best": "best on validation",
+    "best_on_test": "best on test (paper's protocol)",
+}
+"""The sets that a run keeps, and what tables call them."""
+
+
+def load_sets(path):
+    """The sets of a run's folder, or the one set of an ``.npz``: name -> ``DistilledSet``.
+
+    Raises:
+      InputError: nothing there, or not a distilled set.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return {path.stem: load_distilled(path)}
+    found = {name: path / f"{kind}.npz" for kind, name in KINDS.items()}
+    sets = {name: load_distilled(file) for name, file in found.items() if file.exists()}
+    if not sets:
+        raise InputError(f"{path}: no distilled set there; make one with bin/distill")
+    return sets
+
+
+def real_data_of(distilled, *, folder=None, download=False):
+    """The real images that a set was distilled from, split as for its own run.
+
+    Args:
+      distilled: a ``DistilledSet``.
+      folder: as ``load_dataset``.
+      download: as ``load_dataset``.
+    """
+    data = distilled.settings.get("data", {})
+    return load_dataset(
+        distilled.dataset,
+        folder=folder,
+        download=download,
+        resolution=data.get("resolution"),
+        classes=data.get("classes"),
+        validation=data.get("validation", 0.1),
+        seed=distilled.seed,
+    )
+
+
+def evaluate_sets(sets, dataset, protocol, *, seed=0, with_random=True):
+    """Evaluates distilled sets, and as many random real images.
+
+    Args:
+      sets: name -> ``DistilledSet``, all of one dataset and size.
+      dataset: their ``Dataset``.
+      protocol: a ``Protocol``.
+      seed: decides the networks and the random images.
+      with_random: evaluate random real images too.
+
+    Returns:
+      The results, ready for JSON: a row per set, and when, where and with what.
+    """
+    sets = dict(sets)
+    if with_random:
+        sets["random real images"] = random_real(next(iter(sets.values())), dataset, seed=seed)
+    rows = {}
+    for name, distilled in sets.items():
+        score = evaluate_set(distilled, dataset, protocol, seed=seed, title=name)
+        step = distilled.settings.get("step")
+        rows[name] = score.record() | {"lr": distilled.lr, "step": step, "ipc": distilled.ipc}
+    return {
+        "rows": rows,
+        "epochs": protocol.epochs,
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+
+
+def evaluate_set(distilled, dataset, protocol, *, seed=0, title="evaluating"):
+    """Trains fresh networks on a distilled set, from all that the set itself says.
+
+    Args:
+      distilled: a ``DistilledSet``.
+      dataset: the ``Dataset`` whose test set is used; it must be the set's own.
+      protocol: a ``Protocol``.
+      seed: decides the networks.
+      title: for the progress bar.
+
+    Returns:
+      ``Evaluation``.
+
+    Raises:
+      InputError: the images or classes of ``dataset`` are not those of the set.
+    """
+    _check_same_data(distilled, dataset)
+    shape = distilled.images.shape[1:]
+    network = make_network(distilled.network, shape, len(distilled.class_names))
+    tests = {"test": dataset.test}
+    evaluator = Evaluator(network, distilled.preprocessing, distilled.ops, tests, protocol)
+    scores = evaluator(distilled.images, distilled.labels, distilled.lr, seed=seed, title=title)
+    return scores["test"]
+
+
+def _check_same_data(distilled, dataset):
+    mine = (distilled.images.shape[1:], tuple(distilled.class_names))
+    theirs = (dataset.test.images.shape[1:], tuple(dataset.class_names))
+    if mine != theirs:
+        raise InputError(
+            f"the set was distilled from {distilled.dataset} with images {mine[0]} of "
+            f"{len(mine[1])} classes, but {dataset.name} has {theirs[0]} and {len(theirs[1])} "
+            "classes (or others): give its own data with --data.dataset and --data.dir"
+        )
+
+
+def random_real(distilled, dataset, *, seed, lr=0.01):
+    """A set of random real images as many as ``distilled`` has, used in the same way.
+
+    The rate is the usual one of selected real images, which learn none.
+    """
+    images, labels = dataset.train
+    rng = np.random.default_rng([seed, distilled.ipc, 1])
+    classes = len(dataset.class_names)
+    chosen = initial_images(rng, distilled.ipc, images, labels, classes)
+    return dataclasses.replace(
+        distilled,
+        images=np.asarray(distilled.preprocessing(images[chosen])),
+        labels=one_hot_labels(distilled.ipc, classes),
+        lr=lr,
+        seed=seed,
+        settings={"method": "random"},
+    )
+
+
+def hardware():
+    """What this ran on, in words: the device as JAX names it, the processor, its cores."""
+    device = jax.devices()[0]
+    return f"{device.device_kind}, {platform.machine()}, {os.cpu_count()} cores"

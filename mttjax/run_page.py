@@ -1,0 +1,84 @@
+"""What a person looks at after a run: its page, with tables, curves and grids."""
+
+from pathlib import Path
+
+from mttjax.checkpoint import read_json, write_json
+from mttjax.distilled import load_distilled
+from mttjax.reporting import percent, save_curves, save_views, write_page
+from mttjax.results import KINDS
+
+__all__ = ["HEADERS", "results_rows", "run_figures", "save_results", "write_run_page"]
+
+HEADERS = ("images", "method", "test accuracy, %", "networks", "α")
+
+
+def results_rows(results):
+    """The rows of a results table, under ``HEADERS``."""
+    return [
+        (
+            f"{row['ipc']} per class",
+            name,
+            percent(row["mean"], row["std"]),
+            row["networks"],
+            f"{row['lr']:.4f}",
+        )
+        for name, row in results["rows"].items()
+    ]
+
+
+def save_results(folder, results):
+    """Writes ``results.json`` and the page of a run; returns the page's path."""
+    write_json(Path(folder) / "results.json", results)
+    return write_run_page(folder)
+
+
+def write_run_page(folder):
+    """Draws the curves and grids of a run and its ``index.html``; returns the page's path.
+
+    Args:
+      folder: a run's folder; what is not there yet is left out.
+    """
+    folder = Path(folder)
+    config, results = (
+        read_json(path) if (path := folder / name).exists() else None
+        for name in ("config.json", "results.json")
+    )
+    config = config or {}
+    tables, summary = [], "Not evaluated yet: run bin/evaluate --run on this folder."
+    if results:
+        tables = [("Test accuracy", HEADERS, results_rows(results))]
+        summary = (
+            f"Fresh networks trained for {results['epochs']} epochs on each set, then tested "
+            f"on the real test set. {results['date']}, {results['hardware']}."
+        )
+    name, ipc = config.get("name", folder.name), config.get("ipc", "?")
+    return write_page(
+        folder,
+        title=f"{name}: {ipc} images per class",
+        summary=summary,
+        tables=tables,
+        figures=run_figures(folder),
+        settings=config,
+        command=f"bin/train_experts --config {name} --ipc {ipc}\n"
+        f"bin/distill --config {name} --ipc {ipc}\nbin/evaluate --run runs/{name}-ipc{ipc}",
+    )
+
+
+def run_figures(folder):
+    """(path, caption) of the grids and the curves of a run, drawn now."""
+    figures = []
+    for kind, name in KINDS.items():
+        if not (folder / f"{kind}.npz").exists():
+            continue
+        distilled = load_distilled(folder / f"{kind}.npz")
+        views = save_views(folder / "grids", kind, distilled)
+        step = distilled.settings.get("step")
+        captions = ("raw values", "clipped at ±2.5 σ", "as pixels")
+        described = [
+            (path, f"{name}, step {step}: {c}") for path, c in zip(views, captions, strict=True)
+        ]
+        figures += described if kind == "best" else described[2:]
+    if (folder / "metrics.jsonl").exists():
+        curves = save_curves(folder / "curves.png", folder / "metrics.jsonl")
+        figures.append((curves, "Loss, learned rate, validation accuracy and time per step."))
+    return figures

@@ -1,0 +1,180 @@
+"""The ConvNet: its size, PyTorch's initialisation, its values against SciPy in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from chex import assert_trees_all_close
+from scipy import signal, stats
+
+from mttjax.errors import InputError
+from mttjax.networks import InstanceNorm, NetworkSpec, average_pool, make_network, parameter_count
+
+KEY = jax.random.key(0)
+
+
+def drawn_params(network, seed=0):
+    """Parameters of the right shapes, none of them as an initialisation would have it."""
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(network.init, KEY)
+    return jax.tree.map(lambda leaf: rng.normal(0.1, 0.5, leaf.shape), shapes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "depth", "count"),
+    [
+        ((32, 32, 3), 10, 3, 320_010),
+        ((28, 28, 1), 10, 3, 317_706),
+        ((32, 32, 3), 100, 3, 504_420),
+        ((64, 64, 3), 200, 4, 857_160),
+        ((128, 128, 3), 10, 5, 615_690),
+    ],
+)
+def test_parameter_counts_are_those_of_the_paper(shape, classes, depth, count):
+    network = make_network(NetworkSpec(depth=depth), shape, classes)
+    params = jax.eval_shape(network.init, KEY)
+    assert parameter_count(params) == count
+    images = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    assert jax.eval_shape(network.apply, params, images).shape == (2, classes)
+
+
+def test_initialisation_is_that_of_pytorch():
+    network = make_network(NetworkSpec(width=64, depth=2), (8, 8, 3), 10)
+    params = jax.jit(network.init)(KEY)
+    for name, fan_in in {"conv0": 27, "conv1": 576, "linear": 256}.items():
+        bound = fan_in**-0.5
+        for leaf in (params[name]["kernel"], params[name]["bias"]):
+            sample = np.asarray(leaf, np.float64).ravel()
+            assert np.abs(sample).max() <= bound * (1 + 1e-6)
+            assert stats.kstest(sample, "uniform", (-bound, 2 * bound)).pvalue > 1e-3
+        assert np.abs(params[name]["kernel"]).max() > 0.99 * bound
+    for name in ("norm0", "norm1"):
+        np.testing.assert_array_equal(params[name]["scale"], np.ones(64))
+        np.testing.assert_array_equal(params[name]["bias"], np.zeros(64))
+
+
+def test_the_key_decides_the_initialisation():
+    init = jax.jit(make_network(NetworkSpec(width=4, depth=1), (8, 8, 1), 2).init)
+    assert_trees_all_close(init(KEY), init(KEY), atol=0)
+    one, other = init(KEY), init(jax.random.key(1))
+    assert not np.array_equal(one["conv0"]["bias"], other["conv0"]["bias"])
+    assert not np.array_equal(one["conv0"]["kernel"], other["conv0"]["kernel"])
+
+
+def reference_block(x, conv, norm, padding):
+    """One image [H, W, C] through convolution, instance norm, ReLU and average pool."""
+    x = np.pad(x, ((padding, padding), (padding, padding), (0, 0)))
+    maps = []
+    for o in range(conv["kernel"].shape[3]):
+        kernel = conv["kernel"][..., o]
+        y = conv["bias"][o] + sum(
+            signal.correlate2d(x[..., c], kernel[..., c], mode="valid") for c in range(x.shape[2])
+        )
+        y = (y - y.mean()) / np.sqrt(y.var() + 1e-5) * norm["scale"][o] + norm["bias"][o]
+        y = np.maximum(y, 0)
+        height, width = y.shape[0] // 2 * 2, y.shape[1] // 2 * 2
+        y = y[:height, :width]
+        maps.append((y[::2, ::2] + y[1::2, ::2] + y[::2, 1::2] + y[1::2, 1::2]) / 4)
+    return np.stack(maps, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "depth", "first_padding"),
+    [
+        ((28, 28, 1), 3, 3),
+        ((28, 28, 3), 2, 1),
+        ((8, 8, 1), 2, 1),
+        ((11, 6, 3), 1, 1),  # an odd side: the last row falls out of the pool
+    ],
+)
+def test_logits_equal_those_of_scipy(shape, depth, first_padding, x64):
+    network = make_network(NetworkSpec(depth=depth, width=4), shape, 5)
+    drawn = drawn_params(network)
+    images = np.random.default_rng(1).standard_normal((2, *shape))
+    expected = []
+    for x in images:
+        for i in range(depth):
+            padding = first_padding if i == 0 else 1
+            x = reference_block(x, drawn[f"conv{i}"], drawn[f"norm{i}"], padding)
+        expected.append(x.ravel() @ drawn["linear"]["kernel"] + drawn["linear"]["bias"])
+    logits = jax.jit(network.apply)(drawn, jnp.asarray(images))
+    assert logits.dtype == jnp.float64
+    np.testing.assert_allclose(logits, np.stack(expected), rtol=1e-9, atol=1e-9)
+
+
+def test_the_dtype_of_the_images_is_the_dtype_of_the_computation(x64):
+    network = make_network(NetworkSpec(depth=1, width=2), (4, 4, 1), 2)
+    params = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, jnp.float32), jax.eval_shape(network.init, KEY)
+    )
+    for dtype in (jnp.float32, jnp.float64):
+        images = jax.ShapeDtypeStruct((1, 4, 4, 1), dtype)
+        assert jax.eval_shape(network.apply, params, images).dtype == dtype
+
+
+def test_each_image_is_normalised_by_itself(x64):
+    """A batch of one gives the logits that the image has among others."""
+    network = make_network(NetworkSpec(depth=1, width=4), (6, 6, 3), 3)
+    params, apply = drawn_params(network), jax.jit(network.apply)
+    images = np.random.default_rng(2).standard_normal((4, 6, 6, 3))
+    images *= np.array([1, 10, 0.1, 3]).reshape(4, 1, 1, 1)
+    alone = [apply(params, images[i : i + 1]) for i in range(4)]
+    np.testing.assert_allclose(apply(params, images), np.concatenate(alone), rtol=1e-10)
+
+
+def norm(x):
+    x = jnp.asarray(x, jnp.float32)
+    return np.asarray(InstanceNorm().apply(InstanceNorm().init(KEY, x), x), np.float64)
+
+
+def test_instance_norm_keeps_its_digits_far_from_zero():
+    """The one-pass variance E[x²] - E[x]² has none left at a mean of 1000."""
+    spread = np.random.default_rng(0).standard_normal((2, 8, 8, 3))
+    far = np.asarray(1000 + spread, np.float32).astype(np.float64)
+    centred = far - far.mean(axis=(1, 2), keepdims=True)
+    expected = centred / np.sqrt((centred**2).mean(axis=(1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(norm(far), expected, atol=1e-3)
+
+
+def test_instance_norm_adds_pytorchs_epsilon_to_the_biased_variance():
+    x = np.array([1e-3, -1e-3, 1e-3, -1e-3]).reshape(1, 2, 2, 1)
+    np.testing.assert_allclose(norm(x), x / np.sqrt(1e-6 + 1e-5), rtol=1e-5)
+    np.testing.assert_array_equal(norm(np.full((1, 2, 2, 1), 3.0)), 0)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_average_pool_takes_means_and_drops_a_remainder(size):
+    x = np.arange(2 * 7 * 6 * 2, dtype=np.float32).reshape(2, 7, 6, 2)
+    pooled = average_pool(jnp.asarray(x), size)
+    assert pooled.shape == (2, 7 // size, 6 // size, 2)
+    for i, j in np.ndindex(*pooled.shape[1:3]):
+        window = x[:, i * size : (i + 1) * size, j * size : (j + 1) * size]
+        np.testing.assert_allclose(pooled[:, i, j], window.mean(axis=(1, 2)), rtol=1e-6)
+
+
+def test_parameter_count_counts_every_leaf():
+    assert parameter_count({"a": np.zeros((2, 3)), "b": [np.zeros(()), np.zeros((0, 4))]}) == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "classes", "message"),
+    [
+        ({"name": "resnet"}, (8, 8, 1), 10, "network.name is 'resnet'; known is 'convnet'"),
+        ({"depth": 0}, (8, 8, 1), 10, "at least 1 and 2 classes, got depth 0"),
+        ({"width": 0}, (8, 8, 1), 10, "width 0"),
+        ({}, (8, 8, 1), 1, "1 classes"),
+        ({"depth": 4}, (8, 8, 1), 10, "depth 4 halves a 8-pixel image away; at most 3 fits"),
+        ({"depth": 3}, (64, 7, 1), 10, "depth 3 halves a 7-pixel image away; at most 2 fits"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(settings, shape, classes, message):
+    with pytest.raises(InputError, match=message):
+        make_network(NetworkSpec(**settings), shape, classes)
+
+
+def test_the_deepest_network_that_fits_gives_logits():
+    network = make_network(NetworkSpec(depth=3, width=2), (8, 15, 1), 2)
+    images = jax.ShapeDtypeStruct((5, 8, 15, 1), jnp.float32)
+    params = jax.eval_shape(network.init, KEY)
+    assert params["linear"]["kernel"].shape == (2, 2)
+    assert jax.eval_shape(network.apply, params, images).shape == (5, 2)

@@ -1,0 +1,147 @@
+"""Standardising and ZCA: the published numbers, an independent formula, the way back."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mttjax.preprocessing import (
+    STATISTICS,
+    ZCA,
+    Standardize,
+    fit_preprocessing,
+    preprocessing_from_arrays,
+)
+
+KINDS = ("standardize", "zca")
+
+
+def pixels(count=300, shape=(4, 5, 3), seed=0):
+    """Correlated uint8 images with another mean in every channel."""
+    rng = np.random.default_rng(seed)
+    smooth = np.cumsum(rng.standard_normal((count, *shape)), axis=1) + np.arange(shape[2])
+    return np.clip(128 + 25 * smooth, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "mean", "std"),
+    [
+        ("cifar10", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+        ("cifar100", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+        ("tiny_imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("mnist", (0.1307,), (0.3081,)),
+        ("fashion_mnist", (0.2861,), (0.3530,)),
+        ("svhn_cropped", (0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)),
+    ],
+)
+def test_published_statistics_replace_those_of_the_images(dataset, mean, std):
+    images = pixels(shape=(4, 5, len(mean)))
+    standardize = fit_preprocessing("standardize", images, dataset=dataset)
+    expected = (images / 255 - mean) / std
+    np.testing.assert_allclose(standardize(images), expected, atol=2e-6)
+
+
+def test_no_other_dataset_has_published_statistics():
+    assert set(STATISTICS) == {
+        *("cifar10", "cifar100", "tiny_imagenet", "mnist", "fashion_mnist", "svhn_cropped")
+    }
+
+
+def test_own_images_are_standardised_per_channel():
+    images = pixels()
+    normal = np.asarray(fit_preprocessing("standardize", images, dataset="mine")(images))
+    assert normal.dtype == np.float32
+    np.testing.assert_allclose(normal.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(normal.std(axis=(0, 1, 2)), 1, atol=1e-5)
+
+
+def test_a_constant_channel_does_not_divide_by_zero():
+    images = pixels()
+    images[..., 1] = 7
+    normal = fit_preprocessing("standardize", images)(images)
+    np.testing.assert_allclose(normal[..., 1], 0, atol=1e-5)
+    assert np.isfinite(normal).all()
+
+
+def zca_by_svd(images, epsilon=0.1):
+    """W = U (S + ε)^(-1/2) Uᵀ and its inverse, of the unbiased covariance, in float64."""
+    flat = images.reshape(len(images), -1) / 255
+    mean = flat.mean(axis=0)
+    u, s, _ = np.linalg.svd(np.cov(flat, rowvar=False))
+    return mean, u @ np.diag((s + epsilon) ** -0.5) @ u.T, u @ np.diag((s + epsilon) ** 0.5) @ u.T
+
+
+# More images than are multiplied at once, and fewer images than pixels.
+@pytest.mark.parametrize("count", [5000, 20])
+def test_zca_equals_the_formula(count):
+    images = pixels(count)
+    zca = fit_preprocessing("zca", images)
+    mean, whiten, unwhiten = zca_by_svd(images)
+    np.testing.assert_allclose(zca.mean, mean, atol=1e-7)
+    np.testing.assert_allclose(zca.whiten, whiten, atol=1e-6)
+    np.testing.assert_allclose(zca.unwhiten, unwhiten, atol=1e-6)
+    flat = images.reshape(count, -1) / 255
+    np.testing.assert_allclose(
+        zca(images), ((flat - mean) @ whiten).reshape(images.shape), atol=1e-5
+    )
+
+
+def test_zca_ignores_the_published_statistics():
+    images = pixels(20)
+    one, other = (fit_preprocessing("zca", images, dataset=d) for d in ("cifar10", None))
+    np.testing.assert_array_equal(one.whiten, other.whiten)
+
+
+def test_whitened_pixels_have_mean_zero_and_the_covariance_s_over_s_plus_epsilon():
+    images = pixels(2000)
+    flat = images.reshape(2000, -1) / 255
+    white = np.asarray(fit_preprocessing("zca", images)(images), np.float64).reshape(2000, -1)
+    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-5)
+    s, u = np.linalg.eigh(np.cov(flat, rowvar=False))
+    expected = u @ np.diag(s / (s + 0.1)) @ u.T
+    np.testing.assert_allclose(np.cov(white, rowvar=False), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lead", [(), (6,), (2, 3)])
+def test_the_inverse_gives_the_pixels_back(kind, lead):
+    preprocessing = fit_preprocessing(kind, pixels())
+    images = pixels(max(1, int(np.prod(lead))), seed=1).reshape(*lead, 4, 5, 3)
+    normal = preprocessing(images)
+    assert (normal.shape, normal.dtype) == (images.shape, jnp.float32)
+    np.testing.assert_allclose(preprocessing.inverse(normal), images / 255, atol=2e-6)
+    np.testing.assert_allclose(preprocessing.inverse(np.asarray(normal)), images / 255, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_inverse_does_not_clip(kind):
+    preprocessing = fit_preprocessing(kind, pixels())
+    assert preprocessing.inverse(jnp.full((1, 4, 5, 3), 50.0)).max() > 1.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stored_arrays_give_the_same_preprocessing(kind):
+    preprocessing = fit_preprocessing(kind, pixels())
+    again = preprocessing_from_arrays(preprocessing.kind, preprocessing._asdict())
+    assert type(again) is type(preprocessing) is {"standardize": Standardize, "zca": ZCA}[kind]
+    np.testing.assert_array_equal(again(pixels(seed=2)), preprocessing(pixels(seed=2)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("pca", ("mean", "std")),
+        ("zca", ("mean", "std")),
+        ("standardize", ("mean",)),
+        ("standardize", ("mean", "std", "more")),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(kind, names):
+    with pytest.raises(ValueError, match=f"no preprocessing '{kind}' has the arrays .*'mean'"):
+        preprocessing_from_arrays(kind, {name: np.ones(3) for name in names})
+
+
+def test_unknown_kinds_and_no_images_are_refused():
+    with pytest.raises(ValueError, match="one of standardize, zca, got 'whiten'"):
+        fit_preprocessing("whiten", pixels())
+    with pytest.raises(ValueError, match="no images"):
+        fit_preprocessing("zca", pixels()[:0])

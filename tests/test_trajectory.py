@@ -1,0 +1,276 @@
+"""``match_loss`` against a Python loop, finite differences, and its own other derivatives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from chex import assert_trees_all_close, assert_trees_all_equal
+
+import mttjax
+from mttjax.objectives.trajectory import match_loss
+from mttjax.unrolling import DERIVATIVES, sample_batches
+
+N, K, STEPS, BATCH = 6, 3, 3, 4
+
+
+def network(shape=(8, 8, 2)):
+    return mttjax.make_network(mttjax.NetworkSpec(depth=1, width=3), shape, K)
+
+
+@pytest.fixture
+def problem(x64):
+    """float64: a synthetic set with soft labels, start and target, batches."""
+    keys = jax.random.split(jax.random.key(0), 6)
+    double = lambda tree: jax.tree.map(lambda x: x.astype(jnp.float64), tree)  # noqa: E731
+    net = network()
+    start, target = (double(net.init(k)) for k in keys[:2])
+    images = jax.random.normal(keys[2], (N, 8, 8, 2), jnp.float64)
+    labels = jax.nn.softmax(jax.random.normal(keys[3], (N, K), jnp.float64))
+    synthetic = mttjax.Synthetic(images, labels, jnp.log(jnp.float64(0.05)))
+    batches = sample_batches(keys[4], N, STEPS, BATCH)
+    return {
+        "args": (synthetic, start, target),
+        "settings": {"apply": net.apply, "batches": batches, "key": keys[5]},
+    }
+
+
+def augment(key, images):
+    return mttjax.dsa(key, images, ops=("color", "rotate"))
+
+
+VARIANTS = [
+    {},
+    {"augment": augment},
+    {"chunk": 2},
+    {"augment": augment, "chunk": 1},
+]
+
+
+def loss_by_a_python_loop(synthetic, start, target, *, apply, batches, key, augment=None, **_):
+    """The definition of design and paper, word for word."""
+    params, lr = start, jnp.exp(synthetic.log_lr)
+    for i, batch in enumerate(batches):
+        images, labels = synthetic.images[batch], synthetic.labels[batch]
+        if augment is not None:
+            images = augment(jax.random.fold_in(key, i), images)
+
+        def cross_entropy(params, images=images, labels=labels):
+            logits = apply(params, images)
+            log_probabilities = logits - jax.scipy.special.logsumexp(logits, -1, keepdims=True)
+            return -jnp.sum(labels * log_probabilities) / len(labels)
+
+        grads = jax.grad(cross_entropy)(params)
+        params = jax.tree.map(lambda p, g: p - lr * g, params, grads)
+
+    def squared(a, b):
+        return sum(jnp.sum((x - b[path]) ** 2) for path, x in a.items())
+
+    flat = lambda tree: dict(jax.tree_util.tree_leaves_with_path(tree))  # noqa: E731
+    params, start, target = map(flat, (params, start, target))
+    return squared(params, target) / squared(start, target)
+
+
+def value_and_grads(function, args, settings, **more):
+    """Value, and gradients in images, labels, log_lr and in the start parameters."""
+    run = lambda *args: function(*args, **settings, **more)  # noqa: E731
+    has_aux = function is match_loss
+    both = jax.jit(jax.value_and_grad(run, argnums=(0, 1), has_aux=has_aux))
+    value, grads = both(*args)
+    return (value[0] if has_aux else value), grads
+
+
+@pytest.mark.parametrize("derivative", DERIVATIVES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_value_and_gradient_equal_those_of_a_python_loop(problem, variant, derivative):
+    expected = value_and_grads(
+        loss_by_a_python_loop, problem["args"], problem["settings"] | variant
+    )
+    ours = value_and_grads(
+        match_loss, problem["args"], problem["settings"] | variant, derivative=derivative
+    )
+    assert_trees_all_close(ours, expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("variant", VARIANTS[:2])
+def test_gradient_equals_finite_differences(problem, variant):
+    settings = problem["settings"] | variant
+    synthetic, start, target = problem["args"]
+    loss = jax.jit(lambda s, p: match_loss(s, p, target, **settings)[0])
+    grads = jax.grad(loss, argnums=(0, 1))(synthetic, start)
+    rng = np.random.default_rng(1)
+    for part in range(4):  # images, labels, log_lr, start: each alone, along a random direction
+        direction = jax.tree.map(
+            lambda x: jnp.asarray(rng.standard_normal(x.shape)), (synthetic, start)
+        )
+        keep = [float(part == i) for i in range(4)]
+        direction = (
+            mttjax.Synthetic(*(k * d for k, d in zip(keep[:3], direction[0], strict=True))),
+            jax.tree.map(lambda d, k=keep[3]: k * d, direction[1]),
+        )
+        move = lambda h, d=direction: jax.tree.map(lambda x, v: x + h * v, (synthetic, start), d)  # noqa: E731
+        h = 1e-5
+        numeric = (loss(*move(h)) - loss(*move(-h))) / (2 * h)
+        exact = sum(map(jnp.vdot, jax.tree.leaves(grads), jax.tree.leaves(direction)))
+        assert abs(numeric - exact) <= 1e-5 * max(abs(exact), 1e-3)
+
+
+def test_vmap_of_grad_and_grad_of_vmap_equal_a_loop(problem):
+    settings = problem["settings"] | {"augment": augment}
+    synthetic, start, target = problem["args"]
+    key = settings.pop("key")
+    starts = jax.tree.map(lambda a, b: jnp.stack([a, 0.5 * a + b, b]), start, target)
+    targets = jax.tree.map(lambda a, b: jnp.stack([b, a, b - a]), start, target)
+    keys = jax.random.split(key, 3)
+
+    def loss(synthetic, start, target, key):
+        return match_loss(synthetic, start, target, key=key, **settings)[0]
+
+    grad = jax.jit(jax.grad(loss))
+    take = lambda tree, i: jax.tree.map(lambda x: x[i], tree)  # noqa: E731
+    each = [grad(synthetic, take(starts, i), take(targets, i), keys[i]) for i in range(3)]
+    many = jax.jit(jax.vmap(jax.grad(loss), in_axes=(None, 0, 0, 0)))
+    batched = many(synthetic, starts, targets, keys)
+    assert_trees_all_close(
+        batched, jax.tree.map(lambda *x: jnp.stack(x), *each), rtol=1e-8, atol=1e-10
+    )
+
+    def total(synthetic):
+        losses = jax.vmap(loss, in_axes=(None, 0, 0, 0))(synthetic, starts, targets, keys)
+        return jnp.sum(losses)
+
+    summed = jax.tree.map(lambda *x: sum(x), *each)
+    assert_trees_all_close(jax.jit(jax.grad(total))(synthetic), summed, rtol=1e-8, atol=1e-10)
+
+
+def test_rate_zero_gives_one_and_the_students_own_end_gives_zero(problem):
+    synthetic, start, target = problem["args"]
+    still = synthetic._replace(log_lr=jnp.float64(-jnp.inf))
+    loss, aux = match_loss(still, start, target, **problem["settings"])
+    assert loss == 1.0
+    assert_trees_all_equal(aux.params, start)
+    _, aux = match_loss(synthetic, start, target, **problem["settings"])
+    assert match_loss(synthetic, start, aux.params, **problem["settings"])[0] == 0.0
+
+
+def test_aux_says_what_the_loss_is_made_of(problem):
+    loss, aux = match_loss(*problem["args"], **problem["settings"])
+    assert_trees_all_close(loss, aux.distance / aux.start_distance)
+    assert aux.losses.shape == (STEPS,)
+    first = problem["settings"]["batches"][0]
+    synthetic, start, _ = problem["args"]
+    logits = problem["settings"]["apply"](start, synthetic.images[first])
+    expected = -jnp.mean(jnp.sum(synthetic.labels[first] * jax.nn.log_softmax(logits), -1))
+    assert_trees_all_close(aux.losses[0], expected, rtol=1e-12)
+
+
+def test_permuting_the_classes_changes_nothing(problem):
+    synthetic, start, target = problem["args"]
+    order = jnp.array([2, 0, 1])
+
+    def permute(params):
+        linear = jax.tree.map(lambda x: x[..., order], params["linear"])
+        return params | {"linear": linear}
+
+    loss, _ = match_loss(*problem["args"], **problem["settings"])
+    permuted, _ = match_loss(
+        synthetic._replace(labels=synthetic.labels[:, order]),
+        permute(start),
+        permute(target),
+        **problem["settings"],
+    )
+    assert_trees_all_close(loss, permuted, rtol=1e-12)
+
+
+def test_same_arguments_same_bits_and_float32_stays_float32():
+    net = network((8, 8, 1))
+    start, target = net.init(jax.random.key(0)), net.init(jax.random.key(1))
+    images = jax.random.normal(jax.random.key(2), (N, 8, 8, 1))
+    synthetic = mttjax.Synthetic(images, jax.nn.one_hot(jnp.arange(N) % K, K), jnp.log(0.1))
+    batches = sample_batches(jax.random.key(3), N, STEPS, BATCH)
+    grad = jax.jit(
+        lambda s: jax.grad(match_loss, has_aux=True)(
+            s, start, target, apply=net.apply, batches=batches
+        )[0]
+    )
+    assert_trees_all_equal(grad(synthetic), grad(synthetic))
+    assert {x.dtype for x in jax.tree.leaves(grad(synthetic))} == {np.dtype("float32")}
+
+
+def temporaries(net, shape, steps, batch):
+    """Bytes that the compiled gradient needs beside its arguments and results."""
+    params = jax.eval_shape(net.init, jax.random.key(0))
+    f32 = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)  # noqa: E731
+    synthetic = mttjax.Synthetic(f32(batch, *shape), f32(batch, 10), f32())
+    batches = jax.ShapeDtypeStruct((steps, batch), jnp.int32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+
+    def grad(synthetic, start, target, batches, key):
+        return jax.grad(match_loss, has_aux=True)(
+            synthetic, start, target, apply=net.apply, batches=batches, augment=augment, key=key
+        )[0]
+
+    compiled = jax.jit(grad).lower(synthetic, params, params, batches, key).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def test_activation_memory_does_not_grow_with_the_steps():
+    shape = (16, 16, 3)
+    net = mttjax.make_network(mttjax.NetworkSpec(depth=2, width=32), shape, 10)
+    size = 4 * mttjax.parameter_count(jax.eval_shape(net.init, jax.random.key(0)))
+    few, many = temporaries(net, shape, 5, 20), temporaries(net, shape, 45, 20)
+    assert many - few <= 1.5 * size * 40
+    assert many - few >= 0.5 * size * 40, "the trajectory itself must be there"
+
+
+def test_minibatches_are_chunks_of_fresh_permutations():
+    batches = np.asarray(sample_batches(jax.random.key(0), 12, 9, 4))
+    assert batches.shape == (9, 4)
+    assert batches.dtype == np.int32
+    passes = batches.reshape(3, 12)
+    for one in passes:
+        assert sorted(one) == list(range(12))
+    assert (passes[0] != passes[1]).any()
+
+
+def test_a_batch_that_does_not_divide_still_never_repeats_an_image_in_a_pass():
+    batches = np.asarray(sample_batches(jax.random.key(0), 10, 6, 4)).reshape(3, 8)
+    assert all(len(set(one)) == 8 for one in batches)
+
+
+@pytest.mark.parametrize(("n", "steps", "batch"), [(10, 3, 11), (10, 3, 0), (10, 0, 2)])
+def test_impossible_minibatches_are_refused(n, steps, batch):
+    with pytest.raises(ValueError, match=f"{batch} from {n}"):
+        sample_batches(jax.random.key(0), n, steps, batch)
+
+
+def broken(problem, **changes):
+    synthetic, start, target = problem["args"]
+    parts = {"synthetic": synthetic, "start": start, "target": target}
+    settings = dict(problem["settings"])
+    for name, change in changes.items():
+        if name in parts:
+            parts[name] = change(parts[name])
+        else:
+            settings[name] = change
+    return lambda: match_loss(*parts.values(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"synthetic": lambda s: s._replace(images=s.images[0])}, r"\(8, 8, 2\)"),
+        ({"synthetic": lambda s: s._replace(labels=s.labels[:2])}, r"\(2, 3\)"),
+        ({"synthetic": lambda s: s._replace(log_lr=s.log_lr[None])}, r"log_lr \[\]"),
+        ({"target": lambda t: {"conv0": t["conv0"]}}, "one structure"),
+        ({"target": lambda t: t | {"linear": t["conv0"]}}, "linear.*of one network"),
+        ({"batches": jnp.zeros((2,), jnp.int32)}, "sample_batches"),
+        ({"batches": jnp.zeros((2, 2))}, "integers"),
+        ({"batches": jnp.zeros((0, 2), jnp.int32)}, r"\(0, 2\)"),
+        ({"augment": augment, "key": None}, "random key"),
+        ({"chunk": 3}, "chunk 3 does not divide the minibatch of 4"),
+        ({"derivative": "tesla"}, "'tesla'"),
+    ],
+)
+def test_bad_arguments_are_refused_with_their_values(problem, changes, message):
+    with pytest.raises(ValueError, match=message):
+        broken(problem, **changes)()
