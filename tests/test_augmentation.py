@@ -126,10 +126,10 @@ def grid_sample(image, theta):
 
 def color_reference(before, after):
     for x, b, s, c in zip(before, *color_parameters(before, after), strict=True):
-        x = x + b
-        grey = x.mean(axis=2, keepdims=True)
-        x = grey + s * (x - grey)
-        yield x.mean() + c * (x - x.mean())
+        bright = x + b
+        grey = bright.mean(axis=2, keepdims=True)
+        saturated = grey + s * (bright - grey)
+        yield saturated.mean() + c * (saturated - saturated.mean())
 
 
 def crop_reference(before, after):
@@ -147,12 +147,12 @@ def cutout_reference(before, after):
     for x, row, column in zip(before, *cutout_parameters(after), strict=True):
         height, width, _ = x.shape
         tall, wide = int(0.5 * height + 0.5), int(0.5 * width + 0.5)
-        x = x.copy()
+        holed = x.copy()
         for i in range(row - tall // 2, row - tall // 2 + tall):
             for j in range(column - wide // 2, column - wide // 2 + wide):
                 if 0 <= i < height and 0 <= j < width:
-                    x[i, j] = 0
-        yield x
+                    holed[i, j] = 0
+        yield holed
 
 
 def flip_reference(before, after):
@@ -246,7 +246,8 @@ def test_one_operation_is_drawn_per_call_uniformly(monkeypatch):
         monkeypatch.setitem(OPERATIONS, op, lambda key, x, draws, i=i: x * 0 + i)
     keys = jax.random.split(jax.random.key(2), 1200)
     images = jnp.zeros((5, 2, 2, 1))
-    drawn = np.asarray(jax.vmap(lambda key: dsa(key, images, ops=ALL))(keys)).reshape(1200, -1)
+    drawn = jax.jit(jax.vmap(lambda key: dsa(key, images, ops=ALL)))(keys)
+    drawn = np.asarray(drawn).reshape(1200, -1)
     assert (drawn == drawn[:, :1]).all()
     are_uniform_counts(np.bincount(drawn[:, 0].astype(int), minlength=6))
 
@@ -312,7 +313,7 @@ def test_operation_is_affine_in_the_images(op, x64):
 def test_vmap_scan_and_grad_equal_a_python_loop(x64):
     keys = jax.random.split(jax.random.key(7), 8)
     images = jnp.asarray(np.random.default_rng(8).standard_normal((8, 3, 6, 6, 2)))
-    ops = ("color", "flip")
+    ops = ("cutout", "flip")
 
     def value_and_slope(key, x):
         return jax.value_and_grad(lambda x: jnp.sum(jnp.sin(dsa(key, x, ops=ops))))(x)
@@ -326,7 +327,7 @@ def test_vmap_scan_and_grad_equal_a_python_loop(x64):
     assert_trees_all_close(scanned, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("op", ALL)
+@pytest.mark.parametrize("op", ["color", "crop", "scale", "rotate"])
 def test_bfloat16_does_what_float32_does_roughly(op):
     """32 × 32 pixels: more than bfloat16 can number."""
     edge = jnp.ones((2, 32, 32, 1), jnp.bfloat16).at[:, 16:].set(2)
@@ -339,7 +340,7 @@ def test_bfloat16_does_what_float32_does_roughly(op):
         np.testing.assert_allclose(after[:, 21:24, 12:20], 2, atol=0.05)
 
 
-@pytest.mark.parametrize("op", ALL)
+@pytest.mark.parametrize("op", ["scale", "rotate"])
 def test_images_of_one_row_stay_finite(op):
     after = augment(jax.random.key(11), jnp.ones((2, 1, 7, 3)), ops=(op,))
     assert after.shape == (2, 1, 7, 3)

@@ -38,9 +38,15 @@ def test_parameter_counts_are_those_of_the_paper(shape, classes, depth, count):
     assert jax.eval_shape(network.apply, params, images).shape == (2, classes)
 
 
-def test_initialisation_is_that_of_pytorch():
-    network = make_network(NetworkSpec(width=64, depth=2), (8, 8, 3), 10)
-    params = jax.jit(network.init)(KEY)
+@pytest.fixture(scope="module")
+def initialised():
+    """A network's parameters by two keys, and by the first again."""
+    init = jax.jit(make_network(NetworkSpec(width=64, depth=2), (8, 8, 3), 10).init)
+    return init(KEY), init(jax.random.key(1)), init(KEY)
+
+
+def test_initialisation_is_that_of_pytorch(initialised):
+    params, _, _ = initialised
     for name, fan_in in {"conv0": 27, "conv1": 576, "linear": 256}.items():
         bound = fan_in**-0.5
         for leaf in (params[name]["kernel"], params[name]["bias"]):
@@ -53,12 +59,13 @@ def test_initialisation_is_that_of_pytorch():
         np.testing.assert_array_equal(params[name]["bias"], np.zeros(64))
 
 
-def test_the_key_decides_the_initialisation():
-    init = jax.jit(make_network(NetworkSpec(width=4, depth=1), (8, 8, 1), 2).init)
-    assert_trees_all_close(init(KEY), init(KEY), atol=0)
-    one, other = init(KEY), init(jax.random.key(1))
-    assert not np.array_equal(one["conv0"]["bias"], other["conv0"]["bias"])
-    assert not np.array_equal(one["conv0"]["kernel"], other["conv0"]["kernel"])
+def test_the_key_decides_the_initialisation(initialised):
+    one, other, again = initialised
+    assert_trees_all_close(one, again, atol=0)
+    for name in ("conv0", "conv1", "linear"):
+        for leaf in ("kernel", "bias"):
+            assert not np.array_equal(one[name][leaf], other[name][leaf])
+    assert not np.array_equal(one["conv0"]["bias"], one["conv1"]["bias"])
 
 
 def reference_block(x, conv, norm, padding):
@@ -93,10 +100,11 @@ def test_logits_equal_those_of_scipy(shape, depth, first_padding, x64):
     images = np.random.default_rng(1).standard_normal((2, *shape))
     expected = []
     for x in images:
+        features = x
         for i in range(depth):
             padding = first_padding if i == 0 else 1
-            x = reference_block(x, drawn[f"conv{i}"], drawn[f"norm{i}"], padding)
-        expected.append(x.ravel() @ drawn["linear"]["kernel"] + drawn["linear"]["bias"])
+            features = reference_block(features, drawn[f"conv{i}"], drawn[f"norm{i}"], padding)
+        expected.append(features.ravel() @ drawn["linear"]["kernel"] + drawn["linear"]["bias"])
     logits = jax.jit(network.apply)(drawn, jnp.asarray(images))
     assert logits.dtype == jnp.float64
     np.testing.assert_allclose(logits, np.stack(expected), rtol=1e-9, atol=1e-9)

@@ -66,7 +66,7 @@ class Spy:
 
 
 @functools.cache
-def spied_epochs(count=N, momentum=0.0, weight_decay=0.0, chunk=None):
+def spied_epochs(count, momentum, weight_decay, chunk):
     """Two epochs in float64: (the state after them, the mean losses, one ``Spy`` of both)."""
     spy, losses = Spy(), []
     optimiser = sgd(momentum=momentum, weight_decay=weight_decay)
@@ -122,7 +122,7 @@ def test_two_epochs_equal_a_loop_of_pytorchs_sgd(momentum, weight_decay, chunk, 
 
 @pytest.mark.parametrize(("count", "sizes"), [(17, [5, 5, 5, 2]), (15, [5, 5, 5]), (3, [3])])
 def test_an_epoch_sees_every_image_once_with_its_label(count, sizes):
-    _, _, spy = spied_epochs(count)
+    _, _, spy = spied_epochs(count, 0.0, 0.0, None)
     assert [len(y) for _, y in spy.given] == 2 * sizes
     there = sorted(pairs(training_set(count)))
     for given in (spy.given[: len(sizes)], spy.given[len(sizes) :]):
@@ -134,7 +134,7 @@ def pairs(data):
 
 
 def test_order_and_augmentation_change_from_step_to_step_and_epoch_to_epoch():
-    _, _, spy = spied_epochs()
+    _, _, spy = spied_epochs(N, 0.0, 0.0, None)
     assert len(spy.keys) == len(set(spy.keys)) == 8
     order = np.concatenate([images for images, _ in spy.given])
     assert not np.array_equal(order[:N], order[N:])
@@ -160,13 +160,10 @@ def test_plain_sgd_keeps_no_state():
 
 def test_further_epochs_and_other_rates_do_not_compile_again():
     optimiser = sgd(momentum=0.9, weight_decay=5e-4)
-    traced = chex.assert_max_traces(
-        make_epoch(linear, optimiser, prepare=prepare, augment=noise, batch=B), n=1
-    )
-    epoch, state = jax.jit(traced), start(optimiser)
+    whole = make_epoch(linear, optimiser, prepare=prepare, augment=None, batch=B)
+    epoch, state = jax.jit(chex.assert_max_traces(whole, n=1)), start(optimiser)
     for i in range(3):
-        key = jax.random.fold_in(jax.random.key(4), i)
-        state, _ = epoch(state, key, *training_set(), 0.1 / (i + 1))
+        state, _ = epoch(state, jax.random.key(i), *training_set(), 0.1 / (i + 1))
 
 
 def by_table(params, images):
@@ -182,7 +179,9 @@ def test_accuracy_counts_every_image_once(count, chunk):
     images = np.zeros((count, 2, 2, 1), np.uint8)
     images[:, 0, 0, 0] = 10 * said
     logits, scaled = jnp.eye(K), lambda x: x / 10
-    found = accuracy(by_table, scaled, logits, jnp.asarray(images), jnp.asarray(labels), chunk=chunk)
+    found = accuracy(
+        by_table, scaled, logits, jnp.asarray(images), jnp.asarray(labels), chunk=chunk
+    )
     np.testing.assert_allclose(found, np.mean(said == labels), rtol=1e-6)
     assert (found.shape, found.dtype) == ((), jnp.float32)
 

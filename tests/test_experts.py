@@ -1,0 +1,278 @@
+"""Training experts: the step itself, and stores that a kill or a later extension does not spoil."""
+
+import dataclasses
+import functools
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from chex import assert_trees_all_close
+
+from mttjax.datasets import Split, load_dataset
+from mttjax.errors import InputError
+from mttjax.expert_store import ExpertStore
+from mttjax.experts import Recipe, recipe_record, train_experts
+from mttjax.networks import NetworkSpec, make_network
+
+NETWORK = NetworkSpec(depth=1, width=4)
+RECIPE = Recipe(NETWORK, "standardize", ("flip",), batch=32)
+EXPERTS, EPOCHS = 3, 3
+
+
+@functools.cache
+def digits():
+    """64 training and 40 test images of 8 × 8 pixels: every epoch is two whole batches."""
+    whole = load_dataset("digits")
+    cut = lambda split, n: Split(*(a[:n] for a in split))  # noqa: E731
+    return dataclasses.replace(whole, train=cut(whole.train, 64), test=cut(whole.test, 40))
+
+
+def train(folder, recipe=RECIPE, experts=EXPERTS, epochs=EPOCHS, parallel=1):
+    """Trains; returns the store and the lines that were logged."""
+    lines = []
+    store = train_experts(
+        digits(),
+        recipe,
+        folder,
+        experts=experts,
+        epochs=epochs,
+        parallel=parallel,
+        log=lines.append,
+    )
+    return store, lines
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Three experts of three epochs, never interrupted."""
+    folder = tmp_path_factory.mktemp("experts") / "store"
+    return folder, *train(folder)
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / "store")
+
+
+def snapshots(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("0*/*.npz")}
+
+
+def results(store):
+    """The records but for the seconds, which differ from run to run."""
+    return {
+        name: [{k: v for k, v in r.items() if k != "seconds"} for r in entry["epochs"]]
+        for name, entry in store.manifest["experts"].items()
+    }
+
+
+def shapes():
+    network = make_network(NETWORK, (8, 8, 1), 10)
+    return network, jax.eval_shape(network.init, jax.random.key(0))
+
+
+# --- what an epoch does ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_step(tmp_path_factory):
+    """One batch of the whole set, no augmentation, one epoch: the order cannot matter."""
+    recipe = Recipe(NETWORK, "zca", (), lr=0.25, batch=100, seed=1)
+    return train(tmp_path_factory.mktemp("experts"), recipe, experts=1, epochs=1)[0]
+
+
+def test_an_epoch_is_sgd_on_the_mean_cross_entropy(one_step):
+    network, like = shapes()
+    before, after = (one_step.load(0, epoch, like) for epoch in (0, 1))
+    normal = one_step.preprocessing
+    assert normal.kind == "zca"
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(params, images, labels):
+        logits = jax.nn.log_softmax(network.apply(params, images))
+        return -jnp.mean(jnp.take_along_axis(logits, labels[:, None], axis=1))
+
+    images, labels = digits().train
+    value, grads = loss(before, normal(images), labels)
+    expected = jax.tree.map(lambda p, g: p - 0.25 * g, before, grads)
+    assert_trees_all_close(after, expected, rtol=1e-5, atol=1e-6)
+    logits = jax.jit(network.apply)(after, normal(digits().test.images))
+    correct = np.argmax(logits, axis=1) == digits().test.labels
+    _, record = one_step.manifest["experts"]["0000"]["epochs"]
+    np.testing.assert_allclose(record["loss"], value, rtol=1e-5)
+    np.testing.assert_allclose(record["test_accuracy"], correct.mean(), rtol=1e-6)
+
+
+def test_every_expert_and_epoch_has_a_snapshot_and_a_record(finished):
+    folder, store, lines = finished
+    names = {f"{e:04d}/{t:03d}.npz" for e in range(EXPERTS) for t in range(EPOCHS + 1)}
+    assert set(snapshots(folder)) == names
+    assert store.experts_with(EPOCHS) == [0, 1, 2]
+    for records in results(store).values():
+        assert records[0] == {}
+        assert all(set(r) == {"loss", "test_accuracy"} for r in records[1:])
+        losses = [r["loss"] for r in records[1:]]
+        assert losses[0] > losses[-1]
+    assert [line.split(":")[0] for line in lines] == ["expert 0", "expert 1", "expert 2"]
+    accuracy = results(store)["0002"][-1]["test_accuracy"]
+    assert lines[2].endswith(f"test accuracy {100 * accuracy:.2f} % after 3 epochs")
+
+
+def test_experts_epochs_and_seeds_differ(finished, one_step):
+    of_seed_0, of_seed_1 = (snapshots(folder) for folder in (finished[0], one_step.folder))
+    assert len({*of_seed_0.values(), *of_seed_1.values()}) == EXPERTS * (EPOCHS + 1) + 2
+
+
+def test_experts_trained_together_agree_with_those_trained_alone(finished, tmp_path):
+    _, store, _ = finished
+    together, lines = train(tmp_path, parallel=3)
+    assert [line.split(":")[0] for line in lines] == ["experts 0-2"]
+    _, like = shapes()
+    for expert in range(EXPERTS):
+        for epoch in range(EPOCHS + 1):
+            pair = (s.load(expert, epoch, like) for s in (store, together))
+            assert_trees_all_close(*pair, rtol=1e-4, atol=1e-5)
+    losses = [[r["loss"] for r in results(s)["0001"][1:]] for s in (store, together)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+# --- interrupted, extended, repeated --------------------------------------------------
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch):
+    """Killed at the worst moment, between a snapshot and its record."""
+    folder, write = tmp_path / "store", ExpertStore._write_manifest
+    left = [8]  # one to begin, four for expert 0, then epochs 0, 1, 2 of expert 1
+
+    def killed(store):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        write(store)
+
+    monkeypatch.setattr(ExpertStore, "_write_manifest", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder)
+    monkeypatch.undo()
+    assert (folder / "0001" / "002.npz").exists()
+    assert [ExpertStore(folder).epochs_done(e) for e in range(3)] == [4, 2, 0]
+
+    store, lines = train(folder)
+    assert len(lines) == 2
+    assert snapshots(folder) == snapshots(finished[0])
+    assert results(store) == results(finished[1])
+
+
+def test_later_epochs_and_experts_have_the_bits_of_a_longer_run(finished, tmp_path):
+    """Begun with fewer of both, and stopped there by its log."""
+
+    def log(line):
+        raise RuntimeError("terminal closed")
+
+    with pytest.raises(RuntimeError, match="terminal closed"):
+        train_experts(digits(), RECIPE, tmp_path, experts=2, epochs=1, log=log)
+    assert set(snapshots(tmp_path)) == {"0000/000.npz", "0000/001.npz"}
+    assert [ExpertStore(tmp_path).epochs_done(e) for e in range(2)] == [2, 0]
+
+    store, _ = train(tmp_path)
+    assert snapshots(tmp_path) == snapshots(finished[0])
+    assert results(store) == results(finished[1])
+
+
+def test_lost_snapshots_and_records_are_made_again(finished, copied):
+    (copied / "0000" / "003.npz").unlink()
+    shutil.rmtree(copied / "0002")
+    store, _ = train(copied)
+    assert snapshots(copied) == snapshots(finished[0])
+    assert results(store) == results(finished[1])
+
+
+def test_a_finished_store_is_left_alone(copied):
+    before = {p: p.stat().st_mtime_ns for p in copied.rglob("*")}
+    for experts, epochs in [(3, 3), (2, 3), (3, 1)]:
+        store, lines = train(copied, experts=experts, epochs=epochs)
+        assert lines == [f"{experts} experts of {epochs} epochs are there already: {copied}"]
+    assert {p: p.stat().st_mtime_ns for p in copied.rglob("*")} == before
+    assert store.epochs_done(0) == 4
+
+
+# --- what is refused ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": 0.02}, "lr is 0.01 there and 0.02 here"),
+        ({"batch": 16}, "batch is 32 there and 16 here"),
+        ({"seed": 1}, "seed is 0 there and 1 here"),
+        ({"ops": ()}, r"ops is \['flip'\] there and \[\] here"),
+        ({"preprocessing": "zca"}, "preprocessing is 'standardize' there and 'zca' here"),
+        ({"network": NetworkSpec(depth=1, width=8)}, "network.width is 4 there and 8 here"),
+    ],
+)
+def test_another_recipe_is_refused_and_the_field_named(change, message, copied):
+    before = snapshots(copied)
+    with pytest.raises(InputError, match="by another recipe: " + message):
+        train(copied, dataclasses.replace(RECIPE, **change), epochs=9)
+    assert snapshots(copied) == before
+
+
+def with_train(images, labels):
+    return dataclasses.replace(digits(), train=Split(images, labels))
+
+
+def test_other_training_images_are_refused(copied):
+    images, labels = digits().train
+    pixel = images.copy()
+    pixel[5, 3, 3, 0] ^= 1
+    label = labels.copy()
+    label[7] = (label[7] + 1) % 10
+    for dataset, field in [
+        (with_train(pixel, labels), "train_checksum"),
+        (with_train(images, label), "train_checksum"),
+        (with_train(images[:60], labels[:60]), "train_images"),
+        (dataclasses.replace(digits(), name="mine"), "dataset"),
+    ]:
+        with pytest.raises(InputError, match=f"{field} is .* there and .* here"):
+            train_experts(dataset, RECIPE, copied, experts=3, epochs=3)
+
+
+def test_a_damaged_snapshot_to_go_on_from_is_named(copied):
+    path = copied / "0000" / "003.npz"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=r"0000/003\.npz: not a whole \.npz"):
+        train(copied, epochs=4)
+
+
+def test_lost_preprocessing_is_named(copied):
+    (copied / "preprocessing.npz").unlink()
+    with pytest.raises(InputError, match=r"preprocessing\.npz: no such file"):
+        train(copied, epochs=4)
+
+
+@pytest.mark.parametrize(("experts", "epochs"), [(0, 1), (1, 0), (-1, -1)])
+def test_nothing_to_train_is_refused(experts, epochs, tmp_path):
+    with pytest.raises(ValueError, match=f"are needed, got {experts} and {epochs}"):
+        train(tmp_path / "store", experts=experts, epochs=epochs)
+    assert not (tmp_path / "store").exists()
+
+
+# --- the record of a recipe -----------------------------------------------------------
+
+
+def test_the_record_survives_json_and_holds_every_setting():
+    record = recipe_record(RECIPE, digits())
+    assert json.loads(json.dumps(record)) == record
+    fields = {f.name for f in dataclasses.fields(Recipe)} - {"network"}
+    network = {f"network.{f.name}" for f in dataclasses.fields(NetworkSpec)}
+    assert set(record) == fields | network | {"dataset", "train_images", "train_checksum"}
+
+
+def test_the_record_does_not_depend_on_how_the_images_lie_in_memory():
+    images, labels = digits().train
+    strided = with_train(np.repeat(images, 2, axis=0)[::2], np.repeat(labels, 2)[::2])
+    assert recipe_record(RECIPE, strided) == recipe_record(RECIPE, digits())
