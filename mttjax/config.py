@@ -12,7 +12,7 @@ from mttjax.experts import Recipe
 from mttjax.networks import NetworkSpec
 from mttjax.outer_step import Matching
 
-__all__ = ["Data", "Distill", "Experts", "Settings", "load_preset", "preset_names"]
+__all__ = ["Data", "Distill", "Experts", "Settings", "load_preset", "preset_names", "preset_row"]
 
 DSA_OPS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 
@@ -148,6 +148,18 @@ class Settings:
                             ("experts", "folder"), ("experts", "parallel")):  # fmt: skip
             del record[group][name]
         return record
+
+
+def preset_row(rows, ipc, **changes):
+    """The row of a preset for ``ipc``; between two rows, or beyond, that of the nearest below.
+
+    Args:
+      rows: ipc -> ``Distill``.
+      ipc: images per class.
+      changes: fields that are the same in every row.
+    """
+    nearest = max((n for n in rows if n <= ipc), default=min(rows))
+    return dataclasses.replace(rows[nearest], **changes)
 
 
 def preset_folder():

@@ -70,8 +70,8 @@ class RunFolder:
             file.writelines(kept)
 
     def open_metrics(self):
-        """A file to append JSON lines to."""
-        return open(self.metrics_path, "a", encoding="utf-8")
+        """A file to append JSON lines to, each on disk as soon as it is whole."""
+        return open(self.metrics_path, "a", encoding="utf-8", buffering=1)
 
 
 def _flat(tree, prefix=""):

@@ -1,0 +1,213 @@
+"""The outer loop on digits: it learns, resumes to the same bits, and survives a NaN."""
+
+import json
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mttjax.config import Data, Distill, Experts, Run, Settings
+from mttjax.datasets import load_dataset
+from mttjax.distilled import load_distilled
+from mttjax.distilling import Diverged, Stopped
+from mttjax.errors import InputError
+from mttjax.evaluating import Protocol
+from mttjax.networks import NetworkSpec
+from mttjax.workflows import run_distill, run_experts
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, dataset):
+    """A tiny run, with its experts trained."""
+    distill = Distill(
+        student_steps=4, expert_epochs=2, max_start=3, lr_img=30, lr_lr=0.1, lr=0.05, steps=12,
+        evaluate_every=6, save_every=4, validation=Protocol(networks=1, epochs=5),
+    )  # fmt: skip
+    settings = Settings(
+        name="tiny",
+        ops=("cutout", "scale"),
+        data=Data(dataset="digits"),
+        network=NetworkSpec(depth=1, width=4),
+        experts=Experts(count=2, batch=64, folder=str(tmp_path_factory.mktemp("experts"))),
+        distill=distill,
+    )
+    run_experts(settings, dataset, log=lambda line: None)
+    return settings
+
+
+def run(settings, folder, dataset, log=lambda line: None, **changes):
+    settings = replace(settings, run=Run(folder=str(folder)))
+    settings = replace(settings, distill=replace(settings.distill, **changes))
+    return run_distill(settings, dataset, log=log)
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def same_bytes(a, b, names=("last.npz", "best.npz", "state.npz")):
+    return all((a / name).read_bytes() == (b / name).read_bytes() for name in names)
+
+
+@pytest.fixture(scope="module")
+def whole(settings, dataset, tmp_path_factory):
+    """The run that was never stopped."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run(settings, folder, dataset)
+    return folder
+
+
+def test_a_run_lowers_the_loss_and_leaves_what_it_says(settings, dataset, whole):
+    lines = metrics(whole)
+    steps = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in steps] == list(range(1, 13))
+    assert all({"loss", "lr", "seconds", "student_loss", "skipped"} <= set(s) for s in steps)
+    evaluations = [line for line in lines if "evaluation" in line]
+    assert [line["step"] for line in evaluations] == [0, 6, 12]
+    last = load_distilled(whole / "last.npz")
+    assert last.settings["step"] == 12
+    assert last.lr != pytest.approx(0.05)
+    assert last.images.shape == (10, 8, 8, 1)
+    best = max(evaluations, key=lambda line: line["evaluation"]["mean"])
+    assert load_distilled(whole / "best.npz").settings["step"] == best["step"]
+    assert len(list((whole / "grids").glob("last_000012_*.png"))) == 3
+
+
+def test_stopped_at_any_step_and_run_again_it_ends_bit_identical(
+    settings, dataset, whole, tmp_path
+):
+    folder = tmp_path / "run"
+
+    def stop_after_the_first_evaluation(line):
+        if line.startswith("step 6"):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Stopped, match="after step 6"):
+        run(settings, folder, dataset, log=stop_after_the_first_evaluation)
+    assert load_distilled(folder / "last.npz").settings["step"] == 6
+    run(settings, folder, dataset)
+    assert same_bytes(folder, whole)
+
+
+def test_killed_between_two_saves_it_repeats_the_lost_steps(settings, dataset, whole, tmp_path):
+    folder = tmp_path / "run"
+
+    def die(line):
+        if line.startswith("step 6"):
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        run(settings, folder, dataset, log=die)
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write('{"step": 7, "lo')  # the line that a kill cut off
+    lines = []
+    run(settings, folder, dataset, log=lines.append)
+    assert "going on after step 4" in lines
+    assert same_bytes(folder, whole)
+    assert [m["step"] for m in metrics(folder)] == [m["step"] for m in metrics(whole)]
+
+
+def test_a_finished_run_is_left_alone_and_can_be_extended(settings, dataset, whole, tmp_path):
+    folder = tmp_path / "run"
+    run(settings, folder, dataset, steps=6)
+    before = (folder / "last.npz").read_bytes()
+    lines = []
+    run(settings, folder, dataset, steps=6, log=lines.append)
+    assert any("all 6 steps are done" in line for line in lines)
+    assert (folder / "last.npz").read_bytes() == before
+    run(settings, folder, dataset, steps=12)
+    assert np.array_equal(
+        load_distilled(folder / "last.npz").images, load_distilled(whole / "last.npz").images
+    )
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(settings, dataset, whole):
+    with pytest.raises(InputError, match=r"distill\.lr_img was 30, is 31"):
+        run(settings, whole, dataset, lr_img=31)
+
+
+def test_divergence_never_enters_the_images_and_stops_the_run(settings, dataset, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Diverged, match=r"10 steps in a row.*--distill\.lr-img"):
+        run(settings, folder, dataset, lr_img=1e38, steps=40, evaluate_every=0)
+    last = load_distilled(folder / "last.npz")  # refuses what is not finite
+    assert np.isfinite(last.images).all()
+    assert metrics(folder)[-1]["skipped"] >= 10
+
+
+def test_one_bad_step_is_skipped_and_counted(settings, dataset, tmp_path, monkeypatch):
+    """A pair with a NaN changes nothing but the count."""
+    from mttjax.pairs import PairSource
+
+    draw = PairSource.draw
+
+    def poisoned(self, step):
+        pair = draw(self, step)
+        if step != 2:
+            return pair
+        bias = np.full_like(pair.start["linear"]["bias"], np.nan)
+        linear = pair.start["linear"] | {"bias": bias}
+        return pair._replace(start=pair.start | {"linear": linear})
+
+    monkeypatch.setattr(PairSource, "draw", poisoned)
+    folder = tmp_path / "run"
+    run(settings, folder, dataset, steps=3, evaluate_every=0)
+    steps = [line for line in metrics(folder) if "loss" in line]
+    assert [line["skipped"] for line in steps] == [0, 0, 1]
+    assert steps[2]["loss"] is None
+    assert np.isfinite(load_distilled(folder / "last.npz").images).all()
+
+
+def test_without_experts_it_says_which_command_makes_them(settings, dataset, tmp_path):
+    elsewhere = replace(settings, experts=Experts(folder=str(tmp_path / "none")))
+    with pytest.raises(InputError, match="bin/train_experts --config tiny --ipc 1"):
+        run(elsewhere, tmp_path / "run", dataset)
+
+
+def test_experts_of_another_recipe_are_refused(settings, dataset, tmp_path):
+    other = replace(settings, ops=("flip",))
+    with pytest.raises(InputError, match="another recipe: ops"):
+        run(other, tmp_path / "run", dataset)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch": 0}, "--distill.batch 0"),
+        ({"student_steps": 0}, "--distill.student-steps 0"),
+        ({"steps": 0}, "--distill.steps 0"),
+        ({"batch": 11}, "batch"),
+        ({"max_start": 30}, "no experts there have the 31 epochs"),
+        ({"lr": -1.0}, "positive"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, dataset, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        run(settings, tmp_path / "run", dataset, **change)
+
+
+def test_noise_as_initial_images_and_the_published_rate_of_alpha(settings, dataset, tmp_path):
+    folder = run(settings, tmp_path / "a", dataset, initial="noise", steps=1, lr_lr=0.0)
+    assert load_distilled(folder / "last.npz").lr == pytest.approx(0.05)
+    rates = {"log": 0.05**-2 * 1e-4, "alpha": 1e-4}  # one step of either is the same
+    learned = [
+        load_distilled(
+            run(settings, tmp_path / space, dataset, steps=1, lr_lr=rate, lr_lr_in=space)
+            / "last.npz"
+        ).lr
+        for space, rate in rates.items()
+    ]
+    assert learned[0] == pytest.approx(learned[1], rel=1e-5)
+    assert learned[0] != pytest.approx(0.05)
+
+
+def test_the_outer_step_is_compiled_once(settings, dataset, tmp_path):
+    lines = []
+    run(settings, tmp_path / "run", dataset, steps=4, log=lines.append)
+    assert sum("compiled" in line for line in lines) == 1

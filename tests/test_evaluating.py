@@ -1,0 +1,86 @@
+"""The evaluator against a plain loop of the paper's protocol."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mttjax
+from mttjax.evaluating import Evaluation, Evaluator, Protocol
+from mttjax.preprocessing import Standardize
+from mttjax.unrolling import soft_cross_entropy
+
+SHAPE, K, N = (8, 8, 1), 3, 7
+LR = 0.1
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(0)
+    network = mttjax.make_network(mttjax.NetworkSpec(depth=1, width=2), SHAPE, K)
+    images = rng.standard_normal((N, *SHAPE)).astype(np.float32)
+    labels = np.eye(K, dtype=np.float32)[np.arange(N) % K]
+    test = (rng.integers(0, 256, (50, *SHAPE), np.uint8), rng.integers(0, K, 50).astype(np.int32))
+    preprocessing = Standardize(np.float32([0.5]), np.float32([0.25]))
+    return network, images, labels, test, preprocessing
+
+
+def by_a_plain_loop(problem, protocol, network_index, seed):
+    """SGD as PyTorch writes it, in NumPy around one gradient; the whole set is one batch."""
+    network, images, labels, test, preprocessing = problem
+    key = jax.random.split(jax.random.key(seed), protocol.networks)[network_index]
+    params = network.init(jax.random.fold_in(key, 0))
+    gradient = jax.jit(
+        jax.grad(lambda p: soft_cross_entropy(network.apply(p, images), jnp.asarray(labels)))
+    )
+    zeros = jax.tree.map(np.zeros_like, params)
+    momentum, lr = zeros, LR
+    for epoch in range(protocol.epochs):
+        grads = jax.tree.map(lambda g, p: g + protocol.weight_decay * p, gradient(params), params)
+        momentum = jax.tree.map(lambda m, g: protocol.momentum * m + g, momentum, grads)
+        params = jax.tree.map(lambda p, m, lr=lr: p - lr * m, params, momentum)
+        if epoch == protocol.epochs // 2 + 1:
+            lr, momentum = lr / 10, zeros
+    return np.mean(np.argmax(network.apply(params, preprocessing(test[0])), -1) == test[1])
+
+
+@pytest.mark.parametrize("vectorise", [False, True])
+def test_it_follows_the_papers_protocol(problem, vectorise):
+    network, images, labels, test, preprocessing = problem
+    protocol = Protocol(networks=2, epochs=41, weight_decay=0.05)
+    evaluator = Evaluator(network, preprocessing, (), {"test": test}, protocol, vectorise=vectorise)
+    ours = evaluator(images, labels, LR, seed=3)["test"].accuracies
+    expected = [by_a_plain_loop(problem, protocol, i, 3) for i in range(2)]
+    np.testing.assert_allclose(ours, expected, atol=0.021)  # one of 50 images may tip over
+    assert ours.shape == (2,)
+
+
+def test_the_published_numbers_are_the_default():
+    assert Protocol() == Protocol(5, 1001, 256, 0.9, 5e-4)
+    assert Protocol().epochs // 2 + 1 == 501
+
+
+def test_same_seed_same_accuracies_and_pieces_do_not_matter(problem):
+    network, images, labels, test, preprocessing = problem
+    protocol = Protocol(networks=2, epochs=10)
+    ops = ("crop", "cutout")
+    evaluator = Evaluator(network, preprocessing, ops, {"test": test}, protocol)
+    runs = [
+        evaluator(images, labels, LR, seed=seed, pieces=pieces)["test"].accuracies
+        for seed, pieces in ((0, 1), (0, 7), (1, 7))
+    ]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert (runs[0] != runs[2]).any()
+
+
+def test_mean_and_population_deviation():
+    score = Evaluation(np.array([0.5, 0.7]))
+    assert score.mean == pytest.approx(0.6)
+    assert score.std == pytest.approx(0.1)
+    assert score.record()["networks"] == 2
+
+
+def test_a_protocol_of_nothing_is_refused(problem):
+    network, _, _, test, preprocessing = problem
+    with pytest.raises(ValueError, match="0 networks"):
+        Evaluator(network, preprocessing, (), {"test": test}, Protocol(networks=0))
