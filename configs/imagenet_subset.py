@@ -28,7 +28,12 @@ def get_config(ipc=1):
     return Settings(
         name="imagenet_subset",
         ipc=ipc,
-        data=Data(dataset="image_folder", resolution=128, classes=IMAGENET_SUBSETS["imagenette"]),
+        data=Data(
+            dataset="image_folder",
+            resolution=128,
+            classes=IMAGENET_SUBSETS["imagenette"],
+            statistics="imagenet",
+        ),
         network=NetworkSpec(depth=5),
         distill=preset_row(ROWS, ipc, lr_lr_in="alpha"),
     )

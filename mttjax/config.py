@@ -32,6 +32,9 @@ class Data:
     """Side in pixels that the images of a folder are brought to."""
     classes: tuple[int, ...] | None = None
     """Keep these classes only, by index, renumbered in this order."""
+    statistics: str | None = None
+    """Standardise by the published mean and deviation of this data set, such as `imagenet`.
+    None: those of the data set itself, published or measured."""
     validation: float = 0.1
     """The fraction of the training set that selection is done on; never the test set."""
 
@@ -126,6 +129,7 @@ class Settings:
             lr=self.experts.lr,
             batch=self.experts.batch,
             seed=self.seed,
+            statistics=self.data.statistics,
         )
 
     @property

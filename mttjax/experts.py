@@ -35,6 +35,8 @@ class Recipe:
     lr: float = 0.01
     batch: int = 256
     seed: int = 0
+    statistics: str | None = None
+    """Whose published mean and deviation to standardise by; None: those of the data set."""
 
 
 def recipe_record(recipe, dataset):
@@ -77,7 +79,9 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
     record = recipe_record(recipe, dataset)
     if store.manifest is None:
         images = np.ascontiguousarray(dataset.train.images)
-        preprocessing = fit_preprocessing(recipe.preprocessing, images, dataset=dataset.name)
+        preprocessing = fit_preprocessing(
+            recipe.preprocessing, images, dataset=recipe.statistics or dataset.name
+        )
         store.create(record, preprocessing)
     store.require(record)
     done = [min(store.epochs_done(e), epochs + 1) for e in range(experts)]

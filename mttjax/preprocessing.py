@@ -15,6 +15,7 @@ STATISTICS = {
     "cifar10": _CIFAR,
     "cifar100": _CIFAR,
     "tiny_imagenet": _IMAGENET,
+    "imagenet": _IMAGENET,
     "mnist": ((0.1307,), (0.3081,)),
     "fashion_mnist": ((0.2861,), (0.3530,)),
     "svhn_cropped": ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)),
@@ -81,8 +82,8 @@ def fit_preprocessing(kind, images, *, dataset=None):
     Args:
       kind: ``standardize`` or ``zca``.
       images: [n, H, W, C] uint8, the training images.
-      dataset: a name in ``STATISTICS`` takes the published numbers; otherwise mean and
-        standard deviation are those of ``images``.
+      dataset: a name in ``STATISTICS`` takes the published numbers, if it has as many
+        channels; otherwise mean and standard deviation are those of ``images``.
 
     Returns:
       ``Standardize`` or ``ZCA``: callable on uint8, with ``inverse``.
@@ -96,8 +97,9 @@ def fit_preprocessing(kind, images, *, dataset=None):
         raise ValueError("preprocessing cannot be fitted to no images")
     if kind == "zca":
         return _fit_zca(images)
-    if dataset in STATISTICS:
-        return Standardize(*(np.asarray(s, np.float32) for s in STATISTICS[dataset]))
+    published = STATISTICS.get(dataset)
+    if published is not None and len(published[0]) == images.shape[-1]:
+        return Standardize(*(np.asarray(s, np.float32) for s in published))
     pixels = images.reshape(-1, images.shape[-1])
     mean, std = (np.asarray(f(pixels, axis=0)) / 255 for f in (_mean64, _std64))
     return Standardize(mean.astype(np.float32), np.maximum(std, 1 / 255).astype(np.float32))

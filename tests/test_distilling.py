@@ -31,7 +31,7 @@ def settings(tmp_path_factory, dataset):
     )  # fmt: skip
     settings = Settings(
         name="tiny",
-        ops=("cutout", "scale"),
+        ops=("cutout",),
         data=Data(dataset="digits"),
         network=NetworkSpec(depth=1, width=4),
         experts=Experts(count=2, batch=64, folder=str(tmp_path_factory.mktemp("experts"))),

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,9 @@ FLOORS = [
     {"reporting", "config"},
     {"results", "workflows"},
     {"run_page"},
-    {"cli", "demo", "launch"},
+    {"demo"},
+    {"cli"},
+    {"launch"},
 ]
 
 
@@ -82,4 +85,4 @@ def test_importing_the_package_imports_nothing_heavy():
 
 def test_the_library_changes_no_global_setting_of_jax():
     for name, path in modules():
-        assert "jax.config" not in path.read_text(), name
+        assert not re.search(r"\bjax\.config", path.read_text()), name
