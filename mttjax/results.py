@@ -1,5 +1,6 @@
 """How good sets are beside random real images: the evaluator on everything a run kept."""
 
+import contextlib
 import dataclasses
 import os
 import platform
@@ -170,6 +171,17 @@ def random_real(distilled, dataset, *, seed, lr=0.01):
 
 
 def hardware():
-    """What this ran on, in words: the device as JAX names it, the processor, its cores."""
+    """What this ran on, in words: the accelerator or the processor, and the cores."""
     device = jax.devices()[0]
-    return f"{device.device_kind}, {platform.machine()}, {os.cpu_count()} cores"
+    name = _processor() if device.platform == "cpu" else device.device_kind
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _processor():
+    """The processor's own name where the system tells it, else its architecture."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()

@@ -54,7 +54,7 @@ def write_run_page(folder):
     name, ipc = config.get("name", folder.name), config.get("ipc", "?")
     return write_page(
         folder,
-        title=f"{name}: {ipc} images per class",
+        title=f"{name}: {ipc} image{'' if ipc == 1 else 's'} per class",
         summary=summary,
         tables=tables,
         figures=run_figures(folder),
