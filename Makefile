@@ -16,7 +16,7 @@ demo: env
 	$(BIN)/python bin/demo
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 slow: env
 	$(BIN)/python -m pytest -m slow

@@ -14,6 +14,7 @@ def command(name):
     A missing dependency is one line with the set-up commands; bad input is its message;
     neither is a traceback.
     """
+    sys.stdout.reconfigure(line_buffering=True)  # a log that is followed shows whole lines
     try:
         cli = importlib.import_module("mttjax.cli")
         status = getattr(cli, name)(sys.argv[1:])
