@@ -25,7 +25,7 @@ def get_config(ipc=1):
         ops=("color", "crop", "cutout", "scale", "rotate"),
         data=Data(dataset="digits"),
         network=NetworkSpec(depth=2, width=32),
-        experts=Experts(count=8, epochs=16, batch=64),
+        experts=Experts(count=8, batch=64),
         distill=rows.get(ipc, rows[10]),
         evaluate=Protocol(epochs=301),
     )
