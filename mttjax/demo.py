@@ -35,10 +35,11 @@ def run_demo(folder, log=print):
         )
     )
     log(f"digits: {counts} images of {dataset.train.images.shape[1:]}")
+    epochs = max(preset.get_config(ipc).epochs_needed for ipc in preset.IPCS)
     rows, figures = [], []
     for number, ipc in enumerate(preset.IPCS):
         settings = preset.get_config(ipc)
-        experts = replace(settings.experts, folder=str(folder / "experts"))
+        experts = replace(settings.experts, folder=str(folder / "experts"), epochs=epochs)
         run = Run(folder=str(folder / f"ipc{ipc}"))
         settings = replace(settings, experts=experts, run=run)
         if number == 0:
