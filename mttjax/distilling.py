@@ -180,7 +180,7 @@ class _Loop:
                 f"step {step}: validation {100 * score.mean:.2f} ± {100 * score.std:.2f} %, "
                 f"α {float(jnp.exp(synthetic.log_lr)):.4f}"
             )
-            if score.mean > state.best:
+            if score.mean >= state.best:  # of equals the later: it has learned more
                 state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
                 self.on_saved("best", synthetic, step)
             if "test" in scores and scores["test"].mean > state.best_test:
