@@ -1,7 +1,8 @@
 """scikit-learn's 1,797 digits of 8×8 pixels: the whole way in minutes on a CPU.
 
 No paper uses this set; the settings were found here. Measured: see results/digits. Without
-augmentation: on 8×8 pixels it costs networks trained on ten images per class more than it gives.
+augmentation. With crop, scale and rotate networks get better on distilled and on random real
+images alike, and the lead at 10 per class shrinks (95.8 against 94.7 %).
 
     make demo
 """
