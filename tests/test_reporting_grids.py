@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mttjax.distilled import DistilledSet
 from mttjax.errors import InputError
+from mttjax.networks import NetworkSpec
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.reporting import save_grid, save_views
 
@@ -96,7 +98,20 @@ def test_the_three_views(tmp_path):
     images = np.array(preprocessing(pixels))
     images[1, 0, 0] = [40, -40, 0]
     classes = np.arange(8) // 4
-    paths = save_views(tmp_path, "step_7", images, classes, "ab", preprocessing)
+    distilled = DistilledSet(
+        images=images.astype(np.float32),
+        labels=np.eye(2, dtype=np.float32)[classes],
+        lr=0.01,
+        preprocessing=preprocessing,
+        ops=(),
+        network=NetworkSpec(),
+        dataset="random",
+        class_names=("a", "b"),
+        seed=0,
+        settings={},
+        versions={},
+    )
+    paths = save_views(tmp_path, "step_7", distilled)
     assert [p.name for p in paths] == [f"step_7_{v}.png" for v in ("raw", "clipped", "pixels")]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     scale = 11
