@@ -28,6 +28,7 @@ def pixels(count=300, shape=(4, 5, 3), seed=0):
         ("cifar10", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
         ("cifar100", (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
         ("tiny_imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
         ("mnist", (0.1307,), (0.3081,)),
         ("fashion_mnist", (0.2861,), (0.3530,)),
         ("svhn_cropped", (0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)),
@@ -42,8 +43,14 @@ def test_published_statistics_replace_those_of_the_images(dataset, mean, std):
 
 def test_no_other_dataset_has_published_statistics():
     assert set(STATISTICS) == {
-        *("cifar10", "cifar100", "tiny_imagenet", "mnist", "fashion_mnist", "svhn_cropped")
+        *("cifar10", "cifar100", "tiny_imagenet", "imagenet"),
+        *("mnist", "fashion_mnist", "svhn_cropped"),
     }
+
+
+def test_published_statistics_of_other_channels_are_not_taken():
+    grey = pixels(shape=(4, 5, 1))
+    assert fit_preprocessing("standardize", grey, dataset="cifar10").mean.shape == (1,)
 
 
 def test_own_images_are_standardised_per_channel():
