@@ -41,7 +41,7 @@ def offline(monkeypatch):
 
 def write_idx(path, array):
     head = struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape)
-    path.write_bytes(gzip.compress(head + array.tobytes()))
+    path.write_bytes(gzip.compress(head + array.tobytes(), mtime=0))
 
 
 @pytest.fixture
