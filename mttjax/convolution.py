@@ -109,16 +109,24 @@ def _pad_or_crop(x, low, high):
 
 
 def _scatter_taps(y, w, form):
-    """The transpose of ``_taps`` after a product with the kernel: for few input channels."""
+    """One product with all taps of the kernel, each then added where its window saw it.
+
+    The images are planes [C, B, H, W] meanwhile: with few channels, rows of an image
+    are long where pixels are short.
+    """
     image, kernel, stride, padding = form
-    rows, columns = ((n - 1) * stride + 1 for n in _out_shape(form))
+    out = _out_shape(form)
+    rows, columns = ((n - 1) * stride + 1 for n in out)
     height, width = (n + 2 * padding for n in image)
+    planes = w.reshape(-1, w.shape[3]) @ y.reshape(-1, y.shape[3]).T
+    planes = planes.reshape(*kernel, w.shape[2], y.shape[0], *out)
+    x = jnp.zeros((*planes.shape[2:4], height, width), y.dtype)
     zero, none = jnp.zeros((), y.dtype), (0, 0, 0)
-    x = jnp.zeros((y.shape[0], height, width, w.shape[2]), y.dtype)
     for i, j in np.ndindex(*kernel):
         down, right = (i, height - i - rows, stride - 1), (j, width - j - columns, stride - 1)
-        x += lax.pad(y @ w[i, j].T, zero, [none, down, right, none])
-    return x[:, padding : height - padding, padding : width - padding]
+        x += lax.pad(planes[i, j], zero, [none, none, down, right])
+    x = x[:, :, padding : height - padding, padding : width - padding]
+    return jnp.moveaxis(x, 0, 3)
 
 
 def _backward_cpu(y, w, form):
@@ -153,18 +161,41 @@ def _taps(x, form):
         yield x[:, i : i + rows : stride, j : j + columns : stride]
 
 
+def _patches(x, form):
+    """[B·H'·W', h·w·C]: what every window sees, in the order of the kernel's numbers."""
+    patches = jnp.concatenate(list(_taps(x, form)), axis=3)
+    return patches.reshape(-1, patches.shape[3])
+
+
 def _forward_cpu(x, w, form):
     if w.shape[2] > _FEW_CHANNELS:
         return _forward(x, w, form)
-    return jnp.concatenate(list(_taps(x, form)), axis=3) @ w.reshape(-1, w.shape[3])
+    y = _patches(x, form) @ w.reshape(-1, w.shape[3])
+    return y.reshape(x.shape[0], *_out_shape(form), w.shape[3])
 
 
 def _weight_cpu(x, y, form):
-    # Patches as rows: XLA for CPU multiplies a transposed left operand at half the speed.
-    channels_first = jnp.moveaxis(x, 3, 0).reshape(-1, *x.shape[1:3], 1)
-    patches = jnp.stack(list(_taps(channels_first, form)))
-    w = patches.reshape(-1, y[..., 0].size) @ y.reshape(-1, y.shape[3])
-    return w.reshape(*form[1], x.shape[3], y.shape[3])
+    if x.shape[3] <= _FEW_CHANNELS:
+        w = (y.reshape(-1, y.shape[3]).T @ _patches(x, form)).T
+        return w.reshape(*form[1], x.shape[3], y.shape[3])
+    # The same convolution with batch and channels exchanged, y its kernel.
+    _, kernel, stride, padding = form
+    out = _out_shape(form)
+    far = [k + (n - 1) * stride for n, k in zip(out, kernel, strict=True)]
+    high = [f - n - padding for n, f in zip(form[0], far, strict=True)]
+    x = jnp.moveaxis(x, 3, 0)
+    if min(high) < 0:
+        x = x[:, : form[0][0] + min(high[0], 0), : form[0][1] + min(high[1], 0)]
+    pads = [(padding, max(h, 0)) for h in high]
+    w = lax.conv_general_dilated(
+        jnp.swapaxes(x, 1, 1).transpose(0, 2, 3, 1),
+        y.transpose(1, 2, 0, 3),
+        (1, 1),
+        pads,
+        rhs_dilation=(stride, stride),
+        dimension_numbers=_FAST,
+    )
+    return w.transpose(1, 2, 0, 3)
 
 
 def _one_by_one(contract):

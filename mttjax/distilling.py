@@ -149,7 +149,7 @@ class _Loop:
         skipped, in_row = int(outer.skipped), int(outer.skipped_in_row)
         line = {"step": step} | {n: _finite(v) for n, v in record._asdict().items()}
         line |= {"seconds": round(seconds, 5), "skipped": skipped}
-        self._write(line | {"expert": pair.expert, "epoch": pair.epoch})
+        self._write(line | {"experts": pair.experts, "epochs": pair.epochs})
         note = f"loss {record.loss:.4f} α {record.lr:.4f}"
         self.bar.advance(1, note + (f" skipped {skipped}" if skipped else ""))
         if in_row >= MOST_SKIPS_IN_A_ROW:

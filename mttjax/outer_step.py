@@ -1,15 +1,17 @@
 """One outer step of a distillation: gradient, guard, and the update by optax."""
 
 import dataclasses
+from functools import partial
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from mttjax.objectives.trajectory import match_loss
 from mttjax.synthetic import Synthetic
-from mttjax.unrolling import sample_batches
+from mttjax.unrolling import DERIVATIVES, sample_batches
 
 __all__ = ["Matching", "OuterState", "StepRecord", "make_outer_step", "outer_optimiser"]
 
@@ -37,6 +39,11 @@ class Matching:
     """α₀, the student's learning rate to begin with."""
     momentum: float = 0.5
     """Of the SGD that moves images and log α."""
+    trajectories: int = 1
+    """K, pairs of expert snapshots per outer step; the mean of their losses is descended."""
+    derivative: Literal[DERIVATIVES] = "mixed"
+    """How the exact gradient is computed: `mixed` is the fastest and the smallest;
+    `checkpoint` and `plain` give the same and are there to compare."""
 
 
 class OuterState(NamedTuple):
@@ -67,11 +74,11 @@ def outer_optimiser(matching):
     return optax.partition(moved, Synthetic("images", "fixed", "log_lr"))
 
 
-def make_outer_step(apply, augment, matching, n, chunk=None):
+def make_outer_step(apply, augment, matching, n, chunk=None, vectorise=None):
     """The step as a pure function ``step(state, start, target, key) -> (state, StepRecord)``.
 
-    A loss, gradient or update that is not finite never enters the state: the step is
-    skipped and counted.
+    ``start`` and ``target`` have a leading axis of K trajectories. A loss, gradient or
+    update that is not finite never enters the state: the step is skipped and counted.
 
     Args:
       apply: the network.
@@ -79,23 +86,15 @@ def make_outer_step(apply, augment, matching, n, chunk=None):
       matching: a ``Matching``.
       n: N, how many synthetic images there are.
       chunk: see ``match_loss``.
+      vectorise: compute the K trajectories in one ``vmap``; None: on accelerators. On a
+        CPU they run one after another, in the memory of one.
     """
     optimiser = outer_optimiser(matching)
-    batch = matching.batch or n
+    vectorise = jax.default_backend() != "cpu" if vectorise is None else vectorise
+    one = partial(_trajectory, matching, n, dict(apply=apply, augment=augment, chunk=chunk))
 
     def step(state, start, target, key):
-        batches_key, augment_key = jax.random.split(key)
-        batches = sample_batches(batches_key, n, matching.student_steps, batch)
-        (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
-            state.synthetic,
-            start,
-            target,
-            apply=apply,
-            batches=batches,
-            augment=augment,
-            key=augment_key,
-            chunk=chunk,
-        )
+        loss, student_loss, grads = _mean_over(one, state.synthetic, start, target, key, vectorise)
         lr = jnp.exp(state.synthetic.log_lr)
         if matching.lr_lr_in == "alpha":
             grads = grads._replace(log_lr=grads.log_lr / lr**2)
@@ -111,9 +110,38 @@ def make_outer_step(apply, augment, matching, n, chunk=None):
             state.skipped + ~good,
             jnp.where(good, 0, state.skipped_in_row + 1),
         )
-        return state, StepRecord(loss, lr, aux.losses[-1])
+        return state, StepRecord(loss, lr, student_loss)
 
     return step
+
+
+def _trajectory(matching, n, student, synthetic, start, target, key):
+    """(loss, the student's last loss, gradient) of one trajectory."""
+    batches_key, augment_key = jax.random.split(key)
+    batches = sample_batches(batches_key, n, matching.student_steps, matching.batch or n)
+    (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
+        synthetic,
+        start,
+        target,
+        batches=batches,
+        key=augment_key,
+        derivative=matching.derivative,
+        **student,
+    )
+    return loss, aux.losses[-1], grads
+
+
+def _mean_over(one, synthetic, start, target, key, vectorise):
+    """The mean of ``one`` over the leading axis of ``start`` and ``target``."""
+    count = jax.tree.leaves(start)[0].shape[0]
+    if count == 1:
+        return one(synthetic, *jax.tree.map(lambda x: x[0], (start, target)), key)
+    keys = jax.random.split(key, count)
+    if vectorise:
+        out = jax.vmap(one, in_axes=(None, 0, 0, 0))(synthetic, start, target, keys)
+    else:
+        out = lax.map(lambda pair: one(synthetic, *pair), (start, target, keys))
+    return jax.tree.map(partial(jnp.mean, axis=0), out)
 
 
 def initial_state(synthetic, matching):

@@ -8,22 +8,23 @@ import numpy as np
 
 from mttjax.errors import InputError
 
-__all__ = ["Pair", "PairSource"]
+__all__ = ["PairSource", "Pairs"]
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of snapshots kept; more than this is read again when drawn
 
 
-class Pair(NamedTuple):
-    """An expert's parameters at epoch s and at s + M, and which they are."""
+class Pairs(NamedTuple):
+    """K times an expert's parameters at epoch s and at s + M, and which they are."""
 
     start: dict
+    """Leaves with a leading axis of K."""
     target: dict
-    expert: int
-    epoch: int
+    experts: tuple[int, ...]
+    epochs: tuple[int, ...]
 
 
 class PairSource:
-    """The pair of every outer step, drawn from ``[seed, step]`` alone.
+    """The pairs of every outer step, drawn from ``[seed, step]`` alone.
 
     Args:
       store: an ``ExpertStore``.
@@ -32,12 +33,13 @@ class PairSource:
       max_start: T⁺, start epochs are drawn from 0 to T⁺ - 1.
       experts: E, how many experts to use; None: all that have the epochs needed.
       seed: of the run.
+      count: K, pairs per step.
 
     Raises:
       InputError: fewer experts than needed have epoch T⁺ - 1 + M.
     """
 
-    def __init__(self, store, like, *, expert_epochs, max_start, experts, seed):
+    def __init__(self, store, like, *, expert_epochs, max_start, experts, seed, count=1):
         last = max_start - 1 + expert_epochs
         ready = store.experts_with(last)
         if len(ready) < (experts or 1):
@@ -48,18 +50,23 @@ class PairSource:
             )
         self.experts = ready[:experts] if experts else ready
         self._store, self._like = store, like
-        self._expert_epochs, self._max_start, self._seed = expert_epochs, max_start, seed
+        self._expert_epochs, self._max_start = expert_epochs, max_start
+        self._seed, self._count = seed, count
         bytes_each = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
         self._keep = bytes_each * len(self.experts) * (last + 1) <= MEMORY_LIMIT
         self._kept = {}
 
     def draw(self, step):
-        """The pair of outer step ``step``."""
+        """The ``Pairs`` of outer step ``step``; the first K of more are the same K."""
         rng = np.random.default_rng([self._seed, step])
-        expert = self.experts[rng.integers(len(self.experts))]
-        epoch = int(rng.integers(self._max_start))
-        target = epoch + self._expert_epochs
-        return Pair(self._load(expert, epoch), self._load(expert, target), expert, epoch)
+        drawn = [
+            (self.experts[rng.integers(len(self.experts))], int(rng.integers(self._max_start)))
+            for _ in range(self._count)
+        ]
+        start = _stack([self._load(expert, epoch) for expert, epoch in drawn])
+        target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in drawn])
+        experts, epochs = zip(*drawn, strict=True)
+        return Pairs(start, target, experts, epochs)
 
     def _load(self, expert, epoch):
         if (expert, epoch) in self._kept:
@@ -78,3 +85,9 @@ class PairSource:
                     waiting.append(pool.submit(self.draw, step))
                 if step >= first + depth and waiting:
                     yield waiting.pop(0).result()
+
+
+def _stack(trees):
+    if len(trees) == 1:  # a view: nothing is copied
+        return jax.tree.map(lambda x: x[None], trees[0])
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

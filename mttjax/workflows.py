@@ -33,6 +33,15 @@ EXTENDABLE = (
 )
 """Settings of a run that may change when it goes on."""
 
+AT_LEAST_ONE = (
+    "student_steps",
+    "expert_epochs",
+    "max_start",
+    "steps",
+    "save_every",
+    "trajectories",
+)
+
 
 def load_data(settings: Settings):
     """The real images of the settings."""
@@ -103,7 +112,7 @@ def _check_batch(settings):
         raise InputError(f"--ipc {n_per_class}: at least 1 image per class is needed")
     if batch is not None and batch < 1:
         raise InputError(f"--distill.batch {batch}: at least 1 image, or none given for all")
-    for name in ("student_steps", "expert_epochs", "max_start", "steps", "save_every"):
+    for name in AT_LEAST_ONE:
         value = getattr(settings.distill, name)
         if value < 1:
             flag = name.replace("_", "-")
@@ -135,6 +144,7 @@ def _pairs(settings, store, like):
         max_start=settings.distill.max_start,
         experts=settings.experts.count,
         seed=settings.seed,
+        count=settings.distill.trajectories,
     )
 
 

@@ -1,0 +1,1 @@
+"""What mttjax is timed against, and with what."""
