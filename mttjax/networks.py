@@ -18,6 +18,8 @@ from mttjax.errors import InputError
 
 __all__ = ["ConvNet", "Network", "NetworkSpec", "make_network", "parameter_count"]
 
+EPSILON = 1e-5  # of the instance norm, as in PyTorch
+
 
 def _uniform(fan_in):
     """PyTorch's default for the weight and the bias of a layer: uniform in ±1/√fan_in."""
@@ -30,12 +32,18 @@ def _uniform(fan_in):
 
 
 class Convolution(nn.Module):
-    """A square convolution with bias; [B, H, W, C] -> [B, H', W', features]."""
+    """A square convolution with bias; [B, H, W, C] -> [B, H', W', features].
+
+    A bias that an instance norm takes away again is a parameter, as in the published
+    network, but is not added: its gradient is zero.
+    """
 
     features: int
     size: int = 3
     stride: int = 1
     padding: int = 1
+    normalised: bool = False
+    """Whether an instance norm follows."""
 
     @nn.compact
     def __call__(self, x):
@@ -43,50 +51,69 @@ class Convolution(nn.Module):
         kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
         bias = self.param("bias", init, (self.features,))
         x = convolve(x, kernel.astype(x.dtype), stride=self.stride, padding=self.padding)
-        return x + bias.astype(x.dtype)[None, None, None]
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def normalise(x, epsilon=1e-5):
-    """Each image and channel of [B, H, W, C] to mean 0 and variance 1.
-
-    The variance is biased and taken in two passes, as PyTorch does: the one-pass
-    variance loses digits. The derivative, x̂' = f (x' - mean x' - x̂ mean(x̂ x')), is
-    written out: what automatic differentiation makes of mean and variance, one after
-    the other, goes over the images twice as often.
-
-    Returns:
-      x̂ [B, H, W, C] and the factor f = (variance + epsilon)^-1/2, [B, 1, 1, C].
-    """
-    x = x - _spatial_mean(x)
-    factor = jax.lax.rsqrt(_spatial_mean(x * x) + epsilon)
-    return x * factor, factor
-
-
-@normalise.defjvp
-def _normalise_jvp(epsilon, primals, tangents):
-    normal, factor = normalise(*primals, epsilon)
-    (dx,) = tangents
-    along = _spatial_mean(normal * dx)
-    dnormal = factor * (dx - _spatial_mean(dx) - normal * along)
-    return (normal, factor), (dnormal, -factor * factor * along)
+        return x if self.normalised else x + bias.astype(x.dtype)[None, None, None]
 
 
 def _spatial_mean(x):
     return jnp.mean(x, axis=(1, 2), keepdims=True)
 
 
-class InstanceNorm(nn.Module):
-    """Each image and channel normalised, then an affine map per channel.
+@jax.custom_jvp
+def normalise(x):
+    """Each image and channel of [B, H, W, C] to mean 0 and variance 1.
 
-    A group norm with one group per channel, with PyTorch's epsilon.
+    The variance is biased and taken in two passes, as PyTorch does: the one-pass
+    variance loses digits.
+
+    Returns:
+      x̂ [B, H, W, C] and the factor f = (variance + epsilon)^-1/2, [B, 1, 1, C].
     """
+    x = x - _spatial_mean(x)
+    factor = jax.lax.rsqrt(_spatial_mean(x * x) + EPSILON)
+    return x * factor, factor
+
+
+@normalise.defjvp
+def _normalise_jvp(primals, tangents):
+    normal, factor = normalise(*primals)
+    (dx,) = tangents
+    along = factor * _spatial_mean(normal * dx)
+    dnormal = factor * dx - factor * _spatial_mean(dx) - normal * along
+    return (normal, factor), (dnormal, -factor * along)
+
+
+@jax.custom_jvp
+def instance_norm(x, scale, bias):
+    """Each image and channel normalised, then an affine map: scale and bias [1, 1, 1, C].
+
+    The derivative is written out so that every order of it goes over the images as
+    seldom as it can: the two sums that the cotangents of x need are also those of
+    scale and bias. What automatic differentiation makes of the definition takes twice
+    as many.
+    """
+    return normalise(x)[0] * scale + bias
+
+
+@instance_norm.defjvp
+def _instance_norm_jvp(primals, tangents):
+    x, scale, bias = primals
+    dx, dscale, dbias = tangents
+    normal, factor = normalise(x)
+    factor = factor * scale
+    # Small arrays are put together before they are spread over the pixels.
+    dscale = dscale - factor * _spatial_mean(normal * dx)
+    dbias = dbias - factor * _spatial_mean(dx)
+    return normal * scale + bias, factor * dx + normal * dscale + dbias
+
+
+class InstanceNorm(nn.Module):
+    """A group norm with one group per channel, with PyTorch's epsilon."""
 
     @nn.compact
     def __call__(self, x):
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],)).astype(x.dtype)
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],)).astype(x.dtype)
-        return normalise(x)[0] * scale[None, None, None] + bias[None, None, None]
+        return instance_norm(x, scale[None, None, None], bias[None, None, None])
 
 
 def average_pool(x, size=2):
@@ -126,7 +153,7 @@ class ConvNet(nn.Module):
     def __call__(self, x):
         for i in range(self.depth):
             padding = 3 if i == 0 and x.shape[1:] == (28, 28, 1) else 1
-            x = Convolution(self.width, padding=padding, name=f"conv{i}")(x)
+            x = Convolution(self.width, padding=padding, normalised=True, name=f"conv{i}")(x)
             x = InstanceNorm(name=f"norm{i}")(x)
             x = average_pool(nn.relu(x))
         return Dense(self.classes, name="linear")(x.reshape(x.shape[0], -1))
