@@ -1,1 +1,1 @@
-"""What mttjax is timed against, and with what."""
+"""What mttjax is timed against, and with what: ``python -m benchmarks`` (see ``__main__``)."""

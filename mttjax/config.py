@@ -50,7 +50,7 @@ class Experts:
     lr: float = 0.01
     batch: int = 256
     parallel: int | None = None
-    """Trained at once. None: 1 on CPU, 10 on an accelerator."""
+    """Trained at once. None: one per core on CPU, 10 on an accelerator."""
     folder: str | None = None
     """The store. None: experts/DATASET/RECIPE."""
 
@@ -61,6 +61,11 @@ class Distill(Matching):
 
     steps: int = 5000
     """Outer steps."""
+    chunk: int | None = None
+    """Images of a minibatch computed at once, a divisor of it; the gradient is the same, the
+    memory smaller. None: what fits a CPU's caches, all on an accelerator."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the student's network; parameters and their updates are float32 either way."""
     initial: Literal["real", "noise"] = "real"
     """What the images are before the first step."""
     evaluate_every: int = 500

@@ -178,20 +178,17 @@ def _weight_cpu(x, y, form):
     if x.shape[3] <= _FEW_CHANNELS:
         w = (y.reshape(-1, y.shape[3]).T @ _patches(x, form)).T
         return w.reshape(*form[1], x.shape[3], y.shape[3])
-    # The same convolution with batch and channels exchanged, y its kernel.
-    _, kernel, stride, padding = form
-    out = _out_shape(form)
-    far = [k + (n - 1) * stride for n, k in zip(out, kernel, strict=True)]
-    high = [f - n - padding for n, f in zip(form[0], far, strict=True)]
-    x = jnp.moveaxis(x, 3, 0)
-    if min(high) < 0:
-        x = x[:, : form[0][0] + min(high[0], 0), : form[0][1] + min(high[1], 0)]
-    pads = [(padding, max(h, 0)) for h in high]
+    # A convolution too, with batch and channels exchanged and y for its kernel.
+    image, kernel, stride, padding = form
+    spans = [k + (n - 1) * stride for k, n in zip(kernel, _out_shape(form), strict=True)]
+    high = [span - n - padding for span, n in zip(spans, image, strict=True)]
+    x = x.transpose(3, 1, 2, 0)
+    x = x[:, : image[0] + min(high[0], 0), : image[1] + min(high[1], 0)]  # no window sees more
     w = lax.conv_general_dilated(
-        jnp.swapaxes(x, 1, 1).transpose(0, 2, 3, 1),
+        x,
         y.transpose(1, 2, 0, 3),
         (1, 1),
-        pads,
+        [(padding, max(h, 0)) for h in high],
         rhs_dilation=(stride, stride),
         dimension_numbers=_FAST,
     )

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mttjax.compiled_step import compile_step
 from mttjax.errors import InputError
-from mttjax.outer_step import OuterState, initial_state, make_outer_step
+from mttjax.outer_step import OuterState, initial_state
 from mttjax.progress import progress_bar
 from mttjax.stopping import stop_requested
 
@@ -95,8 +96,9 @@ def distill(synthetic, pairs, *, apply, augment, matching, schedule, folder, see
         return state
     if first:
         log(f"going on after step {first}")
-    step_function = make_outer_step(apply, augment, matching, len(synthetic.images), chunk)
-    compiled = _compile(step_function, state.outer, pairs, seed, log)
+    pair, root = pairs.draw(0), jax.random.key(seed)
+    like = (state.outer, pair.start, pair.target, root)
+    compiled = compile_step(apply, augment, matching, chunk, like, log)
     with (
         folder.open_metrics() as loop.metrics,
         progress_bar("distilling", schedule.steps, first) as loop.bar,
@@ -104,7 +106,6 @@ def distill(synthetic, pairs, *, apply, augment, matching, schedule, folder, see
     ):
         if first == 0:
             state = loop.evaluate_and_save(state)
-        root = jax.random.key(seed)
         for step, pair in enumerate(pairs.ahead(first, schedule.steps), first):
             state = loop.advance(compiled, state, pair, jax.random.fold_in(root, step))
             if stopped():
@@ -115,20 +116,6 @@ def distill(synthetic, pairs, *, apply, augment, matching, schedule, folder, see
 
 def _none_yet():
     return np.int32(0), np.float32(-1), np.int32(0), np.float32(-1)
-
-
-def _compile(function, outer, pairs, seed, log):
-    """The step compiled ahead of the loop, to say what it needs before it is needed."""
-    pair = pairs.draw(0)
-    begin = time.perf_counter()
-    lowered = jax.jit(function, donate_argnums=0).lower(
-        outer, pair.start, pair.target, jax.random.key(seed)
-    )
-    compiled = lowered.compile()
-    memory = compiled.memory_analysis()
-    size = f", {memory.temp_size_in_bytes / 2**20:.0f} MiB of working memory" if memory else ""
-    log(f"the step compiled in {time.perf_counter() - begin:.1f} s{size}")
-    return compiled
 
 
 class _Loop:

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from mttjax.augmentation import dsa
+from mttjax.parallel import in_threads
 from mttjax.progress import progress_bar
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
@@ -69,8 +70,8 @@ class Evaluator:
       ops: the operations of DSA during training; empty for none.
       tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
       protocol: a ``Protocol``.
-      vectorise: train all networks in one ``vmap``; None: on accelerators. On a CPU they
-        run one after another, inside the same compiled program.
+      vectorise: train all networks in one ``vmap``; None: on accelerators. On a CPU each
+        has a thread of its own, as many at once as there are cores.
     """
 
     def __init__(self, network, preprocessing, ops, tests, protocol, *, vectorise=None):
@@ -95,10 +96,11 @@ class Evaluator:
             chunk=chunk,
         )
         test = partial(accuracy, network.apply, preprocessing, chunk=chunk or 1000)
-        vectorise = platform != "cpu" if vectorise is None else vectorise
-        self._train = jax.jit(_over_networks(self._train_one, 2, vectorise), donate_argnums=0)
-        self._test = jax.jit(_over_networks(test, 1, vectorise))
-        self._init = jax.jit(jax.vmap(self._init_one))
+        self._vectorise = platform != "cpu" if vectorise is None else vectorise
+        over = _over_networks if self._vectorise else (lambda function, _: function)
+        self._init = jax.jit(over(self._init_one, 1))
+        self._train = jax.jit(over(self._train_one, 2), donate_argnums=0)
+        self._test = jax.jit(over(test, 1))
 
     def _init_one(self, key):
         params = self._network.init(jax.random.fold_in(key, 0))
@@ -132,29 +134,34 @@ class Evaluator:
           name of the test set -> ``Evaluation``.
         """
         images, labels = jnp.asarray(images, jnp.float32), jnp.asarray(labels, jnp.float32)
-        keys = jax.random.split(jax.random.key(seed), self.protocol.networks)
-        states = self._init(keys)
-        epochs = self.protocol.epochs
+        epochs, networks = self.protocol.epochs, self.protocol.networks
+        keys = jax.random.split(jax.random.key(seed), networks)
         ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
-        with progress_bar(title, epochs) as bar:
-            for begin, end in itertools.pairwise(ends):
-                states = self._train(states, keys, images, labels, lr, begin, end)
-                jax.block_until_ready(states)
-                bar.advance(int(end - begin))
+        with progress_bar(title, epochs * networks) as bar:
+            run = partial(self._run, images, labels, lr, ends, bar)
+            if self._vectorise:
+                scores = run(networks, keys)
+            else:
+                each = in_threads(partial(run, 1), keys)
+                scores = {name: np.stack([one[name] for one in each]) for name in self._tests}
+        return {name: Evaluation(values) for name, values in scores.items()}
+
+    def _run(self, images, labels, lr, ends, bar, networks, key):
+        """Trains and tests what ``key`` stands for: one network, or all of them in one."""
+        state = self._init(key)
+        for begin, end in itertools.pairwise(ends):
+            state = jax.block_until_ready(self._train(state, key, images, labels, lr, begin, end))
+            bar.advance(int(end - begin) * networks)
         return {
-            name: Evaluation(np.asarray(self._test(states.params, *data)))
-            for name, data in self._tests.items()
+            name: np.asarray(self._test(state.params, *data)) for name, data in self._tests.items()
         }
 
 
-def _over_networks(function, stacked, vectorise):
+def _over_networks(function, stacked):
     """``function`` of one network for many: the first ``stacked`` arguments have their axis."""
 
     def run(*args):
-        if vectorise:
-            axes = (0,) * stacked + (None,) * (len(args) - stacked)
-            return jax.vmap(function, in_axes=axes)(*args)
-        shared = args[stacked:]
-        return lax.map(lambda mine: function(*mine, *shared), args[:stacked])
+        axes = (0,) * stacked + (None,) * (len(args) - stacked)
+        return jax.vmap(function, in_axes=axes)(*args)
 
     return run

@@ -16,6 +16,7 @@ import numpy as np
 from mttjax.augmentation import dsa
 from mttjax.expert_store import ExpertStore
 from mttjax.networks import NetworkSpec, make_network
+from mttjax.parallel import cores, in_threads
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.progress import progress_bar
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
@@ -63,7 +64,8 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
       folder: the store's folder.
       experts: E, at least 1.
       epochs: T, at least 1; epoch 0 is the initialisation.
-      parallel: how many to train at once; None: one on CPU, ten on an accelerator.
+      parallel: how many to train at once; None: one per core on CPU, where each has a
+        thread and its snapshots do not depend on this; ten on an accelerator, in one vmap.
       log: called with a line of text per expert (or group of experts) trained.
 
     Returns:
@@ -88,7 +90,7 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
     if min(done) > epochs:
         log(f"{experts} experts of {epochs} epochs are there already: {store.folder}")
         return store
-    parallel = parallel or (1 if jax.default_backend() == "cpu" else 10)
+    parallel = parallel or (cores() if jax.default_backend() == "cpu" else 10)
     train = _Trainer(dataset, recipe, store)
     with progress_bar("experts", experts * epochs, sum(max(d - 1, 0) for d in done)) as bar:
         for group in _groups(done, epochs, parallel):
@@ -168,9 +170,9 @@ class _Trainer:
 
     def _advance(self, params, keys):
         """One epoch of every expert: lists of parameters, losses and test accuracies."""
-        if len(params) == 1:
-            out = self._one(params[0], keys[0], self.train, self.test)
-            return tuple([jax.block_until_ready(x)] for x in out)
+        if jax.default_backend() == "cpu" or len(params) == 1:
+            one = lambda *at: jax.block_until_ready(self._one(*at, self.train, self.test))  # noqa: E731
+            return zip(*in_threads(one, params, keys, workers=len(params)), strict=True)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
         out = self._many(stacked, jnp.stack(keys), self.train, self.test)
         params, losses, accuracies = jax.device_get(out)

@@ -1,11 +1,25 @@
 """Starting a command: the one module that imports nothing but the standard library."""
 
 import importlib
+import os
 import sys
+from pathlib import Path
 
 __all__ = ["command"]
 
 SETUP = "make env && . .venv/bin/activate   (in a checkout), or: pip install mttjax"
+
+
+def keep_compiled_programs():
+    """Asks JAX to keep what it compiles in the user's cache folder, for the next run.
+
+    JAX's own variables go first: ``JAX_COMPILATION_CACHE_DIR`` chooses another folder,
+    ``JAX_ENABLE_COMPILATION_CACHE=false`` keeps nothing. The library itself sets nothing.
+    """
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "mttjax" / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def command(name):
@@ -14,6 +28,7 @@ def command(name):
     A missing dependency is one line with the set-up commands; bad input is its message;
     neither is a traceback.
     """
+    keep_compiled_programs()
     sys.stdout.reconfigure(line_buffering=True)  # a log that is followed shows whole lines
     try:
         cli = importlib.import_module("mttjax.cli")

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from mttjax.convolution import convolve
 from mttjax.errors import InputError
 
-__all__ = ["ConvNet", "Network", "NetworkSpec", "make_network", "parameter_count"]
+__all__ = ["ConvNet", "Network", "NetworkSpec", "in_bfloat16", "make_network", "parameter_count"]
 
 EPSILON = 1e-5  # of the instance norm, as in PyTorch
 
@@ -55,7 +55,8 @@ class Convolution(nn.Module):
 
 
 def _spatial_mean(x):
-    return jnp.mean(x, axis=(1, 2), keepdims=True)
+    accurate = jnp.promote_types(x.dtype, jnp.float32)
+    return jnp.mean(x, axis=(1, 2), keepdims=True, dtype=accurate).astype(x.dtype)
 
 
 @jax.custom_jvp
@@ -212,6 +213,20 @@ def make_network(spec: NetworkSpec, image_shape, classes) -> Network:
 
 def _apply(module, params, images):
     return module.apply({"params": params}, images)
+
+
+def in_bfloat16(apply):
+    """``apply`` computed in bfloat16 from parameters, and to logits, of float32.
+
+    Norms take their means in float32, and an accelerator accumulates the products of
+    bfloat16 numbers in float32; so do the gradients of the parameters over chunks.
+    """
+
+    def run(params, images):
+        short = lambda x: x.astype(jnp.bfloat16)  # noqa: E731
+        return apply(jax.tree.map(short, params), short(images)).astype(images.dtype)
+
+    return run
 
 
 def parameter_count(params) -> int:

@@ -13,7 +13,17 @@ from mttjax.objectives.trajectory import match_loss
 from mttjax.synthetic import Synthetic
 from mttjax.unrolling import DERIVATIVES, sample_batches
 
-__all__ = ["Matching", "OuterState", "StepRecord", "make_outer_step", "outer_optimiser"]
+__all__ = [
+    "Matching",
+    "OuterState",
+    "StepRecord",
+    "Trajectory",
+    "initial_state",
+    "make_gradient",
+    "make_outer_step",
+    "make_update",
+    "trajectory_keys",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +76,16 @@ class StepRecord(NamedTuple):
     """The student's last cross entropy on its minibatch."""
 
 
+class Trajectory(NamedTuple):
+    """What one pair of snapshots, or the mean over several, gives."""
+
+    loss: jax.Array
+    student_loss: jax.Array
+    """The student's last cross entropy on its minibatch."""
+    gradient: Synthetic
+    """Of the loss, by images, labels and log α."""
+
+
 def outer_optimiser(matching):
     """SGD with momentum on images and log α, each at its own rate; labels stay."""
     rates = {"images": matching.lr_img, "log_lr": matching.lr_lr}
@@ -77,8 +97,7 @@ def outer_optimiser(matching):
 def make_outer_step(apply, augment, matching, n, chunk=None, vectorise=None):
     """The step as a pure function ``step(state, start, target, key) -> (state, StepRecord)``.
 
-    ``start`` and ``target`` have a leading axis of K trajectories. A loss, gradient or
-    update that is not finite never enters the state: the step is skipped and counted.
+    ``start`` and ``target`` have a leading axis of K trajectories.
 
     Args:
       apply: the network.
@@ -89,18 +108,67 @@ def make_outer_step(apply, augment, matching, n, chunk=None, vectorise=None):
       vectorise: compute the K trajectories in one ``vmap``; None: on accelerators. On a
         CPU they run one after another, in the memory of one.
     """
-    optimiser = outer_optimiser(matching)
+    one = make_gradient(apply, augment, matching, n, chunk)
+    update = make_update(matching)
     vectorise = jax.default_backend() != "cpu" if vectorise is None else vectorise
-    one = partial(_trajectory, matching, n, dict(apply=apply, augment=augment, chunk=chunk))
 
     def step(state, start, target, key):
-        loss, student_loss, grads = _mean_over(one, state.synthetic, start, target, key, vectorise)
+        keys = trajectory_keys(key, jax.tree.leaves(start)[0].shape[0])
+        if len(keys) == 1:
+            each = one(state.synthetic, *jax.tree.map(lambda x: x[0], (start, target)), keys[0])
+            return update(state, each)
+        if vectorise:
+            each = jax.vmap(one, in_axes=(None, 0, 0, 0))(state.synthetic, start, target, keys)
+        else:
+            each = lax.map(lambda at: one(state.synthetic, *at), (start, target, keys))
+        return update(state, jax.tree.map(partial(jnp.mean, axis=0), each))
+
+    return step
+
+
+def trajectory_keys(key, count):
+    """The random keys [K] of the trajectories of a step."""
+    return key[None] if count == 1 else jax.random.split(key, count)
+
+
+def make_gradient(apply, augment, matching, n, chunk=None):
+    """One trajectory: ``gradient(synthetic, start, target, key) -> Trajectory``."""
+
+    def gradient(synthetic, start, target, key):
+        batches_key, augment_key = jax.random.split(key)
+        batches = sample_batches(batches_key, n, matching.student_steps, matching.batch or n)
+        (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
+            synthetic,
+            start,
+            target,
+            apply=apply,
+            batches=batches,
+            augment=augment,
+            key=augment_key,
+            chunk=chunk,
+            derivative=matching.derivative,
+        )
+        return Trajectory(loss, aux.losses[-1], grads)
+
+    return gradient
+
+
+def make_update(matching):
+    """The move of images and rate: ``update(state, Trajectory) -> (state, StepRecord)``.
+
+    A loss, gradient or update that is not finite never enters the state: the step is
+    skipped and counted.
+    """
+    optimiser = outer_optimiser(matching)
+
+    def update(state, trajectory):
+        grads = trajectory.gradient
         lr = jnp.exp(state.synthetic.log_lr)
         if matching.lr_lr_in == "alpha":
             grads = grads._replace(log_lr=grads.log_lr / lr**2)
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
         moved = (optax.apply_updates(state.synthetic, updates), optimiser_state)
-        good = _all_finite((loss, jnp.exp(moved[0].log_lr), moved))
+        good = _all_finite((trajectory.loss, jnp.exp(moved[0].log_lr), moved))
         synthetic, optimiser_state = jax.tree.map(
             lambda new, old: jnp.where(good, new, old), moved, (state.synthetic, state.optimiser)
         )
@@ -110,38 +178,9 @@ def make_outer_step(apply, augment, matching, n, chunk=None, vectorise=None):
             state.skipped + ~good,
             jnp.where(good, 0, state.skipped_in_row + 1),
         )
-        return state, StepRecord(loss, lr, student_loss)
+        return state, StepRecord(trajectory.loss, lr, trajectory.student_loss)
 
-    return step
-
-
-def _trajectory(matching, n, student, synthetic, start, target, key):
-    """(loss, the student's last loss, gradient) of one trajectory."""
-    batches_key, augment_key = jax.random.split(key)
-    batches = sample_batches(batches_key, n, matching.student_steps, matching.batch or n)
-    (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
-        synthetic,
-        start,
-        target,
-        batches=batches,
-        key=augment_key,
-        derivative=matching.derivative,
-        **student,
-    )
-    return loss, aux.losses[-1], grads
-
-
-def _mean_over(one, synthetic, start, target, key, vectorise):
-    """The mean of ``one`` over the leading axis of ``start`` and ``target``."""
-    count = jax.tree.leaves(start)[0].shape[0]
-    if count == 1:
-        return one(synthetic, *jax.tree.map(lambda x: x[0], (start, target)), key)
-    keys = jax.random.split(key, count)
-    if vectorise:
-        out = jax.vmap(one, in_axes=(None, 0, 0, 0))(synthetic, start, target, keys)
-    else:
-        out = lax.map(lambda pair: one(synthetic, *pair), (start, target, keys))
-    return jax.tree.map(partial(jnp.mean, axis=0), out)
+    return update
 
 
 def initial_state(synthetic, matching):

@@ -16,7 +16,7 @@ from mttjax.unrolling import value_and_grad_in_chunks
 
 __all__ = ["TrainState", "accuracy", "cache_chunk", "divisor_up_to", "make_epoch", "sgd"]
 
-CPU_CHUNK_PIXELS = 32 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
+CPU_CHUNK_PIXELS = 16 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
 
 
 class TrainState(NamedTuple):

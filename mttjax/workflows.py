@@ -15,7 +15,7 @@ from mttjax.errors import InputError
 from mttjax.evaluating import Evaluator, Protocol
 from mttjax.expert_store import ExpertStore, versions
 from mttjax.experts import recipe_record, train_experts
-from mttjax.networks import make_network
+from mttjax.networks import in_bfloat16, make_network
 from mttjax.pairs import PairSource
 from mttjax.reporting import save_views
 from mttjax.run_folder import RunFolder
@@ -84,13 +84,12 @@ def run_distill(settings: Settings, dataset=None, log=print):
     store.require(recipe_record(settings.recipe(), dataset))
     folder = RunFolder(settings.run_folder, settings.record(), EXTENDABLE)
     network, like = _network(settings, dataset)
-    limit = cache_chunk(dataset.train.images.shape[1:], jax.default_backend())
     matching = settings.distill.matching()
     synthetic = _initial(settings, dataset, store.preprocessing)
     distill(
         synthetic,
         _pairs(settings, store, like),
-        apply=network.apply,
+        apply=_student(settings, network),
         augment=partial(dsa, ops=settings.ops) if settings.ops else None,
         matching=matching,
         schedule=Schedule(
@@ -98,7 +97,7 @@ def run_distill(settings: Settings, dataset=None, log=print):
         ),
         folder=folder,
         seed=settings.seed,
-        chunk=divisor_up_to(matching.batch or len(synthetic.images), limit),
+        chunk=_chunk(settings, synthetic),
         evaluate=_validator(settings, dataset, network, store.preprocessing),
         on_saved=partial(_keep, settings, dataset, store.preprocessing, folder.path),
         log=log,
@@ -134,6 +133,22 @@ def _network(settings, dataset):
     shape, classes = dataset.train.images.shape[1:], len(dataset.class_names)
     network = make_network(settings.network, shape, classes)
     return network, jax.eval_shape(network.init, jax.random.key(0))
+
+
+def _student(settings, network):
+    short = settings.distill.precision == "bfloat16"
+    return in_bfloat16(network.apply) if short else network.apply
+
+
+def _chunk(settings, synthetic):
+    """How many images of a minibatch are computed at once."""
+    n, *shape = synthetic.images.shape
+    batch, chunk = settings.distill.batch or n, settings.distill.chunk
+    if chunk is None:
+        return divisor_up_to(batch, cache_chunk(shape, jax.default_backend()))
+    if chunk < 1 or batch % chunk:
+        raise InputError(f"--distill.chunk {chunk}: must divide the minibatch of {batch} images")
+    return chunk
 
 
 def _pairs(settings, store, like):

@@ -155,8 +155,9 @@ def test_distillation_steps_move_as_the_outer_steps(problem):
     settings = {"student_steps": 2, "lr_img": 300.0, "lr_lr": 0.01, "lr_lr_in": "alpha"}
     step = jax.jit(make_outer_step(net.apply, None, Matching(**settings), N))
     state = initial_state(synthetic, Matching(**settings))
+    pair = jax.tree.map(lambda x: x[None], (start, target))
     for _ in range(3):  # all images in every minibatch: their order does not count
-        state, record = step(state, start, target, key)
+        state, record = step(state, *pair, key)
     moved, fixed, log_lr = state.synthetic
     assert jnp.max(jnp.abs(moved - synthetic.images)) > 1e-3
     assert jnp.abs(log_lr - synthetic.log_lr) > 1e-3
@@ -178,11 +179,10 @@ def test_a_network_is_trained_on_a_set_as_by_the_evaluator(problem):
     settings = {"networks": 1, "epochs": 6, "batch": 8}  # the rate drops before the last epoch
     tests = {"test": (np.zeros((2, *SHAPE), np.uint8), np.zeros(2, np.int32))}
     theirs = mttjax.Evaluator(net, lambda x: x, (), tests, mttjax.Protocol(**settings))
-    params = jax.tree.map(lambda x: x[None], start)
-    state = TrainState(params, theirs._optimiser.init(params))
+    state = TrainState(start, theirs._optimiser.init(start))
     data = synthetic.images, synthetic.labels, 0.1
-    state = jax.jit(theirs._train)(state, key[None], *data, 0, settings["epochs"])
-    expected = jax.tree.map(lambda x: np.asarray(x[0]), state.params)
+    state = jax.jit(theirs._train)(state, key, *data, 0, settings["epochs"])
+    expected = jax.tree.map(np.asarray, state.params)
     for channels_last in (False, True):
         torch_net.double().load_state_dict(params_from_jax(start))
         torch_net.to(memory_format=training.memory_format(channels_last))

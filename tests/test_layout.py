@@ -15,11 +15,12 @@ ROOT = Path(mttjax.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"synthetic", "checkpoint", "convolution", "progress", "stopping"},
+    {"synthetic", "checkpoint", "convolution", "progress", "stopping", "parallel"},
     {"networks", "augmentation", "preprocessing", "unrolling"},
     {"objectives", "training", "expert_store"},
     {"datasets", "experts", "distilled", "pairs", "outer_step", "run_folder"},
-    {"distilling", "evaluating"},
+    {"compiled_step", "evaluating"},
+    {"distilling"},
     {"reporting", "config"},
     {"results", "workflows"},
     {"run_page"},
