@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 __all__ = ["ROOT", "Worker", "WorkerError", "cores", "environment"]
@@ -43,12 +44,12 @@ class Worker:
     def __init__(self, side, **options):
         self.side = side
         self.options = {"device": "cpu", "threads": cores()} | options
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", side],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
             cwd=ROOT, env=environment(self.options["device"]),
         )  # fmt: skip
-        self._log = Drain(self._process.stderr)
 
     def make(self, kind, work, **options):
         """Prepares a task; returns what it says about itself."""
@@ -76,7 +77,8 @@ class Worker:
 
     def _last_words(self):
         status = self._process.wait()
-        return f"the worker ended with status {status}\n{self._log.text()}"
+        self._log.seek(0)
+        return f"the worker ended with status {status}\n{self._log.read()[-2000:]}"
 
     def __enter__(self):
         return self

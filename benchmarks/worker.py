@@ -52,7 +52,7 @@ class Tasks:
 
     def meter(self):
         """The side's own where it has one, such as of a device's memory."""
-        own = getattr(self.side, "device_meter", lambda _: None)(self.task)
+        own = getattr(self.side, "device_meter", lambda: None)()
         return own or PeakMeter()
 
 

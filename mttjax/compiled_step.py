@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from mttjax.outer_step import make_gradient, make_outer_step, make_update, trajectory_keys
-from mttjax.parallel import cores, in_threads
+from mttjax.parallel import cores, in_one_program, in_threads
 
 __all__ = ["compile_step"]
 
@@ -32,7 +32,7 @@ def compile_step(apply, augment, matching, chunk, like, log=print):
     begin = time.perf_counter()
     state, start, target, key = like
     n = len(state.synthetic.images)
-    if matching.trajectories > 1 and jax.default_backend() == "cpu":
+    if matching.trajectories > 1 and not in_one_program():
         step, size = _threaded(apply, augment, matching, n, chunk, like)
     else:
         function = make_outer_step(apply, augment, matching, n, chunk)

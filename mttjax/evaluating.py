@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from mttjax.augmentation import dsa
-from mttjax.parallel import in_threads
+from mttjax.parallel import in_one_program, in_threads
 from mttjax.progress import progress_bar
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
@@ -96,7 +96,7 @@ class Evaluator:
             chunk=chunk,
         )
         test = partial(accuracy, network.apply, preprocessing, chunk=chunk or 1000)
-        self._vectorise = platform != "cpu" if vectorise is None else vectorise
+        self._vectorise = in_one_program() if vectorise is None else vectorise
         over = _over_networks if self._vectorise else (lambda function, _: function)
         self._init = jax.jit(over(self._init_one, 1))
         self._train = jax.jit(over(self._train_one, 2), donate_argnums=0)

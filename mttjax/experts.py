@@ -16,7 +16,7 @@ import numpy as np
 from mttjax.augmentation import dsa
 from mttjax.expert_store import ExpertStore
 from mttjax.networks import NetworkSpec, make_network
-from mttjax.parallel import cores, in_threads
+from mttjax.parallel import cores, in_one_program, in_threads
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.progress import progress_bar
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
@@ -90,7 +90,7 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
     if min(done) > epochs:
         log(f"{experts} experts of {epochs} epochs are there already: {store.folder}")
         return store
-    parallel = parallel or (cores() if jax.default_backend() == "cpu" else 10)
+    parallel = parallel or (10 if in_one_program() else cores())
     train = _Trainer(dataset, recipe, store)
     with progress_bar("experts", experts * epochs, sum(max(d - 1, 0) for d in done)) as bar:
         for group in _groups(done, epochs, parallel):
@@ -170,7 +170,7 @@ class _Trainer:
 
     def _advance(self, params, keys):
         """One epoch of every expert: lists of parameters, losses and test accuracies."""
-        if jax.default_backend() == "cpu" or len(params) == 1:
+        if len(params) == 1 or not in_one_program():
             one = lambda *at: jax.block_until_ready(self._one(*at, self.train, self.test))  # noqa: E731
             return zip(*in_threads(one, params, keys, workers=len(params)), strict=True)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)

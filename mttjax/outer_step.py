@@ -10,6 +10,7 @@ import optax
 from jax import lax
 
 from mttjax.objectives.trajectory import match_loss
+from mttjax.parallel import in_one_program
 from mttjax.synthetic import Synthetic
 from mttjax.unrolling import DERIVATIVES, sample_batches
 
@@ -110,7 +111,7 @@ def make_outer_step(apply, augment, matching, n, chunk=None, vectorise=None):
     """
     one = make_gradient(apply, augment, matching, n, chunk)
     update = make_update(matching)
-    vectorise = jax.default_backend() != "cpu" if vectorise is None else vectorise
+    vectorise = in_one_program() if vectorise is None else vectorise
 
     def step(state, start, target, key):
         keys = trajectory_keys(key, jax.tree.leaves(start)[0].shape[0])
@@ -191,4 +192,6 @@ def initial_state(synthetic, matching):
 
 
 def _all_finite(tree):
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]))
+    """Whether no number is NaN or infinite, nor so large that a variance of them would be."""
+    energies = [jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)]
+    return jnp.all(jnp.isfinite(jnp.stack(energies)))

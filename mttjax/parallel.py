@@ -1,4 +1,4 @@
-"""One compiled program for several networks at once, on the cores of a CPU.
+"""Several networks at once: on a CPU one compiled program in several threads.
 
 A program of small operations leaves cores idle. Several of them, each in a thread of
 its own, share the cores better than one program over all networks; and as each runs
@@ -8,7 +8,14 @@ as it would alone, the results do not depend on how many run at once.
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["cores", "in_threads"]
+import jax
+
+__all__ = ["cores", "in_one_program", "in_threads"]
+
+
+def in_one_program():
+    """Whether several networks are faster in one ``vmap`` than in threads: not on a CPU."""
+    return jax.default_backend() != "cpu"
 
 
 def cores():

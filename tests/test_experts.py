@@ -127,8 +127,17 @@ def test_experts_epochs_and_seeds_differ(finished, one_step):
     assert len({*of_seed_0.values(), *of_seed_1.values()}) == EXPERTS * (EPOCHS + 1) + 2
 
 
-def test_experts_trained_together_agree_with_those_trained_alone(finished, tmp_path):
+def test_experts_in_threads_have_the_bits_of_those_trained_alone(finished, tmp_path):
+    folder, store, _ = finished
+    together, lines = train(tmp_path, parallel=2)
+    assert [line.split(":")[0] for line in lines] == ["experts 0-1", "expert 2"]
+    assert snapshots(tmp_path) == snapshots(folder)
+    assert results(together) == results(store)
+
+
+def test_experts_in_one_vmap_agree_with_those_trained_alone(finished, tmp_path, monkeypatch):
     _, store, _ = finished
+    monkeypatch.setattr("mttjax.experts.in_one_program", lambda: True)
     together, lines = train(tmp_path, parallel=3)
     assert [line.split(":")[0] for line in lines] == ["experts 0-2"]
     _, like = shapes()
@@ -175,7 +184,7 @@ def test_later_epochs_and_experts_have_the_bits_of_a_longer_run(finished, tmp_pa
         raise RuntimeError("terminal closed")
 
     with pytest.raises(RuntimeError, match="terminal closed"):
-        train_experts(digits(), RECIPE, tmp_path, experts=2, epochs=1, log=log)
+        train_experts(digits(), RECIPE, tmp_path, experts=2, epochs=1, parallel=1, log=log)
     assert set(snapshots(tmp_path)) == {"0000/000.npz", "0000/001.npz"}
     assert [ExpertStore(tmp_path).epochs_done(e) for e in range(2)] == [2, 0]
 

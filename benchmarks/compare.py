@@ -1,0 +1,121 @@
+"""Timing both sides of a row in turns."""
+
+import math
+import time
+from dataclasses import asdict
+
+from benchmarks.client import Worker
+
+__all__ = ["agree", "compare", "matrix_peak", "median", "take_turns"]
+
+QUICK = 2.0  # seconds of a call that is made again before a memory format is chosen
+
+
+def median(values):
+    """The middle value, or the mean of the two in the middle."""
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def take_turns(workers, plan):
+    """The answers of every worker, called one after another again and again.
+
+    Returns:
+      A list of answers per worker, equally long.
+    """
+    begin, answers = time.perf_counter(), [[] for _ in workers]
+    while len(answers[0]) < plan.least or (
+        len(answers[0]) < plan.most and time.perf_counter() - begin < plan.seconds
+    ):
+        for worker, kept in zip(workers, answers, strict=True):
+            kept.append(worker.call())
+    return answers
+
+
+def compare(row, plan, say=lambda _: None, **options):
+    """The record of a row: seconds and memory of mttjax and of PyTorch.
+
+    Args:
+      row: a ``Row``.
+      plan: a ``Plan``.
+      say: told what is being done.
+      options: of both workers; see ``Worker``.
+    """
+    request = row.request()
+    with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
+        say("mttjax compiles")
+        about = ours.make(**request)
+        first = ours.call()
+        memory = ours.call(memory=True)["memory"]
+        say("PyTorch tries its memory formats")
+        chosen, trials = choose_format(theirs, request)
+        say("timing in turns")
+        mine, others = take_turns([ours, theirs], plan)
+    require_finite(row, mine + others)
+    return {
+        "title": row.title,
+        "unit": row.work.unit,
+        "amount": row.work.amount,
+        "flops": row.work.flops,
+        "budget": asdict(row.budget),
+        "mttjax": {"seconds": seconds(mine), "memory": memory, "first": first["seconds"]} | about,
+        "pytorch": {"seconds": seconds(others), "trials": trials} | trials[chosen],
+    }
+
+
+def seconds(answers):
+    return [answer["seconds"] for answer in answers]
+
+
+def choose_format(worker, request):
+    """Leaves the worker with the faster memory format made.
+
+    Returns:
+      (its name, name -> best seconds and memory of a call).
+    """
+    trials = {}
+    for channels_last in (True, False):
+        worker.make(**request, channels_last=channels_last)
+        calls = [worker.call(memory=True)]
+        if calls[0]["seconds"] < QUICK:
+            calls += [worker.call(), worker.call()]
+        name = "channels last" if channels_last else "channels first"
+        trials[name] = {
+            "format": name,
+            "best": min(seconds(calls)),
+            "memory": calls[0]["memory"],
+        }
+    chosen = min(trials, key=lambda name: trials[name]["best"])
+    if chosen == "channels last":
+        worker.make(**request, channels_last=True)
+        worker.call()
+    return chosen, trials
+
+
+def require_finite(row, answers):
+    if not all(math.isfinite(answer["check"]) for answer in answers):
+        raise ArithmeticError(f"{row.name}: a loss is not finite, its timing means nothing")
+
+
+def agree():
+    """The differences of both sides, each case with ``agrees``."""
+    with Worker("both") as worker:
+        worker.make("agreement", {})
+        cases = worker.call()["cases"]
+    return [
+        one | {"agrees": all(d <= one["tolerance"] for d in one["differences"].values())}
+        for one in cases
+    ]
+
+
+def matrix_peak(size, plan, **options):
+    """GFLOP/s of a square float32 product: side -> median."""
+    with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
+        for worker in (ours, theirs):
+            worker.make("matrix", {"size": size, "count": 15})
+            worker.call()
+        answers = take_turns([ours, theirs], plan)
+    return {
+        name: median([answer["gflops"] for answer in kept])
+        for name, kept in zip(("JAX", "PyTorch"), answers, strict=True)
+    }

@@ -1,0 +1,159 @@
+"""mttjax's half of every comparison, called as its users and commands call it."""
+
+import tempfile
+from functools import partial
+
+import jax
+import numpy as np
+
+from benchmarks.jax_convolution import Convolution
+from benchmarks.jax_device import Copy, Matrix, device_meter, trace
+from benchmarks.rows import work_from
+from benchmarks.synthetic_data import DSA, LR, distilled, real
+from mttjax.augmentation import dsa
+from mttjax.datasets import Dataset, Split
+from mttjax.evaluating import Evaluator, Protocol
+from mttjax.experts import Recipe, train_experts
+from mttjax.networks import NetworkSpec, make_network, parameter_count
+from mttjax.outer_step import Matching, initial_state, make_outer_step
+from mttjax.preprocessing import Standardize
+from mttjax.synthetic import to_device
+from mttjax.training import cache_chunk, divisor_up_to
+
+__all__ = ["device_meter", "make", "trace"]
+
+
+def make(kind, work, options):
+    """The task ``kind``: called without arguments, it returns when its work is done."""
+    if "precision" in options:
+        jax.config.update("jax_default_matmul_precision", options["precision"])
+    if kind in OTHERS:
+        return OTHERS[kind](**work)
+    return TASKS[kind](work_from(kind, work), options)
+
+
+def network_of(net):
+    spec = NetworkSpec(depth=net.depth, width=net.width)
+    return make_network(spec, net.image, net.classes)
+
+
+class Distillation:
+    """Outer steps, each from a fresh key."""
+
+    def __init__(self, work, options):
+        step, like = outer_step(work, options.get("derivative", "mixed"))
+        state, start, target, key = like(concrete=True)
+        self.compiled = jax.jit(step, donate_argnums=0).lower(state, start, target, key).compile()
+        self.state, self.pair, self.key, self.done = state, (start, target), key, 0
+        self.about = {"temporaries": temporaries(self.compiled)}
+
+    def __call__(self):
+        key = jax.random.fold_in(self.key, self.done)
+        self.state, record = self.compiled(self.state, *self.pair, key)
+        self.done += 1
+        jax.block_until_ready(self.state)
+        return {"check": float(record.loss)}
+
+
+def outer_step(work, derivative):
+    """The step's function, and its arguments: ``like(concrete)``."""
+    net = work.net
+    network = network_of(net)
+    matching = Matching(
+        student_steps=work.steps, batch=work.batch, lr_img=1.0, lr_lr=1e-3, lr=LR,
+        derivative=derivative,
+    )  # fmt: skip
+    augment = partial(dsa, ops=DSA) if work.dsa else None
+    chunk = divisor_up_to(work.batch, cache_chunk(net.image, jax.default_backend()))
+    step = make_outer_step(network.apply, augment, matching, work.ipc * net.classes, chunk)
+
+    def arguments():
+        keys = jax.random.split(jax.random.key(0), 3)
+        state = initial_state(to_device(*distilled(net, work.ipc), LR), matching)
+        start, target = (
+            jax.tree.map(lambda x: x[None], network.init(key)) for key in (keys[0], keys[1])
+        )
+        return state, start, target, keys[2]
+
+    return step, lambda concrete: arguments() if concrete else jax.eval_shape(arguments)
+
+
+def temporaries(compiled):
+    """Bytes that a compiled program works in; None where the backend does not say."""
+    memory = compiled.memory_analysis()
+    return memory.temp_size_in_bytes if memory else None
+
+
+class Temporaries:
+    """What the compiled step says of its memory; it is not run."""
+
+    def __init__(self, derivative, **work):
+        self.work, self.derivative = work_from("Distillation", work), derivative
+
+    def __call__(self):
+        step, like = outer_step(self.work, self.derivative)
+        arguments = like(concrete=False)
+        compiled = jax.jit(step, donate_argnums=0).lower(*arguments).compile()
+        parameters = 4 * parameter_count(arguments[1])
+        return {"temporaries": temporaries(compiled), "parameters": parameters}
+
+
+class Training:
+    """``train_experts`` for two epochs, the second of which is timed: it compiles in the first."""
+
+    def __init__(self, work, options):
+        net = work.net
+        none = Split(np.zeros((0, *net.image), np.uint8), np.zeros(0, np.int32))
+        train, test = (Split(*real(net, n, seed=n)) for n in (work.images, work.tests))
+        names = tuple(map(str, range(net.classes)))
+        self.dataset = Dataset("random", names, train, none, test)
+        spec = NetworkSpec(depth=net.depth, width=net.width)
+        self.recipe = Recipe(spec, "standardize", DSA, lr=LR, batch=work.batch)
+        self.experts = work.experts
+        # Later calls find what the first compiled.
+        self.cache = tempfile.TemporaryDirectory()
+        jax.config.update("jax_compilation_cache_dir", self.cache.name)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+    def __call__(self):
+        with tempfile.TemporaryDirectory() as folder:
+            store = train_experts(
+                self.dataset, self.recipe, folder, experts=self.experts, epochs=2,
+                parallel=self.experts, log=lambda _: None,
+            )  # fmt: skip
+            first, second = (self._written(store, epoch) for epoch in (1, 2))
+            check = store.manifest["experts"]["0000"]["epochs"][2]["loss"]
+        return {"seconds": second - first, "check": check}
+
+    def _written(self, store, epoch):
+        """When the last expert had done an epoch."""
+        paths = (store.snapshot_path(expert, epoch) for expert in range(self.experts))
+        return max(path.stat().st_mtime_ns for path in paths) / 1e9
+
+
+class Evaluation:
+    """An ``Evaluator`` that scores a set of random images."""
+
+    def __init__(self, work, options):
+        net = work.net
+        self.data = distilled(net, work.ipc)
+        half = np.full(net.image[2], 0.5, np.float32)
+        self.evaluator = Evaluator(
+            network_of(net), Standardize(half, half), DSA,
+            {"test": real(net, work.tests, seed=1)},
+            Protocol(networks=work.networks, epochs=work.epochs),
+        )  # fmt: skip
+        self.done = 0
+
+    def __call__(self):
+        self.done += 1
+        return {"check": self.evaluator(*self.data, LR, seed=self.done)["test"].mean}
+
+
+TASKS = {"Distillation": Distillation, "Training": Training, "Evaluation": Evaluation}
+OTHERS = {
+    "convolution": Convolution,
+    "copy": Copy,
+    "matrix": Matrix,
+    "temporaries": Temporaries,
+}
