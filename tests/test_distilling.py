@@ -185,11 +185,34 @@ def test_experts_of_another_recipe_are_refused(settings, dataset, tmp_path):
         ({"batch": 11}, "batch"),
         ({"max_start": 30}, "no experts there have the 31 epochs"),
         ({"lr": -1.0}, "positive"),
+        ({"trajectories": 0}, "--distill.trajectories 0"),
+        ({"chunk": 0}, "--distill.chunk 0"),
+        ({"chunk": 3}, "--distill.chunk 3: must divide the minibatch of 10 images"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, dataset, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         run(settings, tmp_path / "run", dataset, **change)
+
+
+def test_a_minibatch_in_chunks_distils_the_same_images(settings, dataset, tmp_path):
+    images = [
+        load_distilled(
+            run(settings, tmp_path / str(chunk), dataset, steps=3, evaluate_every=0, chunk=chunk)
+            / "last.npz"
+        ).images
+        for chunk in (2, 10)
+    ]
+    np.testing.assert_allclose(*images, rtol=1e-3, atol=1e-4)
+
+
+def test_several_trajectories_resume_to_the_same_bits(settings, dataset, tmp_path):
+    several = dict(trajectories=3, evaluate_every=0, save_every=2)
+    whole = run(settings, tmp_path / "whole", dataset, steps=4, **several)
+    run(settings, tmp_path / "parts", dataset, steps=2, **several)
+    parts = run(settings, tmp_path / "parts", dataset, steps=4, **several)
+    assert same_bytes(parts, whole)
+    assert {len(m["experts"]) for m in metrics(whole) if "loss" in m} == {3}
 
 
 def test_noise_as_initial_images_and_the_published_rate_of_alpha(settings, dataset, tmp_path):
