@@ -196,9 +196,16 @@ def _weight_cpu(x, y, form):
 
 
 def _one_by_one(contract):
-    """Runs the groups one after another: XLA for CPU has no fast grouped convolution."""
+    """Runs the groups one after another: XLA for CPU has no fast grouped convolution.
+
+    Nor one for short floats: they are multiplied and summed as float32, and the result
+    rounded, as an accelerator does.
+    """
 
     def run(a, b, *, form):
+        if a.dtype.itemsize < 4:
+            wide = run(a.astype(jnp.float32), b.astype(jnp.float32), form=form)
+            return wide.astype(a.dtype)
         if a.shape[0] > _UNROLLED_GROUPS:
             return lax.map(lambda ab: contract(*ab, form), (a, b))
         return jnp.stack([contract(a[g], b[g], form) for g in range(a.shape[0])])
