@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env demo test slow lint clean
+.PHONY: env demo test slow bench lint clean
 
 env: .venv/ready
 
@@ -20,6 +20,11 @@ test: env
 
 slow: env
 	$(BIN)/python -m pytest -m slow
+
+# ARGS=--quick takes minutes instead of half an hour; see python -m benchmarks --help.
+bench: env
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: env
 	$(BIN)/ruff check .

@@ -3,6 +3,8 @@
 The minibatches and augmentations of the PyTorch side are those that mttjax draws.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,6 @@ import torch
 from benchmarks.pytorch import distilling
 from benchmarks.pytorch.network import ConvNet, params_from_jax
 from benchmarks.pytorch.same_draws import make_augment, replay
-from benchmarks.synthetic_data import DSA
 from mttjax.augmentation import dsa
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.objectives.trajectory import match_loss
@@ -21,17 +22,18 @@ from mttjax.unrolling import sample_batches
 __all__ = ["make"]
 
 N, K, STEPS, BATCH, SHAPE = 6, 3, 3, 4, (16, 16, 3)
-TOLERANCE = {(): 1e-8, DSA: 1e-6}  # PyTorch's sampling grid is in float32 steps of an angle
+TOLERANCE, TOLERANCE_DSA = 1e-8, 1e-6
 
 
-def make(_kind, _work, _options):
-    return agreement
+def make(_kind, work, _options):
+    """``work`` has ``ops`` of DSA, and from how many ``seeds`` they are drawn."""
+    return partial(agreement, **work)
 
 
-def agreement():
+def agreement(ops, seeds):
     """A line per case: the largest differences, relative to the largest number there is."""
     with jax.enable_x64(True):
-        return {"cases": [case(), case(DSA, seeds=8)]}
+        return {"cases": [case(), case(tuple(ops), seeds)]}
 
 
 def case(ops=(), seeds=1):
@@ -49,7 +51,11 @@ def case(ops=(), seeds=1):
             keys = [jax.random.fold_in(problem[-1], step) for step in range(STEPS)]
             seen |= {replay(key, ops, BATCH, *SHAPE[:2], np.float64)[0] for key in keys}
     title = "DSA: " + " ".join(op for op in ops if op in seen) if ops else "no augmentation"
-    return {"case": title, "tolerance": TOLERANCE[ops], "differences": differences}
+    return {
+        "case": title,
+        "tolerance": TOLERANCE_DSA if ops else TOLERANCE,
+        "differences": differences,
+    }
 
 
 def problem_of(network, seed):

@@ -38,17 +38,18 @@ class Worker:
 
     Args:
       side: ``jax``, ``torch`` or ``both``.
+      variables: of the environment, beside those of this process.
       options: ``device`` and whatever the side's tasks read.
     """
 
-    def __init__(self, side, **options):
+    def __init__(self, side, *, variables=None, **options):
         self.side = side
         self.options = {"device": "cpu", "threads": cores()} | options
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", side],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
-            cwd=ROOT, env=environment(self.options["device"]),
+            cwd=ROOT, env=environment(self.options["device"], **(variables or {})),
         )  # fmt: skip
 
     def make(self, kind, work, **options):

@@ -5,6 +5,8 @@ import time
 from dataclasses import asdict
 
 from benchmarks.client import Worker
+from benchmarks.synthetic_data import DSA
+from benchmarks.works import request
 
 __all__ = ["agree", "compare", "matrix_peak", "median", "take_turns"]
 
@@ -41,14 +43,13 @@ def compare(row, plan, say=lambda _: None, **options):
       say: told what is being done.
       options: of both workers; see ``Worker``.
     """
-    request = row.request()
     with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
         say("mttjax compiles")
-        about = ours.make(**request)
-        first = ours.call()
+        about = ours.make(**request(row.work))
+        prepared = about.pop("seconds") + ours.call()["wall"]
         memory = ours.call(memory=True)["memory"]
         say("PyTorch tries its memory formats")
-        chosen, trials = choose_format(theirs, request)
+        chosen, trials = choose_format(theirs, row.work)
         say("timing in turns")
         mine, others = take_turns([ours, theirs], plan)
     require_finite(row, mine + others)
@@ -58,7 +59,7 @@ def compare(row, plan, say=lambda _: None, **options):
         "amount": row.work.amount,
         "flops": row.work.flops,
         "budget": asdict(row.budget),
-        "mttjax": {"seconds": seconds(mine), "memory": memory, "first": first["seconds"]} | about,
+        "mttjax": {"seconds": seconds(mine), "memory": memory, "first": prepared} | about,
         "pytorch": {"seconds": seconds(others), "trials": trials} | trials[chosen],
     }
 
@@ -67,15 +68,17 @@ def seconds(answers):
     return [answer["seconds"] for answer in answers]
 
 
-def choose_format(worker, request):
+def choose_format(worker, work):
     """Leaves the worker with the faster memory format made.
 
     Returns:
       (its name, name -> best seconds and memory of a call).
     """
+    worker.make(**request(work.short()), channels_last=False)
+    worker.call()
     trials = {}
     for channels_last in (True, False):
-        worker.make(**request, channels_last=channels_last)
+        worker.make(**request(work), channels_last=channels_last)
         calls = [worker.call(memory=True)]
         if calls[0]["seconds"] < QUICK:
             calls += [worker.call(), worker.call()]
@@ -87,7 +90,7 @@ def choose_format(worker, request):
         }
     chosen = min(trials, key=lambda name: trials[name]["best"])
     if chosen == "channels last":
-        worker.make(**request, channels_last=True)
+        worker.make(**request(work), channels_last=True)
         worker.call()
     return chosen, trials
 
@@ -97,10 +100,12 @@ def require_finite(row, answers):
         raise ArithmeticError(f"{row.name}: a loss is not finite, its timing means nothing")
 
 
-def agree():
+def agree(ops=DSA, seeds=8):
     """The differences of both sides, each case with ``agrees``."""
-    with Worker("both") as worker:
-        worker.make("agreement", {})
+    # The programs are large and run a few times: what they compute is all that counts.
+    quickly = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    with Worker("both", variables=quickly) as worker:
+        worker.make("agreement", {"ops": ops, "seeds": seeds})
         cases = worker.call()["cases"]
     return [
         one | {"agrees": all(d <= one["tolerance"] for d in one["differences"].values())}
@@ -108,11 +113,11 @@ def agree():
     ]
 
 
-def matrix_peak(size, plan, **options):
-    """GFLOP/s of a square float32 product: side -> median."""
+def matrix_peak(plan, *, size, count=15, dtype="float32", **options):
+    """GFLOP/s of a square product: side -> median."""
     with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
         for worker in (ours, theirs):
-            worker.make("matrix", {"size": size, "count": 15})
+            worker.make("matrix", {"size": size, "count": count, "dtype": dtype})
             worker.call()
         answers = take_turns([ours, theirs], plan)
     return {

@@ -5,7 +5,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Copy", "Matrix", "device_meter", "trace"]
+__all__ = ["Copy", "Device", "Matrix", "device_meter", "trace"]
 
 
 def median_seconds(function, *arguments, count):
@@ -41,6 +41,17 @@ class Copy:
     def __call__(self):
         seconds = median_seconds(self.copy, self.array, count=self.count)
         return {"gbytes": 2 * self.array.nbytes / seconds / 1e9}
+
+
+class Device:
+    """The name of what JAX computes on; None where an accelerator is wanted and there is none."""
+
+    def __init__(self, device):
+        found = jax.devices()[0]
+        self.name = found.device_kind if (found.platform == "cpu") == (device == "cpu") else None
+
+    def __call__(self):
+        return {"name": self.name}
 
 
 class DeviceMeter:

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from benchmarks.jax_convolution import Convolution
-from benchmarks.jax_device import Copy, Matrix, device_meter, trace
-from benchmarks.rows import work_from
+from benchmarks.jax_device import Copy, Device, Matrix, device_meter, trace
 from benchmarks.synthetic_data import DSA, LR, distilled, real
+from benchmarks.works import work_from
 from mttjax.augmentation import dsa
 from mttjax.datasets import Dataset, Split
 from mttjax.evaluating import Evaluator, Protocol
@@ -154,6 +154,7 @@ TASKS = {"Distillation": Distillation, "Training": Training, "Evaluation": Evalu
 OTHERS = {
     "convolution": Convolution,
     "copy": Copy,
+    "device": Device,
     "matrix": Matrix,
     "temporaries": Temporaries,
 }

@@ -6,12 +6,14 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from benchmarks.client import ROOT, cores
 
-__all__ = ["facts", "facts_text"]
+__all__ = ["BUSY", "busy", "busy_text", "facts", "facts_text", "is_busy"]
 
+BUSY = 0.1  # of all cores
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch")
 
 
@@ -28,6 +30,7 @@ def facts(arguments, size):
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
+        "busy": busy(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "peaks": [],
     }
@@ -41,6 +44,26 @@ def versions():
         except importlib.metadata.PackageNotFoundError:
             sys.exit(f"benchmarks: {name} is missing. Install with: pip install '.[bench]'")
     return found
+
+
+def busy(seconds=1.0):
+    """The share of all cores that other programs use; None where the system does not say.
+
+    A team of threads that waits for a core taken by another program loses far more than
+    its share: PyTorch's do, so that a busy machine makes it look slow.
+    """
+
+    def idle_and_all():
+        numbers = list(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
+        return numbers[3] + numbers[4], sum(numbers)
+
+    try:
+        idle, total = idle_and_all()
+        time.sleep(seconds)
+        idle_then, total_then = idle_and_all()
+    except OSError:
+        return None
+    return round(1 - (idle_then - idle) / max(1, total_then - total), 3)
 
 
 def cpu_model():
@@ -64,6 +87,15 @@ def commit():
     return text.strip() + ("+" if changed.strip() else "")
 
 
+def is_busy(run):
+    """Of a run, or of a record: whether it began on a machine that had other work."""
+    return (run.get("busy") or 0) > BUSY
+
+
+def busy_text(run):
+    return f"{100 * run['busy']:.0f} % busy with other work"
+
+
 def facts_text(run):
     """The facts as lines of Markdown."""
     named = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
@@ -72,6 +104,8 @@ def facts_text(run):
         f"- {run['cpu']}, {run['cores']} cores, {run['memory_gb']} GB of memory, {run['system']}",
         f"- {named}; {run['cores']} threads on either side, float32",
     ]
+    if is_busy(run):
+        lines.append(f"- **the machine was {busy_text(run)} when the run began**")
     if run["xla_flags"]:
         lines.append(f"- XLA_FLAGS `{run['xla_flags'].strip()}`")
     for i, peak in enumerate(run["peaks"]):

@@ -1,5 +1,6 @@
 """What this process holds and has held in memory at most, in bytes."""
 
+import contextlib
 import ctypes
 import gc
 import resource
@@ -20,10 +21,8 @@ def _status(field):
 def _release():
     """Gives freed memory back to the system, so that what rests is what is used."""
     gc.collect()
-    try:
+    with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        pass
 
 
 def _reset_peak():

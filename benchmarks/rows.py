@@ -1,107 +1,11 @@
-"""The work that is compared, and the rows of the tables at each size of a run."""
+"""The rows of the tables at each size of a run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from benchmarks.flops import DISTILLING, TRAINING, flops_per_image
-from benchmarks.verdicts import Budget
+from benchmarks.verdicts import NO_BUDGET, Budget
+from benchmarks.works import Distillation, Evaluation, Net, Training
 
-__all__ = [
-    "WORKS",
-    "Distillation",
-    "Evaluation",
-    "Net",
-    "Plan",
-    "Row",
-    "Training",
-    "rows",
-    "work_from",
-]
-
-
-@dataclass(frozen=True)
-class Net:
-    """Images and the ConvNet for them."""
-
-    image: tuple[int, int, int]
-    classes: int
-    depth: int
-    width: int = 128
-
-    @property
-    def flops(self):
-        return flops_per_image(self.depth, self.width, self.image, self.classes)
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """One outer step: S student steps, backward through them, images and log α moved."""
-
-    net: Net
-    ipc: int
-    batch: int
-    steps: int
-    dsa: bool = False
-
-    unit = "image-steps"
-
-    @property
-    def amount(self):
-        return self.batch * self.steps
-
-    @property
-    def flops(self):
-        return DISTILLING * self.amount * self.net.flops
-
-
-@dataclass(frozen=True)
-class Training:
-    """One epoch and one test of so many experts, with DSA."""
-
-    net: Net
-    experts: int
-    images: int
-    tests: int
-    batch: int = 256
-
-    unit = "images"
-
-    @property
-    def amount(self):
-        return self.experts * self.images
-
-    @property
-    def flops(self):
-        return self.experts * (TRAINING * self.images + self.tests) * self.net.flops
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """So many fresh networks trained on a distilled set with DSA, and tested once."""
-
-    net: Net
-    ipc: int
-    epochs: int
-    tests: int
-    networks: int = 5
-
-    unit = "images"
-
-    @property
-    def amount(self):
-        return self.networks * self.epochs * self.ipc * self.net.classes
-
-    @property
-    def flops(self):
-        return (TRAINING * self.amount + self.networks * self.tests) * self.net.flops
-
-
-WORKS = {work.__name__: work for work in (Distillation, Training, Evaluation)}
-
-
-def work_from(kind, fields):
-    """The inverse of ``type(work).__name__, asdict(work)``, also after a way through JSON."""
-    net = Net(**fields["net"] | {"image": tuple(fields["net"]["image"])})
-    return WORKS[kind](**fields | {"net": net})
+__all__ = ["CIFAR", "PLANS", "Plan", "Row", "accelerator_rows", "rows"]
 
 
 @dataclass(frozen=True)
@@ -121,17 +25,16 @@ class Row:
     """For ``--only``."""
     title: str
     work: Distillation | Training | Evaluation
-    budget: Budget = Budget()
-
-    def request(self):
-        """The work as JSON; see ``work_from``."""
-        return {"kind": type(self.work).__name__, "work": asdict(self.work)}
+    budget: Budget = NO_BUDGET
 
 
 CIFAR = Net((32, 32, 3), 10, 3)
 FASHION = Net((28, 28, 1), 10, 3, 32)
 TINY_IMAGENET = Net((64, 64, 3), 200, 4)
 LARGE = Net((128, 128, 3), 10, 5)
+
+
+PLANS = {"full": Plan(3, 9, 75), "quick": Plan(1, 3, 5), "tiny": Plan(1, 1, 0)}
 
 
 def rows(size):
@@ -146,7 +49,7 @@ def rows(size):
     # How much memory PyTorch needs grows with S: a shorter row has no budget of it.
     memory = (lambda _: None) if quick else (lambda factor: factor)
     at_64 = 20 if quick else 200
-    return [
+    found = [
         distillation("ipc1", CIFAR, 1, 10, s(50, 10), budget=Budget(1.3, memory(10), 1.5)),
         distillation("ipc10", CIFAR, 10, 100, s(10, 2), budget=Budget(2.0, memory(5), 1.5)),
         distillation("ipc50", CIFAR, 50, 100, s(5, 1), budget=Budget(floor=1.5)),
@@ -159,6 +62,7 @@ def rows(size):
         evaluation("evaluation-ipc1", CIFAR, 1, s(50, 10), s(512, 128)),
         evaluation("evaluation-ipc10", CIFAR, 10, s(10, 2), s(512, 128)),
     ]
+    return [row for row in found if not (quick and row.name == "distill-ipc10-dsa")]
 
 
 def tiny_rows():
@@ -172,7 +76,23 @@ def tiny_rows():
     ]
 
 
-def distillation(name, net, ipc, batch, steps, *, dsa=False, budget=Budget()):  # noqa: B008
+def accelerator_rows(size):
+    """The rows for a machine with one accelerator; the tiny ones to try them anywhere."""
+    if size == "tiny":
+        return tiny_rows()
+    return [
+        distillation("ipc1", CIFAR, 1, 10, 50, budget=Budget(5.0)),
+        distillation("ipc10", CIFAR, 10, 100, 30, budget=Budget(3.0)),
+        distillation("ipc50", CIFAR, 50, 100, 30),
+        distillation("tiny-imagenet", TINY_IMAGENET, 10, 200, 10),
+        distillation("128px", LARGE, 10, 50, 10),
+        training("experts", CIFAR, 50_000, 10_000, experts=10, speed=5.0),
+        evaluation("evaluation-ipc1", CIFAR, 1, 300, 10_000, speed=None),
+        evaluation("evaluation-ipc10", CIFAR, 10, 300, 10_000, speed=None),
+    ]
+
+
+def distillation(name, net, ipc, batch, steps, *, dsa=False, budget=NO_BUDGET):
     title = (
         f"distillation step, {pixels(net)}, IPC {ipc} (N = {ipc * net.classes}, B = {batch}, "
         f"S = {steps}){', DSA' if dsa else ''}"

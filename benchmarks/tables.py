@@ -39,13 +39,26 @@ class Table:
 
 
 def seconds_text(value):
-    """Three figures: ``12.3 s``, ``0.0123 s``."""
-    return "" if value is None else f"{value:#.3g}".rstrip(".") + " s"
+    """Three figures: ``12.3 s``, ``12.3 ms``."""
+    if value is None:
+        return ""
+    unit, scale = _unit(value)
+    return f"{_figures(scale * value)} {unit}"
 
 
 def spread_text(values, middle):
     """``1.20 s (1.10-1.40)``."""
-    return f"{seconds_text(middle)} ({min(values):#.3g}-{max(values):#.3g})"
+    _, scale = _unit(middle)
+    low, high = (_figures(scale * value) for value in (min(values), max(values)))
+    return f"{seconds_text(middle)} ({low}-{high})"
+
+
+def _unit(seconds):
+    return ("s", 1) if seconds >= 0.1 else ("ms", 1000)
+
+
+def _figures(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def bytes_text(value):

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-__all__ = ["Convolution", "Matrix", "device_meter"]
+__all__ = ["Convolution", "Device", "Matrix", "device_meter"]
 
 
 def median_seconds(device, function, count):
@@ -65,6 +65,17 @@ PRODUCTS = {
     "input gradient": lambda x, w, y: torch.nn.grad.conv2d_input(x.shape, w, y, padding=1),
     "weight gradient": lambda x, w, y: torch.nn.grad.conv2d_weight(x, w.shape, y, padding=1),
 }
+
+
+class Device:
+    """The name of what PyTorch computes on; None where a card is wanted and there is none."""
+
+    def __init__(self, device):
+        card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        self.name = "cpu" if device == "cpu" else card
+
+    def __call__(self):
+        return {"name": self.name}
 
 
 class DeviceMeter:

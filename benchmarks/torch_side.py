@@ -4,9 +4,9 @@ import torch
 
 from benchmarks.pytorch import distilling, evaluating, training
 from benchmarks.pytorch.network import ConvNet
-from benchmarks.rows import work_from
 from benchmarks.synthetic_data import DSA, LR, distilled, real
-from benchmarks.torch_device import Convolution, Matrix, device_meter
+from benchmarks.torch_device import Convolution, Device, Matrix, device_meter
+from benchmarks.works import work_from
 
 __all__ = ["device_meter", "make"]
 
@@ -20,7 +20,7 @@ def make(kind, work, options):
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True
     if kind in OTHERS:
-        return OTHERS[kind](options["device"], **work)
+        return OTHERS[kind](**{"device": options["device"]} | work)
     return TASKS[kind](work_from(kind, work), options)
 
 
@@ -110,4 +110,4 @@ class Evaluation:
 
 
 TASKS = {"Distillation": Distillation, "Training": Training, "Evaluation": Evaluation}
-OTHERS = {"matrix": Matrix, "convolution": Convolution}
+OTHERS = {"convolution": Convolution, "device": Device, "matrix": Matrix}

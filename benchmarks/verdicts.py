@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Budget", "at_least", "at_most"]
+__all__ = ["NO_BUDGET", "Budget", "at_least", "at_most"]
 
 
 @dataclass(frozen=True)
@@ -17,26 +17,34 @@ class Budget:
     """mttjax's median over the floor, at most."""
 
 
-def at_least(value, budget):
-    """``met``, or by how much a value that should be large enough is not."""
-    return _verdict(value, budget, value is not None and value >= (budget or 0))
+NO_BUDGET = Budget()
 
 
-def at_most(value, budget):
-    """``met``, or by how much a value that should be small enough is not."""
-    return _verdict(value, budget, value is not None and value <= (budget or 0))
+def times(value):
+    return f"{value:.2f}x"
 
 
-def _verdict(value, budget, met):
+def at_least(value, budget, text=times):
+    """``met``, or by how much a value that should be large enough is not.
+
+    Args:
+      value: None where it could not be measured.
+      budget: None where there is none; the verdict is then empty.
+      text: how the two are written.
+    """
+    return _verdict(value, budget, text, value is not None and value >= (budget or 0))
+
+
+def at_most(value, budget, text=times):
+    """``met``, or by how much a value that should be small enough is not; see ``at_least``."""
+    return _verdict(value, budget, text, value is not None and value <= (budget or 0))
+
+
+def _verdict(value, budget, text, met):
     if budget is None:
         return ""
     if value is None:
-        return f"not measured (budget {_times(budget)})"
+        return f"not measured (budget {text(budget)})"
     if met:
-        return f"met ({_times(value)}, budget {_times(budget)})"
-    return f"not met ({_times(value)} of {_times(budget)})"
-
-
-def _times(value):
-    # Two decimals where one would make a value that misses its budget look equal to it.
-    return f"{value:.2f}x"
+        return f"met ({text(value)}, budget {text(budget)})"
+    return f"not met ({text(value)} of {text(budget)})"

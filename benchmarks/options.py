@@ -1,0 +1,122 @@
+"""What the options do to accuracy: trajectories per step at equal time, and bfloat16.
+
+    python -m benchmarks.options --config digits --ipc 1 --seconds 20 --seeds 3
+
+Every variant distils for the same wall time of outer steps (its own step time is measured
+first); bfloat16, which no CPU computes at speed, for as many steps as float32. The sets
+are scored on the test set by fresh networks, as `bin/evaluate` does.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.precision import gradient_errors
+from mttjax.config import Run, load_preset
+from mttjax.distilled import load_distilled
+from mttjax.results import evaluate_sets, hardware
+from mttjax.workflows import load_data, run_distill, run_experts
+
+VARIANTS = {
+    "float32, K = 1": {},
+    "K = 2": {"trajectories": 2},
+    "K = 4": {"trajectories": 4},
+    "K = 8": {"trajectories": 8},
+    "bfloat16, K = 1": {"precision": "bfloat16"},
+}
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="digits")
+    parser.add_argument("--ipc", type=int, default=1)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--seconds", type=float, default=20, help="of outer steps per run")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", help="default: benchmarks/options-CONFIG-ipcN.md")
+    return parser.parse_args()
+
+
+def main():
+    chosen = options()
+    settings = load_preset(chosen.config).get_config(chosen.ipc)
+    data = dataclasses.replace(settings.data, dir=chosen.data_dir)
+    settings = dataclasses.replace(settings, data=data)
+    dataset = load_data(settings)
+    with tempfile.TemporaryDirectory() as work:
+        runs = [with_experts(settings, dataset, seed, work) for seed in range(chosen.seeds)]
+        errors = gradient_errors(runs[0], dataset)
+        print(errors)
+        rows = [
+            measure(name, runs, changes, dataset, chosen.seconds, Path(work) / str(i))
+            for i, (name, changes) in enumerate(VARIANTS.items())
+        ]
+    output = chosen.output or f"benchmarks/options-{chosen.config}-ipc{chosen.ipc}.md"
+    Path(output).write_text(report(settings, chosen, rows, errors))
+    print(f"written: {output}")
+
+
+def with_experts(settings, dataset, seed, work):
+    """The settings of a run of its own, with experts of its own."""
+    folder = f"{work}/experts{seed}"
+    experts = dataclasses.replace(settings.experts, folder=folder)
+    settings = dataclasses.replace(settings, seed=seed, experts=experts)
+    run_experts(settings, dataset, log=lambda line: None)
+    return settings
+
+
+def distil(settings, changes, dataset, folder, steps):
+    """One run; its last set and the median seconds of a step, the first left out."""
+    changes = {"steps": steps, "evaluate_every": 0, "save_every": 10**9, **changes}
+    settings = dataclasses.replace(
+        settings,
+        run=Run(folder=str(folder)),
+        distill=dataclasses.replace(settings.distill, **changes),
+    )
+    run_distill(settings, dataset, log=lambda line: None)
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    seconds = [line["seconds"] for line in lines if "loss" in line][1:]
+    return load_distilled(folder / "last.npz"), statistics.median(seconds)
+
+
+def measure(name, runs, changes, dataset, seconds, folder):
+    """(name, seconds a step, steps, test accuracies in %) of one variant over all seeds."""
+    timed = {k: v for k, v in changes.items() if k != "precision"}
+    _, step_seconds = distil(runs[0], timed, dataset, folder / "timing", 12)
+    steps = max(1, round(seconds / step_seconds))
+    accuracies, times = [], []
+    for settings in runs:
+        run = folder / f"seed{settings.seed}"
+        distilled, step_seconds = distil(settings, changes, dataset, run, steps)
+        result = evaluate_sets(
+            {name: distilled}, dataset, settings.evaluate, seed=settings.seed, with_random=False
+        )
+        accuracies.append(100 * result["rows"][name]["mean"])
+        times.append(step_seconds)
+    return name, statistics.median(times), steps, accuracies
+
+
+def report(settings, chosen, rows, errors):
+    head = (
+        f"# {settings.name}, {settings.ipc} images per class: trajectories and precision\n\n"
+        f"`python -m benchmarks.options --config {chosen.config} --ipc {chosen.ipc} "
+        f"--seconds {chosen.seconds:g} --seeds {chosen.seeds}`, {hardware()}.\n"
+        f"{chosen.seconds:g} s of outer steps per run (bfloat16: as many steps as float32); test "
+        f"accuracy in %, {settings.evaluate.networks} networks of {settings.evaluate.epochs} "
+        f"epochs per run; mean ± standard deviation over {chosen.seeds} runs of other seeds.\n\n"
+    )
+    table = "| variant | seconds a step | steps | accuracy | each run |\n|:--|--:|--:|--:|:--|\n"
+    for name, seconds, steps, accuracies in rows:
+        each = ", ".join(f"{a:.1f}" for a in accuracies)
+        mean, std = np.mean(accuracies), np.std(accuracies)
+        table += f"| {name} | {seconds:.4f} | {steps} | {mean:.1f} ± {std:.1f} | {each} |\n"
+    return f"{head}{table}\n{errors}"
+
+
+if __name__ == "__main__":
+    main()
