@@ -34,7 +34,7 @@ TINY_IMAGENET = Net((64, 64, 3), 200, 4)
 LARGE = Net((128, 128, 3), 10, 5)
 
 
-PLANS = {"full": Plan(3, 9, 75), "quick": Plan(1, 3, 5), "tiny": Plan(1, 1, 0)}
+PLANS = {"full": Plan(3, 9, 45), "quick": Plan(1, 3, 5), "tiny": Plan(1, 1, 0)}
 
 
 def rows(size):
