@@ -10,6 +10,7 @@ from benchmarks.jax_convolution import Convolution
 from benchmarks.jax_device import Copy, Device, Matrix, device_meter, trace
 from benchmarks.synthetic_data import DSA, LR, distilled, real
 from benchmarks.works import work_from
+from mttjax import evaluating, experts, parallel
 from mttjax.augmentation import dsa
 from mttjax.datasets import Dataset, Split
 from mttjax.evaluating import Evaluator, Protocol
@@ -27,9 +28,18 @@ def make(kind, work, options):
     """The task ``kind``: called without arguments, it returns when its work is done."""
     if "precision" in options:
         jax.config.update("jax_default_matmul_precision", options["precision"])
+    if "at_once" in options:
+        networks_at_once(options["at_once"])
     if kind in OTHERS:
         return OTHERS[kind](**work)
     return TASKS[kind](work_from(kind, work), options)
+
+
+def networks_at_once(way):
+    """Chooses for this process what mttjax otherwise chooses by the backend."""
+    if way == "in turn":
+        parallel.in_threads.__kwdefaults__["workers"] = 1
+    experts.in_one_program = evaluating.in_one_program = lambda: way == "one vmap"
 
 
 def network_of(net):
@@ -110,6 +120,7 @@ class Training:
         spec = NetworkSpec(depth=net.depth, width=net.width)
         self.recipe = Recipe(spec, "standardize", DSA, lr=LR, batch=work.batch)
         self.experts = work.experts
+        self.parallel = 1 if options.get("at_once") == "in turn" else work.experts
         # Later calls find what the first compiled.
         self.cache = tempfile.TemporaryDirectory()
         jax.config.update("jax_compilation_cache_dir", self.cache.name)
@@ -119,7 +130,7 @@ class Training:
         with tempfile.TemporaryDirectory() as folder:
             store = train_experts(
                 self.dataset, self.recipe, folder, experts=self.experts, epochs=2,
-                parallel=self.experts, log=lambda _: None,
+                parallel=self.parallel, log=lambda _: None,
             )  # fmt: skip
             first, second = (self._written(store, epoch) for epoch in (1, 2))
             check = store.manifest["experts"]["0000"]["epochs"][2]["loss"]

@@ -1,6 +1,6 @@
 """The records as tables, on the screen and in a Markdown file."""
 
-from benchmarks import commands, derivatives, growth, loops
+from benchmarks import at_once, commands, derivatives, growth, loops
 from benchmarks.machine import facts_text
 from benchmarks.pair_tables import pair_tables
 from benchmarks.tables import Table
@@ -9,6 +9,7 @@ __all__ = ["EXPERIMENTS", "agreement_table", "markdown", "peak_of", "tables", "t
 
 EXPERIMENTS = {
     "derivatives": (derivatives.run, derivatives.table),
+    "at-once": (at_once.run, at_once.table),
     "growth": (growth.run, growth.table),
     "convolution": (loops.run, loops.table),
     "start-up": (commands.run_start, commands.table_start),
