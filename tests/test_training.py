@@ -188,7 +188,7 @@ def test_accuracy_counts_every_image_once(count, chunk):
 
 
 def test_a_cpu_takes_images_in_chunks_that_fit_its_caches():
-    assert cache_chunk((32, 32, 3), "cpu") == 32
-    assert cache_chunk((64, 64, 3), "cpu") == 8
+    assert cache_chunk((32, 32, 3), "cpu") == 16
+    assert cache_chunk((64, 64, 3), "cpu") == 4
     assert cache_chunk((1024, 1024, 3), "cpu") == 1
     assert cache_chunk((32, 32, 3), "gpu") is None
