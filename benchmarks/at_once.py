@@ -11,7 +11,7 @@ from benchmarks.works import request
 __all__ = ["run", "table"]
 
 WAYS = ("in turn", "threads", "one vmap")
-NAMES = ("experts", "experts-fashion", "evaluation-ipc1")
+NAMES = ("experts-fashion",)
 
 
 def run(size, plan, say):
