@@ -89,8 +89,7 @@ def instance_norm(x, scale, bias):
 
     The derivative is written out so that every order of it goes over the images as
     seldom as it can: the two sums that the cotangents of x need are also those of
-    scale and bias. What automatic differentiation makes of the definition takes twice
-    as many.
+    scale and bias.
     """
     return normalise(x)[0] * scale + bias
 

@@ -53,8 +53,8 @@ class Matching:
     trajectories: int = 1
     """K, pairs of expert snapshots per outer step; the mean of their losses is descended."""
     derivative: Literal[DERIVATIVES] = "mixed"
-    """How the exact gradient is computed: `mixed` is the fastest and the smallest;
-    `checkpoint` and `plain` give the same and are there to compare."""
+    """How the exact gradient is computed: `mixed` and `checkpoint` keep only
+    the parameters of every step, `plain` every activation; their speeds hardly differ."""
 
 
 class OuterState(NamedTuple):
