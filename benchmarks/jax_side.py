@@ -15,8 +15,9 @@ from mttjax.augmentation import dsa
 from mttjax.datasets import Dataset, Split
 from mttjax.evaluating import Evaluator, Protocol
 from mttjax.experts import Recipe, train_experts
+from mttjax.methods.mtt import Matching, make_outer_step, matching_optimiser
 from mttjax.networks import NetworkSpec, make_network, parameter_count
-from mttjax.outer_step import Matching, initial_state, make_outer_step
+from mttjax.outer_step import initial_state
 from mttjax.preprocessing import Standardize
 from mttjax.synthetic import to_device
 from mttjax.training import cache_chunk, divisor_up_to
@@ -52,14 +53,14 @@ class Distillation:
 
     def __init__(self, work, options):
         step, like = outer_step(work, options.get("derivative", "mixed"))
-        state, start, target, key = like(concrete=True)
-        self.compiled = jax.jit(step, donate_argnums=0).lower(state, start, target, key).compile()
-        self.state, self.pair, self.key, self.done = state, (start, target), key, 0
+        state, pair, key = like(concrete=True)
+        self.compiled = jax.jit(step, donate_argnums=0).lower(state, pair, key).compile()
+        self.state, self.pair, self.key, self.done = state, pair, key, 0
         self.about = {"temporaries": temporaries(self.compiled)}
 
     def __call__(self):
         key = jax.random.fold_in(self.key, self.done)
-        self.state, record = self.compiled(self.state, *self.pair, key)
+        self.state, record = self.compiled(self.state, self.pair, key)
         self.done += 1
         jax.block_until_ready(self.state)
         return {"check": float(record.loss)}
@@ -79,11 +80,12 @@ def outer_step(work, derivative):
 
     def arguments():
         keys = jax.random.split(jax.random.key(0), 3)
-        state = initial_state(to_device(*distilled(net, work.ipc), LR), matching)
+        synthetic = to_device(*distilled(net, work.ipc), LR)
+        state = initial_state(synthetic, matching_optimiser(matching))
         start, target = (
             jax.tree.map(lambda x: x[None], network.init(key)) for key in (keys[0], keys[1])
         )
-        return state, start, target, keys[2]
+        return state, (start, target), keys[2]
 
     return step, lambda concrete: arguments() if concrete else jax.eval_shape(arguments)
 
@@ -104,7 +106,7 @@ class Temporaries:
         step, like = outer_step(self.work, self.derivative)
         arguments = like(concrete=False)
         compiled = jax.jit(step, donate_argnums=0).lower(*arguments).compile()
-        parameters = 4 * parameter_count(arguments[1])
+        parameters = 4 * parameter_count(arguments[1][0])
         return {"temporaries": temporaries(compiled), "parameters": parameters}
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.precision import gradient_errors
-from mttjax.config import Run, load_preset
+from mttjax.config import Run
 from mttjax.distilled import load_distilled
+from mttjax.presets import load_preset
 from mttjax.results import evaluate_sets, hardware
 from mttjax.workflows import load_data, run_distill, run_experts
 

@@ -7,9 +7,10 @@ images alike, and the lead at 10 per class shrinks (95.8 against 94.7 %).
     make demo
 """
 
-from mttjax.config import Data, Distill, Experts, Settings, preset_row
+from mttjax.config import Data, Distill, Experts, Settings
 from mttjax.evaluating import Protocol
 from mttjax.networks import NetworkSpec
+from mttjax.presets import preset_row
 
 IPCS = (1, 10)
 

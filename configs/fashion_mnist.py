@@ -9,8 +9,9 @@ the papers' width (--network.width 128): not run.
     bin/evaluate --run runs/fashion_mnist-ipc10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Experts, Settings, preset_row
+from mttjax.config import Data, Distill, Experts, Settings
 from mttjax.networks import NetworkSpec
+from mttjax.presets import preset_row
 
 IPCS = (1, 10)
 

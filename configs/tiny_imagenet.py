@@ -8,8 +8,9 @@ The folder is the archive's own, unpacked: it has train/, val/ and wnids.txt.
     bin/distill --config tiny_imagenet --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings, preset_row
+from mttjax.config import Data, Distill, Settings
 from mttjax.networks import NetworkSpec
+from mttjax.presets import preset_row
 
 IPCS = (1, 10, 50)
 

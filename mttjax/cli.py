@@ -8,9 +8,10 @@ from pathlib import Path
 
 import tyro
 
-from mttjax.config import Settings, load_preset, preset_names
+from mttjax.config import Settings
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
+from mttjax.presets import METHODS, load_preset, preset_names, settings_of
 
 __all__ = ["demo", "distill", "evaluate", "export_images", "train_experts"]
 
@@ -36,7 +37,7 @@ def _messages(function):
 
 
 def settings_from(name, arguments):
-    """The preset that ``--config`` and ``--ipc`` choose, changed by the other options.
+    """What ``--config``, ``--ipc`` and ``--method`` choose, changed by the other options.
 
     Returns:
       (settings, the preset's module, whether ``--ipc`` was given).
@@ -44,10 +45,12 @@ def settings_from(name, arguments):
     first = argparse.ArgumentParser(prog=name, add_help=False, allow_abbrev=False)
     first.add_argument("--config")
     first.add_argument("--ipc", type=int)
+    first.add_argument("--method", default="mtt")
     chosen, rest = first.parse_known_args(arguments)
     about = (
-        f"--config NAME|FILE.py chooses a preset ({', '.join(preset_names())}), --ipc N its row; "
-        "every option below changes a setting of it. The defaults shown are the preset's."
+        f"--config NAME|FILE.py chooses a preset ({', '.join(preset_names())}), --ipc N its row, "
+        f"--method NAME a method ({', '.join(METHODS)}); every option below changes a setting "
+        "of it. The defaults shown are the preset's."
     )
     if chosen.config is None:
         if not {"-h", "--help"} & set(rest):
@@ -57,9 +60,9 @@ def settings_from(name, arguments):
     ipc = chosen.ipc if chosen.ipc is not None else preset.IPCS[0]
     if ipc < 1:
         raise InputError(f"--ipc {ipc}: at least 1 image per class is needed")
-    settings = tyro.cli(
-        Settings, default=preset.get_config(ipc), args=rest, prog=name, description=about
-    )
+    default = settings_of(preset, ipc, chosen.method)
+    kind = Settings[type(default.distill)]
+    settings = tyro.cli(kind, default=default, args=rest, prog=name, description=about)
     return settings, preset, chosen.ipc is not None
 
 
@@ -82,7 +85,7 @@ def _epochs_for_all_rows(settings, preset):
     """The epochs that serve every row of the preset which has the same experts."""
     rows = [preset.get_config(ipc) for ipc in preset.IPCS]
     same = [row for row in rows if row.recipe() == preset.get_config(preset.IPCS[0]).recipe()]
-    epochs = max([settings.epochs_needed, *(row.epochs_needed for row in same)])
+    epochs = max([settings.distill.epochs_needed, *(row.distill.epochs_needed for row in same)])
     others = [row.ipc for row in rows if row not in same]
     served = ", ".join(str(row.ipc) for row in same)
     print(f"{epochs} epochs each, enough for {served} images per class")
@@ -95,7 +98,7 @@ def _epochs_for_all_rows(settings, preset):
 
 @_messages
 def distill(arguments):
-    """bin/distill: the synthetic images, then their evaluation and a page."""
+    """bin/distill: a set of any method, and its page."""
     settings, _, _ = settings_from("distill", arguments)
     from mttjax.run_page import write_run_page
     from mttjax.workflows import run_distill

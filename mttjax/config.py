@@ -1,18 +1,33 @@
-"""The settings of a run as frozen dataclasses, and the presets that fill them."""
+"""The settings of a run as frozen dataclasses."""
 
 import dataclasses
-import difflib
-import importlib.util
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
-from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.experts import Recipe
+from mttjax.methods.condensing import Condensing
+from mttjax.methods.dd import Meta
+from mttjax.methods.ld import Labels
+from mttjax.methods.mtt import Matching
 from mttjax.networks import NetworkSpec
-from mttjax.outer_step import Matching
 
-__all__ = ["Data", "Distill", "Experts", "Settings", "load_preset", "preset_names", "preset_row"]
+__all__ = [
+    "Condense",
+    "Data",
+    "Distill",
+    "Experts",
+    "LearnLabels",
+    "LearnThrough",
+    "Loop",
+    "Run",
+    "Select",
+    "Settings",
+    "part_of",
+]
+
+D = TypeVar("D")
+"""The settings of a method."""
 
 DSA_OPS = ("color", "crop", "cutout", "flip", "scale", "rotate")
 
@@ -56,16 +71,14 @@ class Experts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Distill(Matching):
-    """The distillation."""
+class Loop:
+    """The outer loop, whatever the method."""
 
     steps: int = 5000
     """Outer steps."""
     chunk: int | None = None
-    """Images of a minibatch computed at once, a divisor of it; the gradient is the same, the
-    memory smaller. None: what fits a CPU's caches, all on an accelerator."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the student's network; parameters and their updates are float32 either way."""
+    """Images computed at once, a divisor of the student's minibatch; the gradient is the same,
+    the memory smaller. None: what fits a CPU's caches, all on an accelerator."""
     initial: Literal["real", "noise"] = "real"
     """What the images are before the first step."""
     evaluate_every: int = 500
@@ -80,10 +93,54 @@ class Distill(Matching):
     """Score on test too and keep the best on test: the paper's protocol, which selects on
     the test set."""
 
+
+@dataclasses.dataclass(frozen=True)
+class Distill(Loop, Matching):
+    """The distillation by MTT."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the student's network; parameters and their updates are float32 either way."""
+
+    @property
+    def epochs_needed(self):
+        """The last epoch of an expert that this distillation reads."""
+        return self.max_start - 1 + self.expert_epochs
+
     def matching(self):
         """The part that decides a step."""
-        names = [field.name for field in dataclasses.fields(Matching)]
-        return Matching(**{name: getattr(self, name) for name in names})
+        return part_of(self, Matching)
+
+
+@dataclasses.dataclass(frozen=True)
+class Condense(Loop, Condensing):
+    """The distillation by DC, DSA, DM or CAFE."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnThrough(Loop, Meta):
+    """The distillation by DD."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnLabels(Loop, Labels):
+    """The distillation by LD."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Select:
+    """The selection of real images: random, herding, k_center or forgetting."""
+
+    expert: int = 0
+    """Whose features (herding, k_center) or training (forgetting) the selection looks at, to
+    the last epoch it has."""
+    lr: float = 0.01
+    """α, which the set is evaluated at."""
+
+
+def part_of(settings, kind):
+    """The fields of ``settings`` that the dataclass ``kind`` has, as one of that kind."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: getattr(settings, name) for name in names})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,15 +148,17 @@ class Run:
     """Where a run goes."""
 
     folder: str | None = None
-    """None: runs/PRESET-ipcN."""
+    """None: runs/PRESET-ipcN, or runs/PRESET-METHOD-ipcN for another method than MTT."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(Generic[D]):
     """Everything that a preset sets and a command can change."""
 
     name: str = "custom"
     """Names the run."""
+    method: str = "mtt"
+    """How the set is made; it decides which settings `distill` has."""
     ipc: int = 1
     """Images per class."""
     seed: int = 0
@@ -110,20 +169,15 @@ class Settings:
     data: Data = dataclasses.field(default_factory=Data)
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     experts: Experts = dataclasses.field(default_factory=Experts)
-    distill: Distill = dataclasses.field(default_factory=Distill)
+    distill: D = dataclasses.field(default_factory=Distill)
     evaluate: Protocol = dataclasses.field(default_factory=Protocol)
     """The final evaluation."""
     run: Run = dataclasses.field(default_factory=Run)
 
     @property
-    def epochs_needed(self):
-        """The last epoch of an expert that this distillation reads."""
-        return self.distill.max_start - 1 + self.distill.expert_epochs
-
-    @property
     def expert_epochs(self):
-        """T: what was asked for, or what is read."""
-        return self.experts.epochs or self.epochs_needed
+        """T: what was asked for, or what MTT reads."""
+        return self.experts.epochs or self.distill.epochs_needed
 
     def recipe(self):
         """How the experts are trained."""
@@ -147,7 +201,8 @@ class Settings:
 
     @property
     def run_folder(self):
-        return Path(self.run.folder or f"runs/{self.name}-ipc{self.ipc}")
+        method = "" if self.method == "mtt" else f"-{self.method}"
+        return Path(self.run.folder or f"runs/{self.name}{method}-ipc{self.ipc}")
 
     def record(self):
         """The settings that decide a run, ready for JSON: no folders, nothing of the machine."""
@@ -157,52 +212,3 @@ class Settings:
                             ("experts", "folder"), ("experts", "parallel")):  # fmt: skip
             del record[group][name]
         return record
-
-
-def preset_row(rows, ipc, **changes):
-    """The row of a preset for ``ipc``; between two rows, or beyond, that of the nearest below.
-
-    Args:
-      rows: ipc -> ``Distill``.
-      ipc: images per class.
-      changes: fields that are the same in every row.
-    """
-    nearest = max((n for n in rows if n <= ipc), default=min(rows))
-    return dataclasses.replace(rows[nearest], **changes)
-
-
-def preset_folder():
-    """Where the presets are: in the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    inside = here / "configs"
-    return inside if inside.is_dir() else here.parent / "configs"
-
-
-def preset_names():
-    """The names that ``--config`` knows."""
-    return sorted(p.stem for p in preset_folder().glob("*.py") if not p.stem.startswith("_"))
-
-
-def load_preset(name):
-    """The module of a preset: ``get_config(ipc) -> Settings`` and ``IPCS``.
-
-    Args:
-      name: a preset's name, or the path of a ``.py`` file of that form.
-
-    Raises:
-      InputError: no such preset or file, or one without ``get_config``.
-    """
-    path = Path(name) if name.endswith(".py") else preset_folder() / f"{name}.py"
-    if not path.is_file():
-        near = difflib.get_close_matches(name, preset_names(), 1, 0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"--config {name!r}: no such preset; {hint}There are {', '.join(preset_names())}; "
-            "or give the path of a .py file"
-        )
-    spec = importlib.util.spec_from_file_location(f"mttjax_preset_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise InputError(f"{path}: a preset needs a function get_config(ipc)")
-    return module

@@ -130,7 +130,7 @@ def _scatter_taps(y, w, form):
 
 
 def _backward_cpu(y, w, form):
-    if w.shape[2] <= _FEW_CHANNELS:
+    if w.shape[2] <= _FEW_CHANNELS or min(_out_shape(form)) < max(form[1]):
         return _scatter_taps(y, w, form)
     image, kernel, stride, padding = form
     spread = [(n - 1) * stride + 1 for n in _out_shape(form)]
@@ -168,7 +168,8 @@ def _patches(x, form):
 
 
 def _forward_cpu(x, w, form):
-    if w.shape[2] > _FEW_CHANNELS:
+    # With a kernel larger than the image too, XLA for CPU falls into its naive loop.
+    if w.shape[2] > _FEW_CHANNELS and min(form[0]) >= max(form[1]):
         return _forward(x, w, form)
     y = _patches(x, form) @ w.reshape(-1, w.shape[3])
     return y.reshape(x.shape[0], *_out_shape(form), w.shape[3])

@@ -4,7 +4,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mttjax.config import Run, load_preset
+from mttjax.config import Run
+from mttjax.presets import load_preset
 from mttjax.reporting import print_table, save_expert_curves, write_page
 from mttjax.results import evaluate_sets, hardware, load_sets
 from mttjax.run_page import HEADERS, results_rows, run_figures, save_results
@@ -35,7 +36,7 @@ def run_demo(folder, log=print):
         )
     )
     log(f"digits: {counts} images of {dataset.train.images.shape[1:]}")
-    epochs = max(preset.get_config(ipc).epochs_needed for ipc in preset.IPCS)
+    epochs = max(preset.get_config(ipc).distill.epochs_needed for ipc in preset.IPCS)
     rows, figures = [], []
     for number, ipc in enumerate(preset.IPCS):
         settings = preset.get_config(ipc)

@@ -1,4 +1,4 @@
-"""The outer loop: steps on pairs of expert snapshots, evaluated now and then, resumable.
+"""The outer loop of every method that learns: steps, evaluated now and then, resumable.
 
 Everything drawn at step t comes from the seed and t alone, so that a run which was
 killed and goes on ends with the same bits as one that was not.
@@ -9,14 +9,14 @@ import time
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from mttjax.compiled_step import compile_step
 from mttjax.errors import InputError
-from mttjax.outer_step import OuterState, initial_state
+from mttjax.methods import read_ahead
+from mttjax.outer_step import OuterState
 from mttjax.progress import progress_bar
 from mttjax.stopping import stop_requested
+from mttjax.synthetic import mean_rate
 
 __all__ = ["Diverged", "LoopState", "Schedule", "Stopped", "distill"]
 
@@ -59,20 +59,14 @@ class Stopped(Exception):
         self.signal, self.step = signal, step
 
 
-def distill(synthetic, pairs, *, apply, augment, matching, schedule, folder, seed, chunk=None,
-            evaluate=None, on_saved=None, log=print):  # fmt: skip
-    """Moves the synthetic images until the student lands where the experts do.
+def distill(method, *, schedule, folder, seed, evaluate=None, on_saved=None, log=print):
+    """Moves what a method learns, step by step; goes on where the folder's run stopped.
 
     Args:
-      synthetic: the ``Synthetic`` to begin with; ignored where the folder has a state.
-      pairs: a ``PairSource``.
-      apply: the network.
-      augment: ``augment(key, images)`` or None.
-      matching: a ``Matching``.
+      method: a ``Method``; its initial state is ignored where the folder has one.
       schedule: a ``Schedule``.
       folder: the ``RunFolder``.
       seed: decides everything drawn.
-      chunk: see ``match_loss``.
       evaluate: ``evaluate(synthetic, step) -> dict`` with the ``Evaluation`` called
         ``validation``, and ``test`` where the best on test is wanted too; or None.
       on_saved: ``on_saved(kind, synthetic, step)``, called when a set is worth keeping;
@@ -86,19 +80,18 @@ def distill(synthetic, pairs, *, apply, augment, matching, schedule, folder, see
       Diverged: ten steps in a row were not finite; the last good state is saved.
       Stopped: SIGINT or SIGTERM came; the step was finished and the state saved.
     """
-    state = LoopState(initial_state(synthetic, matching), *_none_yet())
+    state = LoopState(method.initial, *_none_yet())
     state = folder.load_state(jax.eval_shape(lambda: state)) or state
     folder.forget_metrics_after(int(state.step))
-    loop = _Loop(matching, schedule, folder, evaluate, on_saved or (lambda *_: None), log)
+    loop = _Loop(method, schedule, folder, evaluate, on_saved or (lambda *_: None), log)
     first = int(state.step)
     if first >= schedule.steps:
         log(f"all {first} steps are done already: {folder.path}")
         return state
     if first:
         log(f"going on after step {first}")
-    pair, root = pairs.draw(0), jax.random.key(seed)
-    like = (state.outer, pair.start, pair.target, root)
-    compiled = compile_step(apply, augment, matching, chunk, like, log)
+    root = jax.random.key(seed)
+    compiled = method.compile(state.outer, method.draw(0).context, root, log)
     with (
         folder.open_metrics() as loop.metrics,
         progress_bar("distilling", schedule.steps, first) as loop.bar,
@@ -106,8 +99,8 @@ def distill(synthetic, pairs, *, apply, augment, matching, schedule, folder, see
     ):
         if first == 0:
             state = loop.evaluate_and_save(state)
-        for step, pair in enumerate(pairs.ahead(first, schedule.steps), first):
-            state = loop.advance(compiled, state, pair, jax.random.fold_in(root, step))
+        for step, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
+            state = loop.advance(compiled, state, drawn, jax.random.fold_in(root, step))
             if stopped():
                 loop.save(state)
                 raise Stopped(stopped(), step + 1)
@@ -121,14 +114,14 @@ def _none_yet():
 class _Loop:
     """What happens after a step: metrics, evaluation, saving, the guard."""
 
-    def __init__(self, matching, schedule, folder, evaluate, on_saved, log):
-        self.matching, self.schedule, self.folder = matching, schedule, folder
+    def __init__(self, method, schedule, folder, evaluate, on_saved, log):
+        self.method, self.schedule, self.folder = method, schedule, folder
         self.evaluate, self.on_saved, self.log = evaluate, on_saved, log
         self.metrics = self.bar = None
 
-    def advance(self, compiled, state, pair, key):
+    def advance(self, compiled, state, drawn, key):
         begin = time.perf_counter()
-        outer, record = compiled(state.outer, pair.start, pair.target, key)
+        outer, record = compiled(state.outer, drawn.context, key)
         record = jax.device_get(record)
         seconds = time.perf_counter() - begin
         step = int(state.step) + 1
@@ -136,17 +129,15 @@ class _Loop:
         skipped, in_row = int(outer.skipped), int(outer.skipped_in_row)
         line = {"step": step} | {n: _finite(v) for n, v in record._asdict().items()}
         line |= {"seconds": round(seconds, 5), "skipped": skipped}
-        self._write(line | {"experts": pair.experts, "epochs": pair.epochs})
+        self._write(line | drawn.note)
         note = f"loss {record.loss:.4f} α {record.lr:.4f}"
         self.bar.advance(1, note + (f" skipped {skipped}" if skipped else ""))
         if in_row >= MOST_SKIPS_IN_A_ROW:
             self.save(state)
             raise Diverged(
                 f"{in_row} steps in a row to step {step} gave a loss or gradient that is not "
-                f"finite. The last good images are in {self.folder.path}. Lower "
-                f"--distill.lr-img ({self.matching.lr_img:g}) or --distill.lr-lr "
-                f"({self.matching.lr_lr:g}) tenfold, or --distill.max-start "
-                f"({self.matching.max_start}), and begin a new run with --run.folder"
+                f"finite. The last good images are in {self.folder.path}. {self.method.remedies}, "
+                "and begin a new run with --run.folder"
             )
         every, last = self.schedule.evaluate_every, step == self.schedule.steps
         if last or (every and step % every == 0):
@@ -165,7 +156,7 @@ class _Loop:
             self._write(line | ({"test": scores["test"].record()} if "test" in scores else {}))
             self.log(
                 f"step {step}: validation {100 * score.mean:.2f} ± {100 * score.std:.2f} %, "
-                f"α {float(jnp.exp(synthetic.log_lr)):.4f}"
+                f"α {mean_rate(synthetic):.4f}"
             )
             if score.mean >= state.best:  # of equals the later: it has learned more
                 state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))

@@ -1,7 +1,9 @@
 """Expert trajectories on disk: one snapshot per expert and epoch, and a manifest.
 
 ``<store>/0007/012.npz`` holds the parameters of expert 7 after epoch 12 (000 is the
-initialisation); ``manifest.json`` holds the recipe, versions and accuracies;
+initialisation); ``012.correct.npz`` beside it, which training images the expert classified
+correctly when they were presented in that epoch; ``manifest.json`` holds the recipe,
+versions and accuracies;
 ``preprocessing.npz`` the arrays that the experts' images were normalised with.
 """
 
@@ -9,6 +11,8 @@ import datetime
 import importlib.metadata
 import re
 from pathlib import Path
+
+import numpy as np
 
 from mttjax.checkpoint import (
     load_tree,
@@ -107,9 +111,21 @@ class ExpertStore:
     def snapshot_path(self, expert, epoch):
         return self.folder / f"{expert:04d}" / f"{epoch:03d}.npz"
 
-    def save(self, expert, epoch, params, *, record):
-        """Writes a snapshot, then enters ``record`` (JSON values) for it in the manifest."""
-        save_tree(self.snapshot_path(expert, epoch), params)
+    def save(self, expert, epoch, params, *, record, correct=None):
+        """Writes a snapshot, then enters ``record`` (JSON values) for it in the manifest.
+
+        Args:
+          expert: its number.
+          epoch: how many epochs it was trained.
+          params: a pytree of arrays.
+          record: JSON values about the epoch.
+          correct: [n] bool, see ``EpochRecord``; None at epoch 0.
+        """
+        path = self.snapshot_path(expert, epoch)
+        if correct is not None:
+            bits = {"bits": np.packbits(np.asarray(correct)), "count": np.int64(len(correct))}
+            write_arrays(self._correct_path(path), bits)
+        save_tree(path, params)
         entry = self.manifest["experts"].setdefault(f"{expert:04d}", {"epochs": []})
         entry["epochs"] = [*entry["epochs"][:epoch], record]
         self._write_manifest()
@@ -127,6 +143,28 @@ class ExpertStore:
                 f"{path.parent} and run the train_experts command that made it"
             )
         return load_tree(path, like)
+
+    def correct(self, expert, epochs):
+        """[T, n] bool: which training images an expert knew when they came, epochs 1 to T.
+
+        Raises:
+          InputError: an epoch has no such record: the store is from before it was kept.
+        """
+        rows = []
+        for epoch in range(1, epochs + 1):
+            path = self._correct_path(self.snapshot_path(expert, epoch))
+            if not path.exists():
+                raise InputError(
+                    f"{path}: no record of which images the expert knew; it is kept since "
+                    "version 0.2: train these experts again with --experts.folder elsewhere"
+                )
+            arrays = read_arrays(path)
+            rows.append(np.unpackbits(arrays["bits"], count=int(arrays["count"])).astype(bool))
+        return np.stack(rows)
+
+    @staticmethod
+    def _correct_path(snapshot):
+        return snapshot.with_suffix(".correct.npz")
 
     def epochs_done(self, expert):
         """How many snapshots of an expert are whole, in unbroken order from epoch 0."""

@@ -139,8 +139,8 @@ class _Trainer:
 
     def _epoch_and_test(self, params, key, train, test):
         state = TrainState(params, sgd().init(params))
-        state, loss = self._epoch(state, key, *train, self.recipe.lr)
-        return state.params, loss, self._accuracy(state.params, *test)
+        state, record = self._epoch(state, key, *train, self.recipe.lr)
+        return state.params, record, self._accuracy(state.params, *test)
 
     def __call__(self, group, first, epochs, bar):
         """Trains the experts of a group from snapshot ``first`` - 1 on; their last accuracies."""
@@ -157,24 +157,25 @@ class _Trainer:
         accuracies = []
         for epoch in range(first, epochs + 1):
             begin = time.perf_counter()
-            params, losses, accuracies = self._advance(
+            params, seen, accuracies = self._advance(
                 params, [jax.random.fold_in(k, epoch) for k in keys]
             )
             seconds = (time.perf_counter() - begin) / len(group)
-            for expert, p, loss, acc in zip(group, params, losses, accuracies, strict=True):
-                record = {"loss": float(loss), "test_accuracy": float(acc), "seconds": seconds}
-                self.store.save(expert, epoch, p, record=record)
+            for expert, p, pass_, acc in zip(group, params, seen, accuracies, strict=True):
+                record = {"loss": float(pass_.loss), "test_accuracy": float(acc)}
+                record |= {"seconds": seconds}
+                self.store.save(expert, epoch, p, record=record, correct=pass_.correct)
             note = f"expert {group[-1]} epoch {epoch}: test {100 * np.mean(accuracies):.1f} %"
             bar.advance(len(group), note)
         return accuracies
 
     def _advance(self, params, keys):
-        """One epoch of every expert: lists of parameters, losses and test accuracies."""
+        """One epoch of every expert: their parameters, ``EpochRecord``s and test accuracies."""
         if len(params) == 1 or not in_one_program():
             one = lambda *at: jax.block_until_ready(self._one(*at, self.train, self.test))  # noqa: E731
             return zip(*in_threads(one, params, keys, workers=len(params)), strict=True)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
         out = self._many(stacked, jnp.stack(keys), self.train, self.test)
-        params, losses, accuracies = jax.device_get(out)
-        each = [jax.tree.map(lambda x, i=i: x[i], params) for i in range(len(losses))]
-        return each, list(losses), list(accuracies)
+        params, seen, accuracies = jax.device_get(out)
+        each = lambda tree: [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(keys))]  # noqa: E731
+        return each(params), each(seen), list(accuracies)

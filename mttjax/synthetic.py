@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["Synthetic", "initial_images", "one_hot_labels"]
+__all__ = ["Synthetic", "initial_images", "mean_rate", "one_hot_labels", "to_device"]
 
 
 class Synthetic(NamedTuple):
     """The distilled data as a pytree; the differentiated argument of every objective.
 
     ``images`` [N, H, W, C] in normalised space, ``labels`` [N, K] probabilities,
-    ``log_lr`` [] the natural logarithm of the student's learning rate α.
+    ``log_lr`` [] the natural logarithm of the student's learning rate α, or [S] where every
+    student step has its own.
     """
 
     images: jax.Array
@@ -58,9 +59,14 @@ def initial_images(rng, ipc, images, labels, classes, *, kind="real"):
     return np.concatenate(chosen)
 
 
+def mean_rate(synthetic):
+    """α as a float; the mean where every student step has its own."""
+    return float(np.mean(np.exp(np.asarray(synthetic.log_lr, np.float64))))
+
+
 def to_device(images, labels, lr):
-    """A ``Synthetic`` of float32 arrays from images, labels and a learning rate α > 0."""
-    if not lr > 0:
+    """A ``Synthetic`` of float32 arrays from images, labels and learning rates α > 0."""
+    if not np.all(np.asarray(lr) > 0):
         raise ValueError(f"the student's learning rate must be positive, got {lr}")
     as_float32 = lambda x: jnp.asarray(x, jnp.float32)  # noqa: E731
     return Synthetic(as_float32(images), as_float32(labels), jnp.log(as_float32(lr)))

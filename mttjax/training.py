@@ -14,9 +14,26 @@ from jax import lax
 
 from mttjax.unrolling import value_and_grad_in_chunks
 
-__all__ = ["TrainState", "accuracy", "cache_chunk", "divisor_up_to", "make_epoch", "sgd"]
+__all__ = [
+    "EpochRecord",
+    "TrainState",
+    "accuracy",
+    "cache_chunk",
+    "divisor_up_to",
+    "make_epoch",
+    "sgd",
+]
 
 CPU_CHUNK_PIXELS = 16 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
+
+
+class EpochRecord(NamedTuple):
+    """What one pass over a training set saw."""
+
+    loss: jax.Array
+    """[] the mean over the images."""
+    correct: jax.Array
+    """[n] bool: whether each image, augmented, was classified correctly before its update."""
 
 
 class TrainState(NamedTuple):
@@ -49,7 +66,7 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
       chunk: at most so many images at once within a batch, or None.
 
     Returns:
-      ``epoch(state, key, images [n, ...], labels [n, ...], lr []) -> (state, mean loss [])``.
+      ``epoch(state, key, images [n, ...], labels [n, ...], lr []) -> (state, EpochRecord)``.
     """
 
     def step(images, labels, lr, state, key, indices):
@@ -57,10 +74,11 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
         if augment is not None:
             x = augment(key, x)
         piece = divisor_up_to(len(indices), chunk)
-        loss, grads = value_and_grad_in_chunks(apply, state.params, x, y, piece)
+        (loss, grads), logits = value_and_grad_in_chunks(apply, state.params, x, y, piece)
         updates, kept = optimiser.update(grads, state.optimiser, state.params)
         params = jax.tree.map(lambda p, u: p - lr * u, state.params, updates)
-        return TrainState(params, kept), loss
+        correct = jnp.argmax(logits, axis=-1) == jnp.argmax(y, axis=-1)
+        return TrainState(params, kept), (loss, correct)
 
     def epoch(state, key, images, labels, lr):
         n = images.shape[0]
@@ -70,13 +88,13 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
         one = partial(step, images, labels, lr)
         body = lambda state, at: one(state, *at)  # noqa: E731
         indices = order[: whole * batch].reshape(whole, batch)
-        state, losses = lax.scan(body, state, (keys[:-1], indices))
-        total = jnp.sum(losses) * batch
+        state, (losses, correct) = lax.scan(body, state, (keys[:-1], indices))
+        total, correct = jnp.sum(losses) * batch, correct.reshape(-1)
         rest = order[whole * batch :]
         if len(rest):
-            state, loss = one(state, keys[-1], rest)
-            total += loss * len(rest)
-        return state, total / n
+            state, (loss, last) = one(state, keys[-1], rest)
+            total, correct = total + loss * len(rest), jnp.concatenate([correct, last])
+        return state, EpochRecord(total / n, jnp.zeros_like(correct).at[order].set(correct))
 
     return epoch
 

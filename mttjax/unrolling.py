@@ -65,7 +65,8 @@ def unroll(synthetic, start, *, apply, batches, augment=None, key=None, chunk=No
     """S steps of gradient descent on the synthetic images, from ``start``.
 
     Args:
-      synthetic: ``Synthetic`` of images [N, H, W, C], labels [N, K], log_lr [].
+      synthetic: ``Synthetic`` of images [N, H, W, C], labels [N, K], log_lr [], or [S] for
+        a rate of its own for every step.
       start: θ_0, any pytree of floating arrays.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``.
       batches: [S, B] integers, the minibatch of every step.
@@ -91,7 +92,9 @@ def unroll(synthetic, start, *, apply, batches, augment=None, key=None, chunk=No
     def body(params, at):
         index, batch = at
         key_i = None if augment is None else jax.random.fold_in(key, index)
-        params, loss = step(params, synthetic, batch, key_i)
+        rates = synthetic.log_lr
+        at_i = synthetic._replace(log_lr=rates[index] if jnp.ndim(rates) else rates)
+        params, loss = step(params, at_i, batch, key_i)
         return params, lax.stop_gradient(loss)
 
     return lax.scan(body, start, (jnp.arange(len(batches)), batches))
@@ -99,7 +102,7 @@ def unroll(synthetic, start, *, apply, batches, augment=None, key=None, chunk=No
 
 def _step(params, synthetic, batch, key, *, apply, augment, chunk):
     images, labels = _minibatch(synthetic, batch, key, augment)
-    loss, grads = value_and_grad_in_chunks(apply, params, images, labels, chunk)
+    (loss, grads), _ = value_and_grad_in_chunks(apply, params, images, labels, chunk)
     return _descend(params, jnp.exp(synthetic.log_lr), grads), loss
 
 
@@ -122,7 +125,8 @@ def _mixed_mode(step, *, apply, augment, chunk):
         lr = jnp.exp(synthetic.log_lr)
         data, pull_back = jax.vjp(lambda s: _minibatch(s, batch, key, augment), synthetic)
         (slope, hessian_v), data_part = _over_chunks(directional, *data, chunk)
-        (towards_data,) = pull_back(jax.tree.map(lambda g: -lr * g, data_part))
+        share = _chunk_size(chunk, len(batch)) / len(batch)
+        (towards_data,) = pull_back(jax.tree.map(lambda g: -lr * share * g, data_part))
         towards = towards_data._replace(log_lr=-lr * slope)
         return _descend(v, lr, hessian_v), towards, None, None
 
@@ -155,29 +159,41 @@ def value_and_grad_in_chunks(apply, params, images, labels, chunk=None):
       chunk: a divisor of B, or None for all at once.
 
     Returns:
-      (loss [], a pytree like ``params``).
+      ((loss [], a pytree like ``params``), logits [B, K]).
     """
-    function = jax.value_and_grad(partial(_loss, apply))
-    with_nothing = lambda *data: (function(params, *data), None)  # noqa: E731
-    averaged, _ = _over_chunks(with_nothing, images, labels, chunk)
-    return averaged
+
+    def loss_and_logits(params, images, labels):
+        logits = apply(params, images)
+        return soft_cross_entropy(logits, labels), logits
+
+    def function(images, labels):
+        (loss, logits), grads = jax.value_and_grad(loss_and_logits, has_aux=True)(
+            params, images, labels
+        )
+        return (loss, grads), logits
+
+    return _over_chunks(function, images, labels, chunk)
+
+
+def _chunk_size(chunk, n):
+    return n if chunk is None else min(chunk, n)
 
 
 def _over_chunks(function, images, labels, chunk):
     """``function(images, labels) -> (mean over images, per image)``, chunk by chunk.
 
-    ``function`` computes with the mean over the images it is given. Returned is what it
-    would give for all of them: its first part averaged, its second put together again.
+    ``function`` computes with the mean over the images it is given. Returned are its first
+    part averaged over the chunks, and its second as it came, put together again.
     """
     n = images.shape[0]
-    if chunk is None or chunk >= n:
+    chunk = _chunk_size(chunk, n)
+    if chunk == n:
         return function(images, labels)
     share = chunk / n
     split = lambda x: x.reshape(n // chunk, chunk, *x.shape[1:])  # noqa: E731
 
     def body(total, data):
         averaged, each = function(*data)
-        each = jax.tree.map(lambda g: share * g, each)
         return jax.tree.map(lambda t, a: t + share * a, total, averaged), each
 
     chunks = (split(images), split(labels))

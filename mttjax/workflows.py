@@ -1,12 +1,11 @@
-"""What the commands do, as functions of the settings: train experts, distil, evaluate."""
+"""What the commands do, as functions of the settings: train experts, distil, select."""
 
 import dataclasses
-from functools import partial
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
-from mttjax.augmentation import dsa
+from mttjax.assembling import assemble
 from mttjax.config import Settings
 from mttjax.datasets import load_dataset
 from mttjax.distilled import DistilledSet, save_distilled
@@ -15,14 +14,15 @@ from mttjax.errors import InputError
 from mttjax.evaluating import Evaluator, Protocol
 from mttjax.expert_store import ExpertStore, versions
 from mttjax.experts import recipe_record, train_experts
-from mttjax.networks import in_bfloat16, make_network
-from mttjax.pairs import PairSource
+from mttjax.networks import make_network
+from mttjax.preprocessing import fit_preprocessing
+from mttjax.presets import SELECTIONS
 from mttjax.reporting import save_views
 from mttjax.run_folder import RunFolder
-from mttjax.synthetic import initial_images, one_hot_labels, to_device
-from mttjax.training import cache_chunk, divisor_up_to
+from mttjax.selecting import select
+from mttjax.synthetic import mean_rate, one_hot_labels
 
-__all__ = ["load_data", "run_distill", "run_experts"]
+__all__ = ["load_data", "run_distill", "run_experts", "run_selection"]
 
 
 EXTENDABLE = (
@@ -34,13 +34,20 @@ EXTENDABLE = (
 """Settings of a run that may change when it goes on."""
 
 AT_LEAST_ONE = (
-    "student_steps",
+    "base_batch",
+    "batch",
     "expert_epochs",
+    "image_steps",
     "max_start",
-    "steps",
+    "passes",
+    "patience",
+    "real_batch",
     "save_every",
+    "steps",
+    "student_steps",
     "trajectories",
 )
+"""Numbers of ``distill`` that must be at least 1 where a method has them."""
 
 
 def load_data(settings: Settings):
@@ -71,107 +78,91 @@ def run_experts(settings: Settings, dataset=None, log=print):
 
 
 def run_distill(settings: Settings, dataset=None, log=print):
-    """Distils; returns the run's folder, with ``last.npz`` and ``best.npz`` in it.
+    """Makes a set by the settings' method; returns the run's folder, with ``last.npz`` in it.
+
+    A method that learns leaves ``best.npz`` too, and goes on where it was stopped.
 
     Raises:
-      InputError: no experts are there (the message says which command makes them), or
+      InputError: MTT finds no experts (the message says which command makes them), or
         the settings do not fit each other, the data, or the run in the folder.
       Diverged, Stopped: see ``distill``.
     """
-    _check_batch(settings)
-    store = _experts_for(settings)
+    _check_numbers(settings)
+    if settings.method in SELECTIONS:
+        return run_selection(settings, dataset, log)
+    store = _experts_for(settings) if settings.method == "mtt" else None
     dataset = dataset or load_data(settings)
-    store.require(recipe_record(settings.recipe(), dataset))
+    if store:
+        store.require(recipe_record(settings.recipe(), dataset))
+    preprocessing = store.preprocessing if store else _preprocessing(settings, dataset)
+    network = make_network(settings.network, dataset.image_shape, dataset.n_classes)
+    method = assemble(settings, dataset, network, preprocessing, store)
     folder = RunFolder(settings.run_folder, settings.record(), EXTENDABLE)
-    network, like = _network(settings, dataset)
-    matching = settings.distill.matching()
-    synthetic = _initial(settings, dataset, store.preprocessing)
+    plan = settings.distill
     distill(
-        synthetic,
-        _pairs(settings, store, like),
-        apply=_student(settings, network),
-        augment=partial(dsa, ops=settings.ops) if settings.ops else None,
-        matching=matching,
-        schedule=Schedule(
-            settings.distill.steps, settings.distill.evaluate_every, settings.distill.save_every
-        ),
+        method,
+        schedule=Schedule(plan.steps, plan.evaluate_every, plan.save_every),
         folder=folder,
         seed=settings.seed,
-        chunk=_chunk(settings, synthetic),
-        evaluate=_validator(settings, dataset, network, store.preprocessing),
-        on_saved=partial(_keep, settings, dataset, store.preprocessing, folder.path),
+        evaluate=_validator(settings, dataset, network, preprocessing),
+        on_saved=_Keeper(settings, dataset, preprocessing, folder.path),
         log=log,
     )
     return folder.path
 
 
-def _check_batch(settings):
-    n_per_class, batch = settings.ipc, settings.distill.batch
-    if n_per_class < 1:
-        raise InputError(f"--ipc {n_per_class}: at least 1 image per class is needed")
-    if batch is not None and batch < 1:
-        raise InputError(f"--distill.batch {batch}: at least 1 image, or none given for all")
+def run_selection(settings: Settings, dataset=None, log=print):
+    """Selects real images by the settings' method; returns the folder, with ``last.npz``.
+
+    Raises:
+      InputError: no expert whose features or training the method could look at.
+    """
+    _check_numbers(settings)
+    dataset = dataset or load_data(settings)
+    folder = RunFolder(settings.run_folder, settings.record(), EXTENDABLE)
+    path = folder.path / "last.npz"
+    if path.exists():
+        log(f"selected already: {path}")
+        return folder.path
+    preprocessing = _preprocessing(settings, dataset)
+    chosen = select(settings, dataset, log)
+    images = np.asarray(preprocessing(dataset.train.images[chosen]))
+    labels = one_hot_labels(settings.ipc, dataset.n_classes)
+    keep = _Keeper(settings, dataset, preprocessing, folder.path)
+    keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
+    return folder.path
+
+
+def _preprocessing(settings, dataset):
+    """That of the experts where there are some of this recipe, else fitted anew."""
+    store = ExpertStore(settings.expert_folder)
+    if store.manifest is not None:
+        store.require(recipe_record(settings.recipe(), dataset))
+        return store.preprocessing
+    images = np.ascontiguousarray(dataset.train.images)
+    known = settings.data.statistics or dataset.name
+    return fit_preprocessing(settings.preprocessing, images, dataset=known)
+
+
+def _check_numbers(settings):
+    if settings.ipc < 1:
+        raise InputError(f"--ipc {settings.ipc}: at least 1 image per class is needed")
     for name in AT_LEAST_ONE:
-        value = getattr(settings.distill, name)
-        if value < 1:
+        value = getattr(settings.distill, name, None)
+        if value is not None and value < 1:
             flag = name.replace("_", "-")
             raise InputError(f"--distill.{flag} {value}: must be at least 1")
 
 
 def _experts_for(settings):
     store = ExpertStore(settings.expert_folder)
-    if store.experts_with(settings.epochs_needed):
+    if store.experts_with(settings.distill.epochs_needed):
         return store
     raise InputError(
-        f"{settings.expert_folder}: no experts there have the {settings.epochs_needed} epochs "
-        f"that are read. Train them with: bin/train_experts --config {settings.name} "
+        f"{settings.expert_folder}: no experts there have the {settings.distill.epochs_needed} "
+        f"epochs that are read. Train them with: bin/train_experts --config {settings.name} "
         f"--ipc {settings.ipc}"
     )
-
-
-def _network(settings, dataset):
-    shape, classes = dataset.train.images.shape[1:], len(dataset.class_names)
-    network = make_network(settings.network, shape, classes)
-    return network, jax.eval_shape(network.init, jax.random.key(0))
-
-
-def _student(settings, network):
-    short = settings.distill.precision == "bfloat16"
-    return in_bfloat16(network.apply) if short else network.apply
-
-
-def _chunk(settings, synthetic):
-    """How many images of a minibatch are computed at once."""
-    n, *shape = synthetic.images.shape
-    batch, chunk = settings.distill.batch or n, settings.distill.chunk
-    if chunk is None:
-        return divisor_up_to(batch, cache_chunk(shape, jax.default_backend()))
-    if chunk < 1 or batch % chunk:
-        raise InputError(f"--distill.chunk {chunk}: must divide the minibatch of {batch} images")
-    return chunk
-
-
-def _pairs(settings, store, like):
-    return PairSource(
-        store,
-        like,
-        expert_epochs=settings.distill.expert_epochs,
-        max_start=settings.distill.max_start,
-        experts=settings.experts.count,
-        seed=settings.seed,
-        count=settings.distill.trajectories,
-    )
-
-
-def _initial(settings, dataset, preprocessing):
-    """The synthetic set before the first step, decided by the seed and ipc."""
-    images, labels = dataset.train
-    classes = len(dataset.class_names)
-    rng = np.random.default_rng([settings.seed, settings.ipc])
-    initial = settings.distill.initial
-    first = initial_images(rng, settings.ipc, images, labels, classes, kind=initial)
-    first = preprocessing(images[first]) if initial == "real" else first
-    return to_device(first, one_hot_labels(settings.ipc, classes), settings.distill.lr)
 
 
 def _validator(settings, dataset, network, preprocessing):
@@ -185,28 +176,43 @@ def _validator(settings, dataset, network, preprocessing):
     evaluator = Evaluator(network, preprocessing, settings.ops, tests, protocol)
 
     def evaluate(synthetic, step):
-        lr = np.exp(np.float32(synthetic.log_lr))
-        title = f"evaluating step {step}"
-        return evaluator(synthetic.images, synthetic.labels, lr, seed=settings.seed, title=title)
+        rate, title = jnp.float32(mean_rate(synthetic)), f"evaluating step {step}"
+        return evaluator(synthetic.images, synthetic.labels, rate, seed=settings.seed, title=title)
 
     return evaluate
 
 
-def _keep(settings, dataset, preprocessing, folder, kind, synthetic, step):
-    """Writes a set, and its pictures beside it when it is new."""
-    distilled = DistilledSet(
-        images=np.asarray(synthetic.images),
-        labels=np.asarray(synthetic.labels),
-        lr=float(np.exp(np.float64(synthetic.log_lr))),
-        preprocessing=preprocessing,
-        ops=settings.ops,
-        network=settings.network,
-        dataset=dataset.name,
-        class_names=dataset.class_names,
-        seed=settings.seed,
-        settings=settings.record() | {"method": "mtt", "step": step},
-        versions=versions(),
-    )
-    save_distilled(folder / f"{kind}.npz", distilled)
-    if kind == "best" or step in (0, settings.distill.steps):
-        save_views(folder / "grids", f"{kind}_{step:06d}", distilled)
+class _Keeper:
+    """Writes the sets of a run, and their pictures beside them when they are new."""
+
+    def __init__(self, settings, dataset, preprocessing, folder):
+        self.settings, self.dataset = settings, dataset
+        self.preprocessing, self.folder = preprocessing, folder
+
+    def __call__(self, kind, synthetic, step):
+        """See ``distill``'s on_saved."""
+        images, labels = np.asarray(synthetic.images), np.asarray(synthetic.labels)
+        rates = np.exp(np.asarray(synthetic.log_lr, np.float64))
+        own = {"step": step} | ({"rates": rates.tolist()} if rates.ndim else {})
+        distilled = self.write(kind, images, labels, mean_rate(synthetic), own)
+        if kind == "best" or step in (0, self.settings.distill.steps):
+            save_views(self.folder / "grids", f"{kind}_{step:06d}", distilled)
+
+    def write(self, kind, images, labels, lr, own):
+        """Writes ``<kind>.npz``; ``own`` goes beside the run's settings."""
+        settings = self.settings
+        distilled = DistilledSet(
+            images=images,
+            labels=labels,
+            lr=lr,
+            preprocessing=self.preprocessing,
+            ops=settings.ops,
+            network=settings.network,
+            dataset=self.dataset.name,
+            class_names=self.dataset.class_names,
+            seed=settings.seed,
+            settings=settings.record() | own,
+            versions=versions(),
+        )
+        save_distilled(self.folder / f"{kind}.npz", distilled)
+        return distilled

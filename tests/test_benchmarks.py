@@ -11,8 +11,9 @@ import pytest
 from chex import assert_trees_all_close, assert_trees_all_equal
 
 import mttjax
+from mttjax.methods.mtt import Matching, make_outer_step, matching_optimiser
 from mttjax.objectives.trajectory import match_loss
-from mttjax.outer_step import Matching, initial_state, make_outer_step
+from mttjax.outer_step import initial_state
 from mttjax.training import TrainState
 
 torch = pytest.importorskip("torch")
@@ -154,10 +155,10 @@ def test_distillation_steps_move_as_the_outer_steps(problem):
     net, torch_net, (start, target) = networks()
     settings = {"student_steps": 2, "lr_img": 300.0, "lr_lr": 0.01, "lr_lr_in": "alpha"}
     step = jax.jit(make_outer_step(net.apply, None, Matching(**settings), N))
-    state = initial_state(synthetic, Matching(**settings))
+    state = initial_state(synthetic, matching_optimiser(Matching(**settings)))
     pair = jax.tree.map(lambda x: x[None], (start, target))
     for _ in range(3):  # all images in every minibatch: their order does not count
-        state, record = step(state, *pair, key)
+        state, record = step(state, pair, key)
     moved, fixed, log_lr = state.synthetic
     assert jnp.max(jnp.abs(moved - synthetic.images)) > 1e-3
     assert jnp.abs(log_lr - synthetic.log_lr) > 1e-3

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mttjax.config import load_preset, preset_names
 from mttjax.errors import InputError
+from mttjax.presets import load_preset, preset_names
 
 # dataset, ipc, depth, S, M, T⁺, lr_img, lr_lr, α₀, zca, B: the published table.
 TABLE = [
@@ -41,7 +41,7 @@ def test_every_preset_says_what_was_measured_and_fits_its_batch(name):
         settings = module.get_config(ipc)
         assert settings.name == name
         assert settings.ipc == ipc
-        assert settings.expert_epochs >= settings.epochs_needed
+        assert settings.expert_epochs >= settings.distill.epochs_needed
     assert module.get_config(7).ipc == 7
 
 

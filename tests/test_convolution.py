@@ -19,6 +19,8 @@ FORMS = [  # H, W, kernel, stride, padding
     (8, 8, 1, 2, 0),
     (7, 9, 5, 1, 2),
     (10, 7, 3, 3, 0),
+    (2, 3, 3, 1, 1),  # a kernel larger than the image
+    (3, 2, 5, 2, 2),
 ]
 
 

@@ -143,17 +143,18 @@ def test_divergence_never_enters_the_images_and_stops_the_run(settings, dataset,
 
 def test_one_bad_step_is_skipped_and_counted(settings, dataset, tmp_path, monkeypatch):
     """A pair with a NaN changes nothing but the count."""
-    from mttjax.pairs import PairSource
+    from mttjax.methods.pairs import PairSource
 
     draw = PairSource.draw
 
     def poisoned(self, step):
-        pair = draw(self, step)
+        drawn = draw(self, step)
         if step != 2:
-            return pair
-        bias = np.full_like(pair.start["linear"]["bias"], np.nan)
-        linear = pair.start["linear"] | {"bias": bias}
-        return pair._replace(start=pair.start | {"linear": linear})
+            return drawn
+        start, target = drawn.context
+        bias = np.full_like(start["linear"]["bias"], np.nan)
+        linear = start["linear"] | {"bias": bias}
+        return drawn._replace(context=(start | {"linear": linear}, target))
 
     monkeypatch.setattr(PairSource, "draw", poisoned)
     folder = tmp_path / "run"

@@ -8,7 +8,7 @@ from chex import assert_trees_all_close
 from scipy import signal, stats
 
 from mttjax.errors import InputError
-from mttjax.networks import InstanceNorm, NetworkSpec, average_pool, make_network, parameter_count
+from mttjax.networks import NetworkSpec, Norm, average_pool, make_network, parameter_count
 
 KEY = jax.random.key(0)
 
@@ -132,7 +132,7 @@ def test_each_image_is_normalised_by_itself(x64):
 
 def norm(x):
     x = jnp.asarray(x, jnp.float32)
-    return np.asarray(InstanceNorm().apply(InstanceNorm().init(KEY, x), x), np.float64)
+    return np.asarray(Norm().apply(Norm().init(KEY, x), x), np.float64)
 
 
 def test_instance_norm_keeps_its_digits_far_from_zero():
@@ -167,7 +167,7 @@ def test_parameter_count_counts_every_leaf():
 @pytest.mark.parametrize(
     ("settings", "shape", "classes", "message"),
     [
-        ({"name": "resnet"}, (8, 8, 1), 10, "network.name is 'resnet'; known is 'convnet'"),
+        ({"name": "resnet"}, (8, 8, 1), 10, "network.name is 'resnet'; known are "),
         ({"depth": 0}, (8, 8, 1), 10, "at least 1 and 2 classes, got depth 0"),
         ({"width": 0}, (8, 8, 1), 10, "width 0"),
         ({}, (8, 8, 1), 1, "1 classes"),

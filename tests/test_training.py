@@ -76,8 +76,8 @@ def spied_epochs(count, momentum, weight_decay, chunk):
     with jax.enable_x64(True):
         run, state = jax.jit(epoch), start(optimiser)
         for i in range(2):
-            state, loss = run(state, jax.random.key(i), *training_set(count), LR)
-            losses.append(loss)
+            state, record = run(state, jax.random.key(i), *training_set(count), LR)
+            losses.append(record.loss)
         jax.effects_barrier()
     return state, losses, spy
 
@@ -145,11 +145,28 @@ def test_without_augmentation_an_epoch_of_one_batch_is_a_gradient_step(x64):
     """The whole set at once: the order cannot matter."""
     images, labels = data = training_set()
     epoch = make_epoch(linear, sgd(), prepare=prepare, augment=None, batch=64)
-    state, loss = jax.jit(epoch)(start(sgd()), jax.random.key(3), *data, LR)
+    state, record = jax.jit(epoch)(start(sgd()), jax.random.key(3), *data, LR)
     x, y = (np.asarray(a) for a in prepare(images, labels))
     params, losses = pytorch_sgd(start(sgd()).params, [(x.reshape(N, -1), y)])
     assert_trees_all_close(state.params, params, rtol=1e-12)
-    np.testing.assert_allclose(loss, losses[0], rtol=1e-12)
+    np.testing.assert_allclose(record.loss, losses[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_an_epoch_says_which_images_were_known_before_their_update(chunk, x64):
+    """At rate 0 the parameters stay; the flags are in the order of the set, not of the pass."""
+    images, labels = data = training_set()
+    epoch = make_epoch(linear, sgd(), prepare=prepare, augment=None, batch=B, chunk=chunk)
+    begin = start(sgd())
+    _, record = jax.jit(epoch)(begin, jax.random.key(3), *data, 0.0)
+    known = jnp.argmax(linear(begin.params, prepare(images, labels)[0]), axis=-1) == labels
+    assert 0 < known.sum() < N
+    np.testing.assert_array_equal(record.correct, known)
+    # One image a step at a huge rate: an image is judged before its own step, not after.
+    one = make_epoch(linear, sgd(), prepare=prepare, augment=None, batch=1)
+    alone = tuple(a[:1] for a in data)
+    _, record = jax.jit(one)(begin, jax.random.key(3), *alone, 1e3)
+    np.testing.assert_array_equal(record.correct, known[:1])
 
 
 def test_plain_sgd_keeps_no_state():

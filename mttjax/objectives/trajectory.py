@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mttjax.unrolling import DERIVATIVES, unroll
+from mttjax.objectives.checks import check_student
+from mttjax.unrolling import unroll
 
 __all__ = ["MatchAux", "match_loss"]
 
@@ -54,7 +55,8 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
     Raises:
       ValueError: trees that differ, wrong ranks, or settings out of range.
     """
-    _check(synthetic, start, target, batches, augment, key, chunk, derivative)
+    check_student(synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative)
+    _check_trees(start, target)
     params, losses = unroll(
         synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
         derivative=derivative,
@@ -67,31 +69,6 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
 
 def _squared_distance(a, b):
     return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(jnp.square(x - y)), a, b)))
-
-
-def _check(synthetic, start, target, batches, augment, key, chunk, derivative):
-    images, labels, log_lr = synthetic
-    shapes = [jnp.shape(x) for x in (images, labels, log_lr)]
-    if [len(s) for s in shapes] != [4, 2, 0] or shapes[0][0] != shapes[1][0]:
-        raise ValueError(
-            "synthetic needs images [N, H, W, C], labels [N, K] and log_lr [], "
-            f"got shapes {shapes[0]}, {shapes[1]} and {shapes[2]}"
-        )
-    _check_trees(start, target)
-    if jnp.ndim(batches) != 2 or not jnp.issubdtype(batches.dtype, jnp.integer):
-        raise ValueError(
-            f"batches must be integers [S, B], got shape {jnp.shape(batches)} of {batches.dtype}: "
-            "make them with mttjax.sample_batches"
-        )
-    steps, batch = batches.shape
-    if steps < 1 or batch < 1:
-        raise ValueError(f"batches [S, B] must not be empty, got shape {(steps, batch)}")
-    if augment is not None and key is None:
-        raise ValueError("augment is given and key is None: pass a JAX random key")
-    if chunk is not None and (chunk < 1 or batch % chunk):
-        raise ValueError(f"chunk {chunk} does not divide the minibatch of {batch} images")
-    if derivative not in DERIVATIVES:
-        raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
 
 
 def _check_trees(start, target):

@@ -1,26 +1,14 @@
-"""(start, target) pairs from an expert store, read ahead of their use."""
-
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+"""(start, target) pairs from an expert store."""
 
 import jax
 import numpy as np
 
 from mttjax.errors import InputError
+from mttjax.methods.method import Drawn
 
-__all__ = ["PairSource", "Pairs"]
+__all__ = ["PairSource"]
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of snapshots kept; more than this is read again when drawn
-
-
-class Pairs(NamedTuple):
-    """K times an expert's parameters at epoch s and at s + M, and which they are."""
-
-    start: dict
-    """Leaves with a leading axis of K."""
-    target: dict
-    experts: tuple[int, ...]
-    epochs: tuple[int, ...]
 
 
 class PairSource:
@@ -57,7 +45,10 @@ class PairSource:
         self._kept = {}
 
     def draw(self, step):
-        """The ``Pairs`` of outer step ``step``; the first K of more are the same K."""
+        """What outer step ``step`` matches: (start, target), with a leading axis of K.
+
+        The first K of more are the same K.
+        """
         rng = np.random.default_rng([self._seed, step])
         drawn = [
             (self.experts[rng.integers(len(self.experts))], int(rng.integers(self._max_start)))
@@ -66,7 +57,7 @@ class PairSource:
         start = _stack([self._load(expert, epoch) for expert, epoch in drawn])
         target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in drawn])
         experts, epochs = zip(*drawn, strict=True)
-        return Pairs(start, target, experts, epochs)
+        return Drawn((start, target), {"experts": experts, "epochs": epochs})
 
     def _load(self, expert, epoch):
         if (expert, epoch) in self._kept:
@@ -75,16 +66,6 @@ class PairSource:
         if self._keep:
             self._kept[expert, epoch] = params
         return params
-
-    def ahead(self, first, last, depth=2):
-        """Yields the pairs of steps ``first`` to ``last`` - 1, ``depth`` of them read ahead."""
-        with ThreadPoolExecutor(1, thread_name_prefix="pairs") as pool:
-            waiting = []
-            for step in range(first, last + depth):
-                if step < last:
-                    waiting.append(pool.submit(self.draw, step))
-                if step >= first + depth and waiting:
-                    yield waiting.pop(0).result()
 
 
 def _stack(trees):

@@ -10,10 +10,16 @@ import pytest
 from chex import assert_trees_all_close
 
 from mttjax.augmentation import dsa
-from mttjax.compiled_step import compile_step
+from mttjax.methods.mtt import (
+    Matching,
+    make_gradient,
+    make_outer_step,
+    matching_optimiser,
+    mtt,
+)
 from mttjax.networks import NetworkSpec, in_bfloat16, make_network
 from mttjax.objectives import match_loss
-from mttjax.outer_step import Matching, initial_state, make_gradient, make_outer_step
+from mttjax.outer_step import initial_state
 from mttjax.synthetic import Synthetic
 
 MATCHING = Matching(student_steps=3, batch=3, lr_img=5.0, lr=0.05, trajectories=3)
@@ -23,14 +29,25 @@ NETWORK = make_network(NetworkSpec(depth=1, width=6), (8, 8, 1), 3)
 
 @pytest.fixture
 def arguments():
-    """State, start and target of three trajectories, key."""
+    """State, (start, target) of three trajectories, key."""
     keys = jax.random.split(jax.random.key(0), 3)
     start = jax.vmap(NETWORK.init)(keys)
     target = jax.tree.map(lambda x: x + 0.1 * jnp.cos(9 * x), start)
     images = jax.random.normal(keys[0], (6, 8, 8, 1))
     labels = jax.nn.one_hot(jnp.arange(6) % 3, 3)
     synthetic = Synthetic(images, labels, jnp.log(jnp.float32(0.05)))
-    return initial_state(synthetic, MATCHING), start, target, jax.random.key(7)
+    optimiser = matching_optimiser(MATCHING)
+    return initial_state(synthetic, optimiser), (start, target), jax.random.key(7)
+
+
+def compiled(arguments, log):
+    class NoPairs:
+        draw = None
+
+    method = mtt(
+        arguments[0].synthetic, NoPairs, apply=NETWORK.apply, augment=AUGMENT, matching=MATCHING
+    )
+    return method.compile(*arguments, log)
 
 
 def moved(step, arguments):
@@ -40,7 +57,7 @@ def moved(step, arguments):
 
 
 def test_the_gradient_is_the_mean_over_the_trajectories(arguments):
-    state, start, target, key = arguments
+    state, (start, target), key = arguments
     one = make_gradient(NETWORK.apply, AUGMENT, MATCHING, 6)
     keys = jax.random.split(key, 3)
     pick = lambda i: jax.tree.map(lambda x: x[i], (start, target))  # noqa: E731
@@ -56,7 +73,7 @@ def test_the_gradient_is_the_mean_over_the_trajectories(arguments):
 @pytest.mark.parametrize("vectorise", [False, True])
 def test_threads_a_loop_and_a_vmap_agree(arguments, vectorise):
     lines = []
-    threaded = compile_step(NETWORK.apply, AUGMENT, MATCHING, None, arguments, lines.append)
+    threaded = compiled(arguments, lines.append)
     assert "MiB of working memory" in lines[0]
     pure = make_outer_step(NETWORK.apply, AUGMENT, MATCHING, 6, vectorise=vectorise)
     assert_trees_all_close(
@@ -65,7 +82,7 @@ def test_threads_a_loop_and_a_vmap_agree(arguments, vectorise):
 
 
 def test_threads_give_the_same_bits_every_time(arguments):
-    step = compile_step(NETWORK.apply, AUGMENT, MATCHING, None, arguments, lambda line: None)
+    step = compiled(arguments, lambda line: None)
     first = moved(step, arguments)
     for _ in range(5):
         jax.tree.map(np.testing.assert_array_equal, first, moved(step, arguments))
@@ -74,8 +91,8 @@ def test_threads_give_the_same_bits_every_time(arguments):
 @pytest.mark.parametrize("derivative", ["checkpoint", "plain"])
 def test_the_option_for_the_derivative_changes_nothing_but_the_program(arguments, derivative):
     single = replace(MATCHING, trajectories=1)
-    state, start, target, key = arguments
-    arguments = (state, *jax.tree.map(lambda x: x[:1], (start, target)), key)
+    state, (start, target), key = arguments
+    arguments = (state, jax.tree.map(lambda x: x[:1], (start, target)), key)
     results, programs = [], []
     for name in ("mixed", derivative):
         step = make_outer_step(NETWORK.apply, AUGMENT, replace(single, derivative=name), 6)
@@ -86,7 +103,7 @@ def test_the_option_for_the_derivative_changes_nothing_but_the_program(arguments
 
 
 def test_bfloat16_keeps_float32_parameters_and_points_the_same_way(arguments):
-    state, start, target, _ = arguments
+    state, (start, target), _ = arguments
     start, target = jax.tree.map(lambda x: x[0], (start, target))
 
     def gradient(apply):

@@ -1,0 +1,124 @@
+"""From settings and data to the method that the outer loop runs."""
+
+from functools import partial
+
+import jax
+import numpy as np
+
+from mttjax.augmentation import dsa
+from mttjax.config import Condense, LearnLabels, LearnThrough, part_of
+from mttjax.errors import InputError
+from mttjax.methods.condensing import Condensing, condensing
+from mttjax.methods.dd import Meta, dd
+from mttjax.methods.ld import Labels, ld
+from mttjax.methods.mtt import mtt
+from mttjax.methods.pairs import PairSource
+from mttjax.methods.real_batches import ClassBatches, MixedBatches
+from mttjax.networks import in_bfloat16
+from mttjax.synthetic import initial_images, one_hot_labels, to_device
+from mttjax.training import cache_chunk, divisor_up_to
+
+__all__ = ["assemble"]
+
+
+def assemble(settings, dataset, network, preprocessing, store):
+    """The ``Method`` that the settings describe.
+
+    Args:
+      settings: a ``Settings`` of a method that learns.
+      dataset: a ``Dataset``.
+      network: a ``Network``.
+      preprocessing: that of the real images.
+      store: the ``ExpertStore``; read by MTT only.
+
+    Raises:
+      InputError: settings that do not fit each other, the data or the store.
+    """
+    distill, method = settings.distill, type(settings.distill)
+    synthetic = _initial(settings, dataset, preprocessing)
+    if method is Condense:
+        return _condensing(settings, synthetic, dataset, network, preprocessing)
+    if method in (LearnThrough, LearnLabels):
+        batches = MixedBatches(*dataset.train, size=distill.real_batch, seed=settings.seed)
+        kind, function = (Meta, dd) if method is LearnThrough else (Labels, ld)
+        return function(
+            synthetic, batches, network=network, preprocessing=preprocessing,
+            settings=part_of(distill, kind), chunk=_piece(settings, dataset),
+        )  # fmt: skip
+    return _mtt(settings, synthetic, network, store)
+
+
+def _condensing(settings, synthetic, dataset, network, preprocessing):
+    classes, distill = dataset.n_classes, settings.distill
+    if distill.classes_at_once < 1 or classes % distill.classes_at_once:
+        raise InputError(
+            f"--distill.classes-at-once {distill.classes_at_once}: must divide the {classes} "
+            "classes"
+        )
+    batches = ClassBatches(*dataset.train, classes, size=distill.real_batch, seed=settings.seed)
+    siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
+    return condensing(
+        synthetic, batches, network=network, preprocessing=preprocessing, augment=siamese,
+        settings=part_of(distill, Condensing), chunk=_piece(settings, dataset),
+    )  # fmt: skip
+
+
+def _mtt(settings, synthetic, network, store):
+    distill = settings.distill
+    pairs = PairSource(
+        store,
+        jax.eval_shape(network.init, jax.random.key(0)),
+        expert_epochs=distill.expert_epochs,
+        max_start=distill.max_start,
+        experts=settings.experts.count,
+        seed=settings.seed,
+        count=distill.trajectories,
+    )
+    return mtt(
+        synthetic,
+        pairs,
+        apply=in_bfloat16(network.apply) if distill.precision == "bfloat16" else network.apply,
+        augment=partial(dsa, ops=settings.ops) if settings.ops else None,
+        matching=distill.matching(),
+        chunk=_student_chunk(settings, synthetic),
+    )
+
+
+def _student_chunk(settings, synthetic):
+    """How many images of a student's minibatch are computed at once."""
+    n, *shape = synthetic.images.shape
+    batch, chunk = settings.distill.batch or n, settings.distill.chunk
+    if chunk is None:
+        return divisor_up_to(batch, cache_chunk(shape, jax.default_backend()))
+    if chunk < 1 or batch % chunk:
+        raise InputError(f"--distill.chunk {chunk}: must divide the minibatch of {batch} images")
+    return chunk
+
+
+def _piece(settings, dataset):
+    """How many real images are computed at once."""
+    chunk = settings.distill.chunk
+    if chunk is not None and chunk < 1:
+        raise InputError(f"--distill.chunk {chunk}: at least 1 image, or none given for what fits")
+    return chunk or cache_chunk(dataset.image_shape, jax.default_backend())
+
+
+def _initial(settings, dataset, preprocessing):
+    """The synthetic set before the first step, decided by the seed and ipc."""
+    images, labels = dataset.train
+    classes, ipc, distill = dataset.n_classes, settings.ipc, settings.distill
+    rng = np.random.default_rng([settings.seed, ipc])
+    try:
+        first = initial_images(rng, ipc, images, labels, classes, kind=distill.initial)
+    except ValueError as error:
+        raise InputError(f"--ipc {ipc}: {error}") from error
+    first = preprocessing(images[first]) if distill.initial == "real" else first
+    own_labels = one_hot_labels(ipc, classes)
+    if isinstance(distill, LearnLabels):
+        own_labels = np.full_like(own_labels, 1 / classes)
+    rates = (
+        np.full(ipc * distill.passes, distill.lr)
+        if isinstance(distill, LearnThrough)
+        else distill.lr
+    )
+    return to_device(first, own_labels, rates)

@@ -1,0 +1,138 @@
+"""From a description of a network to its pure functions."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
+from typing import NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+
+from mttjax.errors import InputError
+from mttjax.networks.norms import GROUPS
+from mttjax.networks.plain import alexnet, convnet, vgg11
+from mttjax.networks.resnet import resnet18, resnet18_ap
+from mttjax.networks.spec import NetworkSpec
+
+__all__ = ["Network", "in_bfloat16", "make_network", "parameter_count"]
+
+
+class Network(NamedTuple):
+    """A network as pure functions.
+
+    ``init(key) -> params``; ``apply(params, images [B, H, W, C]) -> logits [B, K]``;
+    ``layers(params, images) -> Layers``, whose embedding the last linear layer maps to the logits.
+    """
+
+    init: Callable
+    apply: Callable
+    layers: Callable
+    per_image: bool = True
+    """Whether an image's logits do not depend on the images beside it. Where they do (batch
+    norm), a batch must not be computed in chunks."""
+
+
+class _Architecture(NamedTuple):
+    module: Callable
+    """``module(classes, **settings)`` -> a flax module."""
+    settings: tuple
+    """The fields of ``NetworkSpec`` that it takes."""
+    least: int
+    """Pixels a side, for a norm to see more than one of them and a pool to leave one."""
+
+
+_ARCHITECTURES = {
+    "convnet": _Architecture(convnet, ("depth", "width", "norm", "activation", "pooling"), 1),
+    "alexnet": _Architecture(alexnet, (), 8),
+    "vgg11": _Architecture(vgg11, ("norm",), 32),
+    "resnet18": _Architecture(resnet18, ("norm",), 9),
+    "resnet18_ap": _Architecture(resnet18_ap, ("norm",), 16),
+}
+
+
+def make_network(spec: NetworkSpec, image_shape, classes) -> Network:
+    """The network that ``spec`` describes, for images [H, W, C] and K classes.
+
+    Raises:
+      InputError: an unknown name or value, a field that the architecture does not use, no
+        classes to tell apart, or an image too small for the architecture.
+    """
+    _check_spec(spec, classes)
+    architecture = _ARCHITECTURES[spec.name]
+    _check_size(spec, tuple(image_shape), architecture.least)
+    settings = {name: getattr(spec, name) for name in architecture.settings}
+    module = architecture.module(classes, **settings)
+    empty = jnp.zeros((1, *image_shape), jnp.float32)
+
+    def init(key):
+        return module.init(key, empty)["params"]
+
+    apply = partial(_apply, module)
+    return Network(init, apply, partial(apply, with_layers=True), spec.norm != "batch")
+
+
+def _apply(module, params, images, **options):
+    return module.apply({"params": params}, images, **options)
+
+
+def _check_spec(spec, classes):
+    for field in fields(spec):
+        known, value = get_args(field.type), getattr(spec, field.name)
+        if known and value not in known:
+            listed = ", ".join(map(repr, known))
+            raise InputError(f"network.{field.name} is {value!r}; known are {listed}")
+        if field.name not in ("name", *_ARCHITECTURES[spec.name].settings):
+            _check_unused(spec.name, field, value)
+    if spec.depth < 1 or spec.width < 1 or classes < 2:
+        raise InputError(
+            f"a network needs depth and width of at least 1 and 2 classes, "
+            f"got depth {spec.depth}, width {spec.width}, {classes} classes"
+        )
+    if spec.norm == "group" and spec.width % GROUPS:
+        raise InputError(
+            f"network.norm 'group' makes {GROUPS} groups of the channels: "
+            f"network.width {spec.width} must be a multiple of {GROUPS}"
+        )
+
+
+def _check_unused(name, field, value):
+    if value != field.default:
+        raise InputError(
+            f"network.{field.name} is {value!r}, which network.name {name!r} does not use: "
+            f"leave it at {field.default!r}, or take 'convnet'"
+        )
+
+
+def _check_size(spec, image_shape, least):
+    side = min(image_shape[:2])
+    if spec.name == "convnet" and spec.pooling != "none" and side >> spec.depth < 1:
+        raise InputError(
+            f"network.depth {spec.depth} halves a {side}-pixel image away; "
+            f"at most {side.bit_length() - 1} fits"
+        )
+    padded = spec.name == "vgg11" and image_shape == (28, 28, 1)
+    if side < least and not padded:
+        raise InputError(
+            f"network.name {spec.name!r} needs images of at least {least} pixels a side, "
+            f"got {side}: take a convnet, or larger images with --data.resolution"
+        )
+
+
+def in_bfloat16(function):
+    """``apply`` or ``layers`` computed in bfloat16 from parameters, and to results, of float32.
+
+    Norms take their means in float32, and an accelerator accumulates the products of
+    bfloat16 numbers in float32; so do the gradients of the parameters over chunks.
+    """
+
+    def run(params, images):
+        short = lambda x: x.astype(jnp.bfloat16)  # noqa: E731
+        results = function(jax.tree.map(short, params), short(images))
+        return jax.tree.map(lambda x: x.astype(images.dtype), results)
+
+    return run
+
+
+def parameter_count(params) -> int:
+    """How many numbers a pytree of arrays holds."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,33 @@
+"""The description of a network that sets, stores and settings hold."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["BEFORE", "NetworkSpec"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a distilled set and a store say of their network.
+
+    The convnet uses every field, vgg11 and the resnets ``norm`` alone, alexnet none; a
+    field that is not used must be left at its default.
+    """
+
+    name: Literal["convnet", "alexnet", "vgg11", "resnet18", "resnet18_ap"] = "convnet"
+    """The architecture."""
+    depth: int = 3
+    """Blocks of convolution, norm, activation and pool, each halving the image."""
+    width: int = 128
+    """Channels of every convolution."""
+    norm: Literal["instance", "batch", "layer", "group", "none"] = "instance"
+    """Which numbers are brought to mean 0 and variance 1 after a convolution. `batch` has no
+    running statistics: it normalises a test batch by that batch."""
+    activation: Literal["relu", "sigmoid", "leaky_relu"] = "relu"
+    """After the norm."""
+    pooling: Literal["average", "max", "none"] = "average"
+    """At a block's end; `none`: the image keeps its size."""
+
+
+BEFORE = {"norm": "instance", "activation": "relu", "pooling": "average"}
+"""What networks were before these fields: records on disk from that time lack them."""

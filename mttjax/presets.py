@@ -1,0 +1,147 @@
+"""The presets: the settings of a data set, and the published settings of every method."""
+
+import dataclasses
+import difflib
+import importlib.util
+from functools import partial
+from pathlib import Path
+
+from mttjax.config import Condense, Distill, LearnLabels, LearnThrough, Select, Settings
+from mttjax.errors import InputError
+
+__all__ = [
+    "METHODS",
+    "SELECTIONS",
+    "TITLES",
+    "load_preset",
+    "preset_names",
+    "preset_row",
+    "settings_of",
+]
+
+SELECTIONS = ("random", "herding", "k_center", "forgetting")
+
+TITLES = {
+    "random": "Random",
+    "herding": "Herding",
+    "k_center": "K-center",
+    "forgetting": "Forgetting",
+    "dd": "DD",
+    "ld": "LD",
+    "dc": "DC",
+    "dsa": "DSA",
+    "dm": "DM",
+    "cafe": "CAFE",
+    "cafe_dsa": "CAFE+DSA",
+    "mtt": "MTT",
+}
+"""The methods in the order of the paper's table, and what tables call them."""
+
+METHODS = tuple(TITLES)
+
+_LOOPS = {1: (1, 1), 10: (10, 50), 50: (50, 10)}
+"""ipc -> (steps of the images with one network, epochs of the network between them)."""
+
+
+def published(method, ipc):
+    """The settings of a method as published; what is not published says so here.
+
+    DC and DSA: 1000 networks. DM: 20,000 steps, the images' rate 1, and 10 from 100 images
+    per class. CAFE: 2000 networks in DC's loops. DD: 400 epochs of 50,000 images in batches of
+    1024, about 50 steps each. LD: the steps are not published; 10,000 are ours.
+    """
+    image_steps, network_epochs = _row(_LOOPS, ipc)
+    looped = partial(Condense, image_steps=image_steps, network_epochs=network_epochs)
+    cafe = partial(
+        looped,
+        match="layers",
+        steps=2000 * image_steps,
+        halve_at=tuple(n * image_steps for n in (1200, 1600, 1800)),
+        initial="noise",
+    )
+    makers = {
+        "dc": partial(looped, steps=1000 * image_steps, augmented=False, initial="noise"),
+        "dsa": partial(looped, steps=1000 * image_steps),
+        "dm": partial(Condense, match="means", steps=20_000, lr_img=10 if ipc >= 100 else 1),
+        "cafe": partial(cafe, augmented=False),
+        "cafe_dsa": cafe,
+        "dd": partial(LearnThrough, steps=20_000, halve_every=2000, initial="noise"),
+        "ld": partial(LearnLabels, steps=10_000),
+        "mtt": Distill,
+    }
+    return makers.get(method, Select)()
+
+
+def settings_of(preset, ipc, method="mtt") -> Settings:
+    """The settings of a preset for a method: MTT's row, or the published settings.
+
+    A preset may change the published settings of a method by ``METHODS``: method -> ipc ->
+    changed fields, the row of the nearest ipc below.
+
+    Raises:
+      InputError: an unknown method; the nearest name is given.
+    """
+    if method not in METHODS:
+        near = difflib.get_close_matches(method, METHODS, 1, 0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"method {method!r}: {hint}There are {', '.join(METHODS)}")
+    settings = preset.get_config(ipc)
+    if method == settings.method:
+        return settings
+    rows = getattr(preset, "METHODS", {}).get(method)
+    changes = _row(rows, ipc) if rows else {}
+    distill = dataclasses.replace(published(method, ipc), **changes)
+    return dataclasses.replace(settings, method=method, distill=distill)
+
+
+def _row(rows, ipc):
+    """The row for ``ipc``; between two, or beyond, that of the nearest below."""
+    return rows[max((n for n in rows if n <= ipc), default=min(rows))]
+
+
+def preset_row(rows, ipc, **changes):
+    """The row of a preset for ``ipc``; between two rows, or beyond, that of the nearest below.
+
+    Args:
+      rows: ipc -> ``Distill``.
+      ipc: images per class.
+      changes: fields that are the same in every row.
+    """
+    return dataclasses.replace(_row(rows, ipc), **changes)
+
+
+def preset_folder():
+    """Where the presets are: in the installed package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    inside = here / "configs"
+    return inside if inside.is_dir() else here.parent / "configs"
+
+
+def preset_names():
+    """The names that ``--config`` knows."""
+    return sorted(p.stem for p in preset_folder().glob("*.py") if not p.stem.startswith("_"))
+
+
+def load_preset(name):
+    """The module of a preset: ``get_config(ipc) -> Settings`` and ``IPCS``.
+
+    Args:
+      name: a preset's name, or the path of a ``.py`` file of that form.
+
+    Raises:
+      InputError: no such preset or file, or one without ``get_config``.
+    """
+    path = Path(name) if name.endswith(".py") else preset_folder() / f"{name}.py"
+    if not path.is_file():
+        near = difflib.get_close_matches(name, preset_names(), 1, 0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(
+            f"--config {name!r}: no such preset; {hint}There are {', '.join(preset_names())}; "
+            "or give the path of a .py file"
+        )
+    spec = importlib.util.spec_from_file_location(f"mttjax_preset_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise InputError(f"{path}: a preset needs a function get_config(ipc)")
+    return module
