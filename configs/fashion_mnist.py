@@ -10,6 +10,7 @@ the papers' width (--network.width 128): not run.
 """
 
 from mttjax.config import Data, Distill, Experts, Settings
+from mttjax.evaluating import Protocol
 from mttjax.networks import NetworkSpec
 from mttjax.presets import preset_row
 
@@ -25,6 +26,37 @@ ROWS = {
         steps=400, evaluate_every=100,
     ),
 }  # fmt: skip
+
+_NONE = Protocol(networks=0)
+_GRADIENTS = {
+    1: {"steps": 400, "real_batch": 128, "validation": _NONE},
+    10: {"steps": 300, "real_batch": 128, "network_epochs": 10, "validation": _NONE},
+}
+_LAYERS = {
+    1: {"steps": 400, "real_batch": 64, "halve_at": (240, 320, 360), "validation": _NONE},
+    10: {
+        "steps": 300, "real_batch": 64, "network_epochs": 10, "halve_at": (180, 240, 270),
+        "validation": _NONE,
+    },
+}  # fmt: skip
+
+METHODS = {
+    "dd": {
+        1: {"steps": 200, "halve_every": 100, "validation": _NONE},
+        10: {"steps": 250, "halve_every": 100, "validation": _NONE},
+    },
+    "ld": {1: {"steps": 300, "validation": _NONE}, 10: {"steps": 400, "validation": _NONE}},
+    "dc": _GRADIENTS,
+    "dsa": _GRADIENTS,
+    "dm": {
+        1: {"steps": 400, "real_batch": 128, "validation": _NONE},
+        10: {"steps": 800, "real_batch": 128, "validation": _NONE},
+    },
+    "cafe": _LAYERS,
+    "cafe_dsa": _LAYERS,
+}
+"""The other methods in some minutes of one core each: few of the published steps, and of the
+real images and the networks' epochs half or less. Nothing else differs from what is published."""
 
 
 def get_config(ipc=1):

@@ -3,17 +3,22 @@
 import argparse
 import dataclasses
 import functools
+import shlex
 import sys
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
+from mttjax.comparison.full_data import FullData
 from mttjax.config import Settings
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
+from mttjax.networks import NetworkSpec
 from mttjax.presets import METHODS, load_preset, preset_names, settings_of
+from mttjax.real_data import RealData
 
-__all__ = ["demo", "distill", "evaluate", "export_images", "train_experts"]
+__all__ = ["demo", "distill", "evaluate", "export_images", "figure", "table", "train_experts"]
 
 
 def _messages(function):
@@ -111,26 +116,26 @@ def distill(arguments):
 
 
 @dataclasses.dataclass(frozen=True)
-class RealData:
-    """Where the set's real images are, if not in the package or prepared by TFDS."""
-
-    dir: str | None = None
-    """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
-    download: bool = False
-    """Fetch what is missing. Nothing is ever downloaded otherwise."""
-
-
-@dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
     """Trains fresh networks on distilled sets and tests them on the real test set.
 
     Rate, augmentation, preprocessing and network are the set's own.
     """
 
-    set: Path | None = None
-    """A distilled set, an .npz. Give this or --run."""
+    set: tuple[Path, ...] = ()
+    """Distilled sets of one dataset, .npz files. Give these or --run."""
     run: Path | None = None
     """A run's folder: evaluates all of its sets, writes results.json and the page."""
+    networks: tuple[str, ...] = ()
+    """Architectures to train on the sets instead of their own: convnet, alexnet, vgg11, resnet18,
+    resnet18_ap; with changes (convnet-w64, convnet-d2-batch); or a pool of them: architectures,
+    width, depth, activation, pooling, norm. Writes architectures.json and .md."""
+    robustness: bool = False
+    """How much is owed to labels and augmentation: DD-Ranking's scores. Writes robustness.json."""
+    full_accuracy: float | None = None
+    """The test accuracy of the network trained on all real images, in [0, 1]; for --robustness."""
+    to: Path | None = None
+    """Where these files go. None: the run's folder, or that of the first set."""
     random: bool = True
     """Evaluate as many random real images too."""
     seed: int = 0
@@ -141,23 +146,105 @@ class EvaluateOptions:
 
 @_messages
 def evaluate(arguments):
-    """bin/evaluate: the paper's protocol on a set or on all sets of a run."""
+    """bin/evaluate: the paper's protocol on sets, or on all sets of a run."""
     options = tyro.cli(EvaluateOptions, args=arguments, prog="evaluate")
-    if (options.set is None) == (options.run is None):
+    if bool(options.set) == (options.run is not None):
         raise InputError("give either --set FILE.npz or --run FOLDER")
     from mttjax.reporting import print_table
     from mttjax.results import evaluate_sets, load_sets, real_data_of
     from mttjax.run_page import HEADERS, results_rows, save_results
 
-    sets = load_sets(options.set or options.run)
+    sets = load_sets(*(options.set or [options.run]))
     first = next(iter(sets.values()))
     dataset = real_data_of(first, folder=options.data.dir, download=options.data.download)
-    results = evaluate_sets(
-        sets, dataset, options.protocol, seed=options.seed, with_random=options.random
-    )
+    how = {"protocol": options.protocol, "seed": options.seed}
+    folder = options.to or options.run or options.set[0].parent
+    if options.robustness:
+        from mttjax.robustness import report_robustness
+
+        path = report_robustness(
+            sets, dataset, full_accuracy=options.full_accuracy, folder=folder, **how
+        )
+        print(f"robustness: {path}")
+    if options.networks:
+        from mttjax.architectures import report_across
+
+        path = report_across(
+            sets, dataset, options.networks, folder=folder, with_random=options.random, **how
+        )
+        print(f"table: {path}")
+    if options.robustness or options.networks:
+        return 0
+    results = evaluate_sets(sets, dataset, with_random=options.random, **how)
     print_table(f"{first.dataset}, test accuracy", HEADERS, results_rows(results))
     if options.run is not None:
         print(f"page: {save_results(options.run, results)}")
+    return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TableOptions:
+    """Makes a set by every method at every size, and evaluates all in one way.
+
+    Cells are kept: the same command goes on where it was stopped, and others add to it.
+    """
+
+    config: str
+    """A preset's name, or the path of one."""
+    ipc: tuple[int, ...] = ()
+    """Images per class. None: the preset's."""
+    methods: tuple[str, ...] = METHODS
+    """Out of all methods; the default."""
+    protocol: Literal["paper", "short"] = "paper"
+    """How networks are trained on the sets: `paper`, 1001 epochs; `short`, 300."""
+    networks: int = 5
+    """Networks per set."""
+    seeds: int = 1
+    """Runs of every method that learns, each with a seed of its own."""
+    draws: int = 3
+    """Sets of random images."""
+    kind: Literal["last", "best"] = "last"
+    """Which set of a run: the last, or the best on validation."""
+    full: bool = True
+    """Train networks on all real images too."""
+    full_data: FullData = dataclasses.field(default_factory=FullData)
+    """How."""
+    folder: Path | None = None
+    """Where everything goes. None: runs/PRESET-table."""
+    experts: str | None = None
+    """The experts' folder. None: the preset's."""
+    network: NetworkSpec | None = None
+    """Another network than the preset's."""
+    data: RealData = dataclasses.field(default_factory=RealData)
+
+
+@_messages
+def table(arguments):
+    """bin/table: the paper's comparison."""
+    options = tyro.cli(TableOptions, args=arguments, prog="table")
+    from mttjax.comparison import Plan, compare
+
+    preset = load_preset(options.config)
+    plan = Plan(
+        ipcs=options.ipc or preset.IPCS,
+        methods=options.methods,
+        protocol=options.protocol,
+        networks=options.networks,
+        seeds=options.seeds,
+        draws=options.draws,
+        kind=options.kind,
+        full=options.full_data if options.full else None,
+    )
+
+    def change(settings):
+        data = dataclasses.replace(settings.data, **dataclasses.asdict(options.data))
+        experts = dataclasses.replace(settings.experts, folder=options.experts)
+        network = options.network or settings.network
+        return dataclasses.replace(settings, data=data, experts=experts, network=network)
+
+    folder = options.folder or Path("runs") / f"{preset.get_config(plan.ipcs[0]).name}-table"
+    command = shlex.join(["bin/table", *arguments])
+    print(f"page: {compare(preset, plan, folder, change, command)}")
     return 0
 
 
@@ -197,4 +284,14 @@ def demo(arguments):
     from mttjax.demo import run_demo
 
     run_demo(options.folder)
+    return 0
+
+
+@_messages
+def figure(arguments):
+    """bin/figure: the paper's figures, each as data and a picture."""
+    from mttjax.figures.options import FIGURES
+
+    options = tyro.cli(FIGURES, args=arguments, prog="figure")
+    print(*options.draw(shlex.join(["bin/figure", *arguments])), sep="\n")
     return 0

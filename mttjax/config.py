@@ -88,7 +88,8 @@ class Loop:
     validation: Protocol = dataclasses.field(
         default_factory=lambda: Protocol(networks=2, epochs=300)
     )
-    """The evaluations during the run: shorter than the final one, on validation."""
+    """The evaluations during the run: shorter than the final one, on validation; with no
+    networks, none."""
     track_test: bool = False
     """Score on test too and keep the best on test: the paper's protocol, which selects on
     the test set."""

@@ -22,6 +22,8 @@ from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
 __all__ = ["Evaluation", "Evaluator", "Protocol"]
 
+TEST_BATCH = 256  # images that a network with batch norm is tested on at once
+
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
@@ -65,7 +67,8 @@ class Evaluator:
     """Trains fresh networks on sets of images; compiled once per size of set.
 
     Args:
-      network: a ``Network``.
+      network: a ``Network``. One that treats a batch as a whole (batch norm) is tested on
+        batches of the shuffled test set, and what it says of an image depends on its batch.
       preprocessing: normalises the test images (uint8).
       ops: the operations of DSA during training; empty for none.
       tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
@@ -83,10 +86,10 @@ class Evaluator:
         platform = jax.default_backend()
         self.protocol = protocol
         self._network = network
-        self._tests = {name: tuple(map(jnp.asarray, data)) for name, data in tests.items()}
+        self._tests = {name: _to_device(data, network.per_image) for name, data in tests.items()}
         self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
         shape = next(iter(tests.values()))[0].shape[1:]
-        chunk = cache_chunk(shape, platform)
+        chunk = cache_chunk(shape, platform) if network.per_image else None
         self._epoch = make_epoch(
             network.apply,
             self._optimiser,
@@ -95,7 +98,8 @@ class Evaluator:
             batch=protocol.batch,
             chunk=chunk,
         )
-        test = partial(accuracy, network.apply, preprocessing, chunk=chunk or 1000)
+        together = chunk or (1000 if network.per_image else TEST_BATCH)
+        test = partial(accuracy, network.apply, preprocessing, chunk=together)
         self._vectorise = in_one_program() if vectorise is None else vectorise
         over = _over_networks if self._vectorise else (lambda function, _: function)
         self._init = jax.jit(over(self._init_one, 1))
@@ -155,6 +159,15 @@ class Evaluator:
         return {
             name: np.asarray(self._test(state.params, *data)) for name, data in self._tests.items()
         }
+
+
+def _to_device(test, per_image):
+    """The test set; shuffled, always alike, where a batch must not be of one class."""
+    images, labels = test
+    if not per_image:
+        order = np.random.default_rng(0).permutation(len(labels))
+        images, labels = images[order], labels[order]
+    return jnp.asarray(images), jnp.asarray(labels)
 
 
 def _over_networks(function, stacked):

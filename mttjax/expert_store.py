@@ -23,6 +23,7 @@ from mttjax.checkpoint import (
     write_json,
 )
 from mttjax.errors import InputError
+from mttjax.networks import BEFORE
 from mttjax.preprocessing import preprocessing_from_arrays
 
 __all__ = ["ExpertStore", "versions"]
@@ -90,7 +91,8 @@ class ExpertStore:
 
     def require(self, recipe):
         """Raises ``InputError`` unless the store was made by ``recipe``, naming what differs."""
-        mine = self.manifest["recipe"]
+        older = {f"network.{name}": value for name, value in BEFORE.items()}
+        mine, recipe = older | self.manifest["recipe"], older | recipe
         names = sorted(set(mine) | set(recipe))
         differing = [n for n in names if mine.get(n) != recipe.get(n)]
         if differing:

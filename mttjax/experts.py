@@ -121,7 +121,7 @@ class _Trainer:
         self.network = make_network(recipe.network, shape, classes)
         self.train = tuple(map(jnp.asarray, dataset.train))
         self.test = tuple(map(jnp.asarray, dataset.test))
-        chunk = cache_chunk(shape, jax.default_backend())
+        chunk = cache_chunk(shape, jax.default_backend()) if self.network.per_image else None
         self._epoch = make_epoch(
             self.network.apply,
             sgd(),

@@ -20,12 +20,16 @@ from mttjax.synthetic import initial_images, one_hot_labels
 
 __all__ = [
     "KINDS",
+    "check_same_data",
     "evaluate_set",
     "evaluate_sets",
+    "hardware",
     "load_sets",
     "make_evaluator",
     "random_real",
+    "random_sets",
     "real_data_of",
+    "today",
 ]
 
 KINDS = {
@@ -36,20 +40,32 @@ KINDS = {
 """The sets that a run keeps, and what tables call them."""
 
 
-def load_sets(path):
-    """The sets of a run's folder, or the one set of an ``.npz``: name -> ``DistilledSet``.
+def load_sets(*paths):
+    """The sets of a run's folder, or those of ``.npz`` files: name -> ``DistilledSet``.
+
+    Files are called by their names, and by their folders too where these are alike.
 
     Raises:
-      InputError: nothing there, or not a distilled set.
+      InputError: nothing there, not a distilled set, or a file given twice.
     """
-    path = Path(path)
-    if not path.is_dir():
-        return {path.stem: load_distilled(path)}
+    path, *others = paths = list(map(Path, paths))
+    if others or not path.is_dir():
+        return {name: load_distilled(p) for name, p in zip(_names(paths), paths, strict=True)}
     found = {name: path / f"{kind}.npz" for kind, name in KINDS.items()}
     sets = {name: load_distilled(file) for name, file in found.items() if file.exists()}
     if not sets:
         raise InputError(f"{path}: no distilled set there; make one with bin/distill")
     return sets
+
+
+def _names(paths):
+    """The shortest ends of the paths, without suffix, that tell them apart."""
+    parts = [path.absolute().with_suffix("").parts for path in paths]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-count:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise InputError(f"{', '.join(map(str, paths))}: a set is given twice")
 
 
 def real_data_of(distilled, *, folder=None, download=False):
@@ -76,7 +92,7 @@ def evaluate_sets(sets, dataset, protocol, *, seed=0, with_random=True, log=prin
     """Evaluates distilled sets, and as many random real images.
 
     Args:
-      sets: name -> ``DistilledSet``, all of one dataset and size.
+      sets: name -> ``DistilledSet``, all of one dataset.
       dataset: their ``Dataset``.
       protocol: a ``Protocol``.
       seed: decides the networks and the random images.
@@ -88,7 +104,7 @@ def evaluate_sets(sets, dataset, protocol, *, seed=0, with_random=True, log=prin
     """
     sets = dict(sets)
     if with_random:
-        sets["random real images"] = random_real(next(iter(sets.values())), dataset, seed=seed)
+        sets |= random_sets(sets, dataset, seed=seed)
     rows, evaluators, scores = {}, {}, {}
     for name, distilled in sets.items():
         # Sets of one run are used in one way: the program is compiled for the first of them,
@@ -105,26 +121,27 @@ def evaluate_sets(sets, dataset, protocol, *, seed=0, with_random=True, log=prin
     return {
         "rows": rows,
         "epochs": protocol.epochs,
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today(),
         "hardware": hardware(),
         "versions": versions(),
     }
 
 
-def make_evaluator(distilled, dataset, protocol):
+def make_evaluator(distilled, dataset, protocol, network=None):
     """The ``Evaluator`` of a set, from all that the set itself says.
 
     Args:
       distilled: a ``DistilledSet``.
       dataset: the ``Dataset`` whose test set is used; it must be the set's own.
       protocol: a ``Protocol``.
+      network: the ``NetworkSpec`` to train instead of the set's own, or None.
 
     Raises:
       InputError: the images or classes of ``dataset`` are not those of the set.
     """
-    _check_same_data(distilled, dataset)
+    check_same_data(distilled, dataset)
     shape = distilled.images.shape[1:]
-    network = make_network(distilled.network, shape, len(distilled.class_names))
+    network = make_network(network or distilled.network, shape, len(distilled.class_names))
     tests = {"test": dataset.test}
     return Evaluator(network, distilled.preprocessing, distilled.ops, tests, protocol)
 
@@ -140,7 +157,8 @@ def _way_of_use(distilled):
     return distilled.network, distilled.ops, distilled.preprocessing.kind, arrays
 
 
-def _check_same_data(distilled, dataset):
+def check_same_data(distilled, dataset):
+    """Raises ``InputError`` unless ``dataset`` has the images and classes of the set's own."""
     mine = (distilled.images.shape[1:], tuple(distilled.class_names))
     theirs = (dataset.test.images.shape[1:], tuple(dataset.class_names))
     if mine != theirs:
@@ -149,6 +167,18 @@ def _check_same_data(distilled, dataset):
             f"{len(mine[1])} classes, but {dataset.name} has {theirs[0]} and {len(theirs[1])} "
             "classes (or others): give its own data with --data.dataset and --data.dir"
         )
+
+
+def random_sets(sets, dataset, *, seed):
+    """``random_real`` for each size among the sets: name -> ``DistilledSet``."""
+    sizes = {distilled.ipc: distilled for distilled in reversed(sets.values())}
+    name = "random real images"
+    return {
+        name if len(sizes) == 1 else f"{name}, {ipc} per class": random_real(
+            distilled, dataset, seed=seed
+        )
+        for ipc, distilled in sorted(sizes.items())
+    }
 
 
 def random_real(distilled, dataset, *, seed, lr=0.01):
@@ -168,6 +198,11 @@ def random_real(distilled, dataset, *, seed, lr=0.01):
         seed=seed,
         settings={"method": "random"},
     )
+
+
+def today():
+    """The date, as a result carries it."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def hardware():

@@ -22,7 +22,7 @@ from mttjax.run_folder import RunFolder
 from mttjax.selecting import select
 from mttjax.synthetic import mean_rate, one_hot_labels
 
-__all__ = ["load_data", "run_distill", "run_experts", "run_selection"]
+__all__ = ["load_data", "preprocessing_of", "run_distill", "run_experts", "run_selection"]
 
 
 EXTENDABLE = (
@@ -94,7 +94,7 @@ def run_distill(settings: Settings, dataset=None, log=print):
     dataset = dataset or load_data(settings)
     if store:
         store.require(recipe_record(settings.recipe(), dataset))
-    preprocessing = store.preprocessing if store else _preprocessing(settings, dataset)
+    preprocessing = store.preprocessing if store else preprocessing_of(settings, dataset)
     network = make_network(settings.network, dataset.image_shape, dataset.n_classes)
     method = assemble(settings, dataset, network, preprocessing, store)
     folder = RunFolder(settings.run_folder, settings.record(), EXTENDABLE)
@@ -124,7 +124,7 @@ def run_selection(settings: Settings, dataset=None, log=print):
     if path.exists():
         log(f"selected already: {path}")
         return folder.path
-    preprocessing = _preprocessing(settings, dataset)
+    preprocessing = preprocessing_of(settings, dataset)
     chosen = select(settings, dataset, log)
     images = np.asarray(preprocessing(dataset.train.images[chosen]))
     labels = one_hot_labels(settings.ipc, dataset.n_classes)
@@ -133,7 +133,7 @@ def run_selection(settings: Settings, dataset=None, log=print):
     return folder.path
 
 
-def _preprocessing(settings, dataset):
+def preprocessing_of(settings, dataset):
     """That of the experts where there are some of this recipe, else fitted anew."""
     store = ExpertStore(settings.expert_folder)
     if store.manifest is not None:
@@ -166,8 +166,8 @@ def _experts_for(settings):
 
 
 def _validator(settings, dataset, network, preprocessing):
-    """``evaluate(synthetic, step)`` of the loop, or None where there is no validation split."""
-    if not len(dataset.validation.labels):
+    """``evaluate(synthetic, step)`` of the loop; None without validation images or networks."""
+    if not len(dataset.validation.labels) or settings.distill.validation.networks == 0:
         return None
     tests = {"validation": dataset.validation}
     if settings.distill.track_test:

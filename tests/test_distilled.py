@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from PIL import Image
 
 from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
 from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec
+from mttjax.networks import NetworkSpec, make_network
 from mttjax.preprocessing import Standardize, fit_preprocessing
 
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 5, 4, 3), np.uint8)
 
@@ -131,7 +133,7 @@ BAD_FILES = [
     ("images", {"images": np.zeros((6, 5, 4, 3), np.int32)}),
     ("labels", {"labels": np.zeros((6, 3), np.float32)}),
     ("metadata", {"metadata": None, "labels": LABELS, "without": "metadata"}),
-    ("format.*2", {"metadata": {"format": 2}}),
+    ("format.*3", {"metadata": {"format": 3}}),
     ("lr", {"metadata": {"lr": -0.1}}),
     ("lr", {"metadata": {"lr": None}}),
     ("lr", {"metadata": {"lr": "0.1"}}),
@@ -139,7 +141,9 @@ BAD_FILES = [
     ("ops", {"metadata": {"ops": [["color"]]}}),
     ("class_names", {"metadata": {"class_names": ["one"]}}),
     ("network", {"metadata": {"network": {"name": "convnet"}}}),
-    (r"network\.depth", {"metadata": {"network": {"name": "convnet", "depth": "3", "width": 8}}}),
+    (r"network\.depth", {"metadata": {"network": vars(NetworkSpec()) | {"depth": "3"}}}),
+    ("network.*norm", {"metadata": {"network": {"name": "convnet", "depth": 3, "width": 8}}}),
+    ("network.*width", {"metadata": {"format": 1, "network": {"name": "convnet", "depth": 3}}}),
     ("seed", {"metadata": {"seed": "zero"}}),
 ]
 
@@ -151,6 +155,25 @@ def test_a_bad_file_is_named_with_the_field(tmp_path, message, change):
     rewrite(path, **change)
     with pytest.raises(InputError, match=f"set.npz: (?s:.*){message}"):
         load_distilled(path)
+
+
+def test_a_set_of_format_1_has_the_network_of_its_time(tmp_path):
+    """Its network had a name, a depth and a width; all else was as it is by default now."""
+    path = tmp_path / "set.npz"
+    save_distilled(path, make())
+    rewrite(path, metadata={"format": 1, "network": {"name": "convnet", "depth": 2, "width": 16}})
+    network = load_distilled(path).network
+    assert network == NetworkSpec(depth=2, width=16)
+    assert (network.norm, network.activation, network.pooling) == ("instance", "relu", "average")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RESULTS.rglob("*.npz")), ids=lambda p: f"{p.parent.name}-{p.name}"
+)
+def test_the_sets_of_this_repository_load(path):
+    distilled = load_distilled(path)
+    network = make_network(distilled.network, distilled.images.shape[1:], distilled.labels.shape[1])
+    assert network.per_image
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", "[" * 100_000])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mttjax
+from mttjax import evaluating
 from mttjax.evaluating import Evaluation, Evaluator, Protocol
 from mttjax.preprocessing import Standardize
 from mttjax.unrolling import soft_cross_entropy
@@ -78,6 +79,41 @@ def test_mean_and_population_deviation():
     assert score.mean == pytest.approx(0.6)
     assert score.std == pytest.approx(0.1)
     assert score.record()["networks"] == 2
+
+
+@pytest.fixture
+def with_batch_norm(problem):
+    network = mttjax.make_network(mttjax.NetworkSpec(depth=1, width=2, norm="batch"), SHAPE, K)
+    return network, *problem[1:]
+
+
+def test_a_batch_norm_is_given_whole_batches(with_batch_norm, monkeypatch):
+    """In chunks, as a CPU takes other networks, it would normalise by the chunk."""
+    monkeypatch.setattr(evaluating, "cache_chunk", lambda *_: 1)
+    network, images, labels, test, preprocessing = with_batch_norm
+    protocol = Protocol(networks=1, epochs=31)
+    evaluator = Evaluator(network, preprocessing, (), {"test": test}, protocol)
+    ours = evaluator(images, labels, LR, seed=3)["test"].accuracies
+    expected = by_a_plain_loop(with_batch_norm, protocol, 0, 3)
+    np.testing.assert_allclose(ours, [expected], atol=0.021)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_batch_norm_is_not_tested_on_a_class_at_a_time(
+    problem, with_batch_norm, monkeypatch, shuffled
+):
+    def share_of_the_first_class(apply, prepare, params, images, labels, *, chunk):
+        return jnp.mean(labels[:chunk] == 0)
+
+    monkeypatch.setattr(evaluating, "accuracy", share_of_the_first_class)
+    monkeypatch.setattr(evaluating, "cache_chunk", lambda *_: 5)
+    monkeypatch.setattr(evaluating, "TEST_BATCH", 5)
+    network, images, labels, test, preprocessing = with_batch_norm if shuffled else problem
+    by_class = tuple(np.asarray(part)[np.argsort(test[1])] for part in test)
+    protocol = Protocol(networks=1, epochs=1)
+    evaluator = Evaluator(network, preprocessing, (), {"test": by_class}, protocol)
+    share = evaluator(images, labels, LR, seed=0)["test"].mean
+    assert (share < 0.9) == shuffled
 
 
 def test_a_protocol_of_nothing_is_refused(problem):

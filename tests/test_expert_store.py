@@ -7,6 +7,7 @@ import pytest
 
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
+from mttjax.networks import NetworkSpec
 from mttjax.preprocessing import ZCA, Standardize
 
 RECIPE = {"dataset": "digits", "ops": ["flip", "crop"], "lr": 0.1, "seed": 3}
@@ -86,6 +87,18 @@ def test_a_store_is_begun_once(tmp_path):
     ExpertStore(tmp_path).create(json.loads(json.dumps(RECIPE)), other)
     assert (tmp_path / "manifest.json").read_bytes() == before
     np.testing.assert_array_equal(ExpertStore(tmp_path).preprocessing.mean, PREPROCESSING.mean)
+
+
+def test_a_store_made_before_a_network_had_a_norm_is_of_the_usual_norm(tmp_path):
+    filled(tmp_path)
+    now = {f"network.{name}": value for name, value in vars(NetworkSpec()).items()}
+    before = {f"network.{name}": now[f"network.{name}"] for name in ("name", "depth", "width")}
+    edit_manifest(tmp_path, lambda m: m["recipe"].update(before))
+    ExpertStore(tmp_path).require(RECIPE | now)
+    with pytest.raises(InputError, match=r"network\.norm is 'instance' there and 'batch' here"):
+        ExpertStore(tmp_path).require(RECIPE | now | {"network.norm": "batch"})
+    with pytest.raises(InputError, match=r"network\.width is 128 there and 64 here"):
+        ExpertStore(tmp_path).require(RECIPE | now | {"network.width": 64})
 
 
 # --- what is whole ------------------------------------------------------------------

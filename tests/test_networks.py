@@ -8,7 +8,7 @@ from chex import assert_trees_all_close
 from scipy import signal, stats
 
 from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec, Norm, average_pool, make_network, parameter_count
+from mttjax.networks import NetworkSpec, in_bfloat16, make_network, parameter_count
 
 KEY = jax.random.key(0)
 
@@ -130,34 +130,38 @@ def test_each_image_is_normalised_by_itself(x64):
     np.testing.assert_allclose(apply(params, images), np.concatenate(alone), rtol=1e-10)
 
 
-def norm(x):
-    x = jnp.asarray(x, jnp.float32)
-    return np.asarray(Norm().apply(Norm().init(KEY, x), x), np.float64)
+@pytest.mark.parametrize("norm", ["instance", "batch", "layer", "group", "none"])
+def test_only_a_batch_norm_lets_images_touch(norm, x64):
+    """``per_image`` says it, and what an image gives beside another one shows it."""
+    network = make_network(NetworkSpec(depth=2, width=4, norm=norm), (6, 6, 3), 3)
+    params, apply = drawn_params(network), jax.jit(network.apply)
+    images = np.random.default_rng(2).standard_normal((3, 6, 6, 3))
+    beside = np.abs(apply(params, images)[:1] - apply(params, images[:1])).max()
+    assert network.per_image == (norm != "batch")
+    assert (beside < 1e-10) == network.per_image
 
 
-def test_instance_norm_keeps_its_digits_far_from_zero():
-    """The one-pass variance E[x²] - E[x]² has none left at a mean of 1000."""
-    spread = np.random.default_rng(0).standard_normal((2, 8, 8, 3))
-    far = np.asarray(1000 + spread, np.float32).astype(np.float64)
-    centred = far - far.mean(axis=(1, 2), keepdims=True)
-    expected = centred / np.sqrt((centred**2).mean(axis=(1, 2), keepdims=True) + 1e-5)
-    np.testing.assert_allclose(norm(far), expected, atol=1e-3)
+@pytest.mark.parametrize("pooling", ["average", "max", "none"])
+def test_the_embedding_is_what_the_linear_layer_reads(pooling):
+    network = make_network(NetworkSpec(depth=2, width=4, pooling=pooling), (9, 6, 3), 5)
+    params = network.init(KEY)
+    images = jax.random.normal(KEY, (2, 9, 6, 3))
+    blocks, embedding = jax.jit(network.layers)(params, images)
+    linear = jax.jit(lambda x, kernel, bias: x @ kernel + bias[None])
+    logits = linear(embedding, params["linear"]["kernel"], params["linear"]["bias"])
+    np.testing.assert_array_equal(jax.jit(network.apply)(params, images), logits)
+    sides = ((9, 6), (9, 6)) if pooling == "none" else ((9, 6), (4, 3))
+    assert [block.shape for block in blocks] == [(2, *side, 4) for side in sides]
+    assert embedding.shape == (2, 9 * 6 * 4 if pooling == "none" else 2 * 1 * 4)
 
 
-def test_instance_norm_adds_pytorchs_epsilon_to_the_biased_variance():
-    x = np.array([1e-3, -1e-3, 1e-3, -1e-3]).reshape(1, 2, 2, 1)
-    np.testing.assert_allclose(norm(x), x / np.sqrt(1e-6 + 1e-5), rtol=1e-5)
-    np.testing.assert_array_equal(norm(np.full((1, 2, 2, 1), 3.0)), 0)
-
-
-@pytest.mark.parametrize("size", [2, 3])
-def test_average_pool_takes_means_and_drops_a_remainder(size):
-    x = np.arange(2 * 7 * 6 * 2, dtype=np.float32).reshape(2, 7, 6, 2)
-    pooled = average_pool(jnp.asarray(x), size)
-    assert pooled.shape == (2, 7 // size, 6 // size, 2)
-    for i, j in np.ndindex(*pooled.shape[1:3]):
-        window = x[:, i * size : (i + 1) * size, j * size : (j + 1) * size]
-        np.testing.assert_allclose(pooled[:, i, j], window.mean(axis=(1, 2)), rtol=1e-6)
+def test_bfloat16_gives_results_of_the_images_dtype():
+    network = make_network(NetworkSpec(depth=1, width=4), (4, 4, 1), 2)
+    params, images = network.init(KEY), jax.random.normal(KEY, (3, 4, 4, 1))
+    blocks, embedding = jax.jit(in_bfloat16(network.layers))(params, images)
+    logits = jax.jit(in_bfloat16(network.apply))(params, images)
+    assert {x.dtype for x in (*blocks, embedding, logits)} == {jnp.dtype("float32")}
+    np.testing.assert_allclose(logits, network.apply(params, images), atol=0.1)
 
 
 def test_parameter_count_counts_every_leaf():

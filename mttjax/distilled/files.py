@@ -8,13 +8,16 @@ import numpy as np
 from mttjax.checkpoint import read_arrays, write_arrays
 from mttjax.distilled.distilled_set import DistilledSet, require_field
 from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec
+from mttjax.networks import BEFORE, NetworkSpec
 from mttjax.preprocessing import preprocessing_from_arrays
 
 __all__ = ["load_distilled", "save_distilled"]
 
-FORMAT = 1
-"""Rises with every change of the members or of ``NetworkSpec``'s fields."""
+FORMAT = 2
+"""Rises with every change of the members or of ``NetworkSpec``'s fields.
+
+Format 1 is read too: its network had a name, a depth and a width only.
+"""
 
 _PREFIX = "preprocessing_"
 _TYPES = {
@@ -110,10 +113,13 @@ def _read_metadata(member):
         raise InputError(f"the distilled set's metadata is not JSON ({error})") from error
     require_field(isinstance(metadata, dict), "metadata", "a JSON object", type(metadata).__name__)
     found = metadata.get("format")
-    require_field(found == FORMAT, "format", f"{FORMAT}, which this version of mttjax reads", found)
+    readable = f"1 or {FORMAT}, which this version of mttjax reads"
+    require_field(found in (1, FORMAT), "format", readable, found)
     for name, kind in _TYPES.items():
         value = metadata.get(name)
         require_field(type(value) is kind, name, f"there, of type {kind.__name__}", value)
+    if found == 1:
+        metadata["network"] = BEFORE | metadata["network"]
     return {name: metadata[name] for name in _TYPES}
 
 

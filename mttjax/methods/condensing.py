@@ -141,7 +141,10 @@ def _over_classes(network, augment, settings, chunk):
     """``(synthetic, params, real [K, R, H, W, C], key) -> (loss, gradient by images)``."""
 
     def embed(params, images):
-        return network.layers(params, images).embedding
+        piece = divisor_up_to(len(images), chunk) or len(images)
+        pieces = images.reshape(-1, piece, *images.shape[1:])
+        one = lambda images: network.layers(params, images).embedding  # noqa: E731
+        return lax.map(one, pieces).reshape(len(images), -1) if len(pieces) > 1 else one(images)
 
     def of_class(images, labels, real, key, params):
         if settings.match == "means":

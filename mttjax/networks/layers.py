@@ -1,5 +1,6 @@
 """The layers of the networks, with the initialisation of PyTorch's, and what networks return."""
 
+from functools import reduce
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -84,8 +85,19 @@ def average_pool(x, size=2):
 
 
 def max_pool(x, size=2):
-    """Maxima over ``size`` × ``size`` windows without overlap; a remainder is dropped."""
-    return jnp.max(_windows(x, size), axis=(2, 4))
+    """Maxima over ``size`` × ``size`` windows without overlap; a remainder is dropped.
+
+    Of equal pixels the first one counts, as in PyTorch.
+    """
+    # Not jnp.max: its derivative looks for the pixels that equal the maximum, and finds none
+    # (0 / 0) where XLA computes them once more and rounds otherwise.
+    windows = _windows(x, size)
+    columns = reduce(_greater, [windows[:, :, :, :, j] for j in range(size)])
+    return reduce(_greater, [columns[:, :, i] for i in range(size)])
+
+
+def _greater(a, b):
+    return jnp.where(a < b, b, a)
 
 
 ACTIVATIONS = {"relu": nn.relu, "sigmoid": nn.sigmoid, "leaky_relu": nn.leaky_relu}

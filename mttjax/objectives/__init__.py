@@ -1,5 +1,17 @@
-"""What a distillation minimises."""
+"""What the methods minimise."""
 
+from mttjax.objectives.distribution import feature_alignment_loss, mean_feature_loss
+from mttjax.objectives.gradient import gradient_distance, gradient_match_loss
+from mttjax.objectives.meta import TerminalAux, terminal_loss
 from mttjax.objectives.trajectory import MatchAux, match_loss
 
-__all__ = ["MatchAux", "match_loss"]
+__all__ = [
+    "MatchAux",
+    "TerminalAux",
+    "feature_alignment_loss",
+    "gradient_distance",
+    "gradient_match_loss",
+    "match_loss",
+    "mean_feature_loss",
+    "terminal_loss",
+]

@@ -57,13 +57,12 @@ def feature_alignment_loss(images, params, real_images, *, layers, augment=None,
     with M_l the squared error, summed over classes and elements, between the mean features
     of a class of real and of synthetic images after the ReLU of block l; M_pool and M_flat
     that of the last pool and of its flattening, the same numbers, so 2·M(embedding); CE
-    the mean over the real images of the cross entropy of ⟨f(real), mean_k f(images)⟩ over
-    the classes k, f being the embedding.
+    the sum over the real images of the cross entropy of ⟨f(real), mean_k f(images)⟩ over
+    the classes k, f being the embedding; a sum as in the published code.
 
-    How the published code differs. It sums the cross entropy over the real images where
-    this is the mean, draws an augmentation for every class where this draws one, is fixed
-    to ten classes and three blocks, and adds the real images' own cross entropy, a
-    constant. Its outer and inner loops end by running accuracies that depend on one
+    How the published code differs. It draws an augmentation for every class where this
+    draws one, is fixed to ten classes and three blocks, and adds the real images' own cross
+    entropy, a constant. Its outer and inner loops end by running accuracies that depend on one
     another in ways that are hard to reproduce: use DC's fixed loops around this.
 
     Args:
@@ -97,7 +96,7 @@ def feature_alignment_loss(images, params, real_images, *, layers, augment=None,
     *early, last = map(error, real_blocks, blocks)
     aligned = EARLY_BLOCKS * sum(early) + last + 2 * error(real, synthetic)
     labels = jnp.repeat(jnp.eye(classes, dtype=real.dtype), reals, axis=0)
-    told_apart = soft_cross_entropy(real @ means(synthetic).T, labels)
+    told_apart = len(real) * soft_cross_entropy(real @ means(synthetic).T, labels)
     return aligned + DISCRIMINATION * told_apart
 
 

@@ -1,28 +1,14 @@
 """A run's metrics over its steps, and the experts' accuracies over their epochs, as PNGs."""
 
-import contextlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from mttjax.checkpoint import atomically
 from mttjax.errors import InputError
+from mttjax.reporting.plots import BLUE, PALE, figure
 
 __all__ = ["read_metrics", "save_curves", "save_expert_curves"]
-
-_BLUE, _PALE = "#2563ab", "#b9cfe6"
-_STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#8a8f98",
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "grid.color": "#e6e8eb",
-    "lines.linewidth": 1.5,
-}
 
 
 def read_metrics(path):
@@ -66,7 +52,7 @@ def save_curves(path, metrics_path) -> Path:
       InputError: what ``read_metrics`` raises.
     """
     records = read_metrics(metrics_path)
-    with _figure(path, (9.6, 6.4), 2, 2) as axes:
+    with figure(path, (9.6, 6.4), 2, 2) as axes:
         (loss, rate), (accuracy, seconds) = axes
         _draw_series(loss, records, "loss", "trajectory loss")
         _draw_series(rate, records, "lr", "learned rate α, log scale", smooth=False, log=True)
@@ -99,29 +85,15 @@ def save_expert_curves(path, manifest) -> Path:
     if not epochs:
         raise InputError("no expert has finished an epoch; run train_experts first")
     mean = [100 * np.mean([c[epoch] for c in curves if epoch in c]) for epoch in epochs]
-    with _figure(path, (6.4, 4), 1, 1) as axes:
+    with figure(path, (6.4, 4), 1, 1) as axes:
         panel = axes[0, 0]
         for curve in curves:
-            panel.plot(list(curve), [100 * a for a in curve.values()], color=_PALE, linewidth=0.8)
-        panel.plot(epochs, mean, color=_BLUE, marker="o", markersize=3)
+            panel.plot(list(curve), [100 * a for a in curve.values()], color=PALE, linewidth=0.8)
+        panel.plot(epochs, mean, color=BLUE, marker="o", markersize=3)
         panel.set_title(f"test accuracy of {len(curves)} experts and their mean, %")
         panel.set_xlabel("epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)
     return Path(path)
-
-
-@contextlib.contextmanager
-def _figure(path, size, rows, columns):
-    """Axes [rows, columns] that are written as ``path`` when the block ends."""
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    with style.context(["default", _STYLE]):
-        figure = Figure(size, dpi=140, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-        yield figure.subplots(rows, columns, squeeze=False)
-        with atomically(path) as file:
-            figure.savefig(file, format="png", metadata={"Software": None})
 
 
 def _draw_series(axes, records, name, title, *, smooth=True, log=False, outliers=True):
@@ -140,10 +112,10 @@ def _draw_series(axes, records, name, title, *, smooth=True, log=False, outliers
         _log_scale(axes, values)
     window = max(1, len(values) // 40) if smooth else 1
     if window > 1:
-        axes.plot(steps, values, color=_PALE, linewidth=0.7)
+        axes.plot(steps, values, color=PALE, linewidth=0.7)
     # A point is seen where a line of one step is not.
     marker = "o" if len(values) == 1 else None
-    axes.plot(steps, _smoothed(values, window), color=_BLUE, marker=marker)
+    axes.plot(steps, _smoothed(values, window), color=BLUE, marker=marker)
 
 
 def _smoothed(values, window):
@@ -163,8 +135,8 @@ def _draw_evaluations(axes, records):
         return
     steps = [step for step, _ in found]
     mean, std = (np.array([100 * e.get(n, 0) for _, e in found]) for n in ("mean", "std"))
-    axes.fill_between(steps, mean - std, mean + std, color=_PALE, alpha=0.6, linewidth=0)
-    axes.plot(steps, mean, color=_BLUE, marker="o", markersize=3.5)
+    axes.fill_between(steps, mean - std, mean + std, color=PALE, alpha=0.6, linewidth=0)
+    axes.plot(steps, mean, color=BLUE, marker="o", markersize=3.5)
     best = int(np.argmax(mean))
     label = f"best {mean[best]:.1f} at step {steps[best]}"
     axes.text(0.98, 0.04, label, transform=axes.transAxes, ha="right", color="#464a52")

@@ -1,0 +1,151 @@
+"""DD-Ranking's scores by hand, the accuracies that go into them, and the command."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from small import PROTOCOL, small_dataset, small_set
+
+from mttjax import cli, robustness
+from mttjax.distilled import save_distilled
+from mttjax.errors import InputError
+from mttjax.robustness import augmentation_robust_score, label_robust_score, robustness_of
+
+DATASET = small_dataset()
+NOTHING = (1 - math.exp(-1)) / (math.e - math.exp(-1))
+
+
+def test_the_label_robust_score_by_hand():
+    found = label_robust_score(0.85, 0.65, 0.7, 0.3)
+    assert found._fields == ("hlr", "ior", "alpha", "score")
+    # α = .5·.4 - .5·.2 = .1; e^.1 = 1.1051709, 1/e = .3678794, e - 1/e = 2.3504024
+    np.testing.assert_allclose(found, (0.2, 0.4, 0.1, 0.3136874), atol=1e-7)
+    weighted = label_robust_score(0.85, 0.65, 0.7, 0.3, w=0.9)
+    assert weighted.alpha == pytest.approx(0.9 * 0.4 - 0.1 * 0.2)
+
+
+def test_the_augmentation_robust_score_by_hand():
+    found = augmentation_robust_score(0.7, 0.3, 0.5, 0.4)
+    # β = .5·.4 + .5·.1 = .25; e^.25 = 1.2840254
+    np.testing.assert_allclose(found, (0.4, 0.1, 0.25, 0.3897825), atol=1e-7)
+    assert augmentation_robust_score(0.7, 0.3, 0.5, 0.4, gamma=1).beta == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.3, 1.0])
+def test_a_set_no_better_than_random_and_no_worse_than_all_images_scores_269(accuracy):
+    np.testing.assert_allclose(NOTHING, 0.2689414, atol=1e-7)
+    assert label_robust_score(*[accuracy] * 4).score == pytest.approx(NOTHING)
+    assert augmentation_robust_score(*[accuracy] * 4).score == pytest.approx(NOTHING)
+
+
+def test_the_scores_reach_from_0_to_1():
+    assert label_robust_score(1, 1, 1, 0, w=1).score == pytest.approx(1)
+    assert label_robust_score(1, 0, 0, 1).score == pytest.approx(0)
+    assert augmentation_robust_score(1, 0, 1, 0).score == pytest.approx(1)
+    assert augmentation_robust_score(0, 1, 0, 1).score == pytest.approx(0)
+
+
+@pytest.mark.parametrize("name", ["full_hard", "set_hard", "set_own", "random_own", "w"])
+@pytest.mark.parametrize("value", [-0.1, 85.0, float("nan")])
+def test_per_cent_is_refused_by_the_argument_s_name(name, value):
+    numbers = dict.fromkeys(("full_hard", "set_hard", "set_own", "random_own"), 0.5)
+    with pytest.raises(InputError, match=rf"{name} is .*in \[0, 1\]"):
+        label_robust_score(**numbers | {name: value})
+
+
+def test_gamma_is_checked():
+    with pytest.raises(InputError, match="gamma is 2"):
+        augmentation_robust_score(0.5, 0.5, 0.5, 0.5, gamma=2)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """What a ``Scorer`` is given, by name; its accuracies are .1, .2 and so on."""
+    seen = {}
+
+    class Scorer:
+        def __init__(self, *args, **options):
+            pass
+
+        def __call__(self, distilled, *, name):
+            seen[name] = distilled
+            return {"mean": len(seen) / 10, "std": 0.0}
+
+    monkeypatch.setattr(robustness, "Scorer", Scorer)
+    return seen
+
+
+def test_the_accuracies_are_those_of_the_right_sets(trained):
+    mine = small_set(2, soft=True)
+    result = robustness_of(mine, DATASET, PROTOCOL, full_accuracy=0.9, seed=5)
+    hard, own, random, plain, random_plain = trained.values()
+    np.testing.assert_array_equal(hard.labels, np.repeat(np.eye(3), 2, axis=0))
+    assert own is mine
+    assert hard.ops == own.ops == random.ops == ("cutout",)
+    assert plain.ops == random_plain.ops == ()
+    np.testing.assert_array_equal(plain.images, mine.images)
+    np.testing.assert_array_equal(random.images, random_plain.images)
+    np.testing.assert_array_equal(random.labels, mine.labels)
+    assert (hard.lr, random.lr) == (mine.lr, 0.01)
+    expected = label_robust_score(0.9, 0.1, 0.2, 0.3)
+    assert result["label"] == pytest.approx(expected._asdict())
+    expected = augmentation_robust_score(0.2, 0.3, 0.4, 0.5)
+    assert result["augmentation"] == pytest.approx(expected._asdict())
+    assert result["accuracies"]["full_hard"] == {"mean": 0.9}
+
+
+def test_random_images_are_real_ones_of_the_label_s_class_each_once(trained):
+    mine = small_set(2)
+    order = [3, 0, 5, 1, 4, 2]
+    mixed = small_set(2, images=mine.images[order], labels=mine.labels[order])
+    robustness_of(mixed, DATASET, PROTOCOL, full_accuracy=0.9)
+    pixels = trained["random images, same labels"].pixels()
+    real = {image.tobytes(): label for image, label in zip(*DATASET.train, strict=True)}
+    assert [real[image.tobytes()] for image in pixels] == mixed.classes.tolist()
+    assert len({image.tobytes() for image in pixels}) == 6
+
+
+def test_hard_labels_and_no_augmentation_of_its_own_change_nothing(tmp_path):
+    result = robustness_of(
+        small_set(ops=()), DATASET, PROTOCOL, full_accuracy=0.9, folder=tmp_path, log=lambda _: None
+    )
+    found = result["accuracies"]
+    assert found["set_hard"] == found["set_own"] == found["set_plain"] == found["set_aug"]
+    assert found["random_own"] == found["random_plain"] == found["random_aug"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("ipc", "accuracy", "message"),
+    [
+        (1, None, "give --full-accuracy"),
+        (1, 85.0, "full_accuracy is 85.0"),
+        (11, 0.9, "'ant' has 10 training images, and 11 random ones"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_trained(trained, ipc, accuracy, message):
+    with pytest.raises(InputError, match=message):
+        robustness_of(small_set(ipc), DATASET, PROTOCOL, full_accuracy=accuracy)
+    assert not trained
+
+
+def test_the_command_writes_all_accuracies_and_prints_a_table(tmp_path, capsys):
+    (x_train, y_train), (x_test, y_test) = DATASET.train, DATASET.test
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    np.savez(tmp_path / "bright.npz", **arrays, class_names=np.array(DATASET.class_names))
+    save_distilled(tmp_path / "set.npz", small_set(dataset="arrays"))
+    command = ["--set", str(tmp_path / "set.npz"), "--data.dir", str(tmp_path / "bright.npz")]
+    command += ["--robustness", "--protocol.networks", "1", "--protocol.epochs", "2"]
+    assert "--full-accuracy" in cli.evaluate(command)
+    assert cli.evaluate([*command, "--full-accuracy", "0.95"]) == 0
+    assert "| set " in capsys.readouterr().out
+    record = json.loads((tmp_path / "robustness.json").read_text())
+    result, means = record["sets"]["set"], {}
+    for name, accuracies in result["accuracies"].items():
+        means[name] = accuracies["mean"]
+    label = [means[n] for n in ("full_hard", "set_hard", "set_own", "random_own")]
+    augmentation = [means[n] for n in ("set_aug", "random_aug", "set_plain", "random_plain")]
+    assert result["label"] == label_robust_score(*label)._asdict()
+    assert result["augmentation"] == augmentation_robust_score(*augmentation)._asdict()
+    assert record["protocol"]["epochs"] == 2
