@@ -65,6 +65,6 @@ def get_config(ipc=1):
         ipc=ipc,
         data=Data(dataset="fashion_mnist"),
         network=NetworkSpec(depth=3, width=32),
-        experts=Experts(count=5),
+        experts=Experts(count=4),
         distill=preset_row(ROWS, ipc),
     )

@@ -25,6 +25,8 @@ ROWS = {
 }
 """At 50 per class the published batch is 300, which does not divide the 10,000 images."""
 
+METHODS = {"dd": {1: {"lr": 0.001}}}  # published for colour images
+
 
 def get_config(ipc=1):
     return Settings(

@@ -43,7 +43,7 @@ def assemble(settings, dataset, network, preprocessing, store):
         kind, function = (Meta, dd) if method is LearnThrough else (Labels, ld)
         return function(
             synthetic, batches, network=network, preprocessing=preprocessing,
-            settings=part_of(distill, kind), chunk=_piece(settings, dataset),
+            settings=part_of(distill, kind), chunk=_piece(settings, dataset, network),
         )  # fmt: skip
     return _mtt(settings, synthetic, network, store)
 
@@ -59,7 +59,7 @@ def _condensing(settings, synthetic, dataset, network, preprocessing):
     siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
     return condensing(
         synthetic, batches, network=network, preprocessing=preprocessing, augment=siamese,
-        settings=part_of(distill, Condensing), chunk=_piece(settings, dataset),
+        settings=part_of(distill, Condensing), chunk=_piece(settings, dataset, network),
     )  # fmt: skip
 
 
@@ -80,27 +80,39 @@ def _mtt(settings, synthetic, network, store):
         apply=in_bfloat16(network.apply) if distill.precision == "bfloat16" else network.apply,
         augment=partial(dsa, ops=settings.ops) if settings.ops else None,
         matching=distill.matching(),
-        chunk=_student_chunk(settings, synthetic),
+        chunk=_student_chunk(settings, synthetic, network),
     )
 
 
-def _student_chunk(settings, synthetic):
-    """How many images of a student's minibatch are computed at once."""
+def _student_chunk(settings, synthetic, network):
+    """How many images of a student's minibatch are computed at once; None for all."""
     n, *shape = synthetic.images.shape
     batch, chunk = settings.distill.batch or n, settings.distill.chunk
     if chunk is None:
-        return divisor_up_to(batch, cache_chunk(shape, jax.default_backend()))
-    if chunk < 1 or batch % chunk:
-        raise InputError(f"--distill.chunk {chunk}: must divide the minibatch of {batch} images")
+        return divisor_up_to(batch, _fitting(network, shape))
+    if chunk < 1 or batch % chunk or not network.per_image:
+        raise InputError(
+            f"--distill.chunk {chunk}: must divide the minibatch of {batch} images, and the "
+            "network have no batch norm"
+        )
     return chunk
 
 
-def _piece(settings, dataset):
-    """How many real images are computed at once."""
+def _piece(settings, dataset, network):
+    """How many real images are computed at once; None for all."""
     chunk = settings.distill.chunk
-    if chunk is not None and chunk < 1:
-        raise InputError(f"--distill.chunk {chunk}: at least 1 image, or none given for what fits")
-    return chunk or cache_chunk(dataset.image_shape, jax.default_backend())
+    if chunk is None:
+        return _fitting(network, dataset.image_shape)
+    if chunk < 1 or not network.per_image:
+        raise InputError(
+            f"--distill.chunk {chunk}: must be at least 1, and the network have no batch norm"
+        )
+    return chunk
+
+
+def _fitting(network, shape):
+    """What fits a CPU's caches; all where a network must see a batch as a whole."""
+    return cache_chunk(shape, jax.default_backend()) if network.per_image else None
 
 
 def _initial(settings, dataset, preprocessing):

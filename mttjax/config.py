@@ -10,7 +10,7 @@ from mttjax.methods.condensing import Condensing
 from mttjax.methods.dd import Meta
 from mttjax.methods.ld import Labels
 from mttjax.methods.mtt import Matching
-from mttjax.networks import NetworkSpec
+from mttjax.networks import BEFORE, NetworkSpec
 
 __all__ = [
     "Condense",
@@ -52,6 +52,8 @@ class Data:
     None: those of the data set itself, published or measured."""
     validation: float = 0.1
     """The fraction of the training set that selection is done on; never the test set."""
+    seed: int | None = None
+    """Decides which images those are. None: the run's seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Experts:
     """Trained at once. None: one per core on CPU, 10 on an accelerator."""
     folder: str | None = None
     """The store. None: experts/DATASET/RECIPE."""
+    seed: int | None = None
+    """Decides their initialisations, orders and augmentations. None: the run's seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +179,17 @@ class Settings(Generic[D]):
     """The final evaluation."""
     run: Run = dataclasses.field(default_factory=Run)
 
+    def with_seed(self, seed):
+        """These settings with another seed, on the same experts and the same split of the data."""
+        experts = dataclasses.replace(self.experts, seed=self.recipe().seed)
+        data = dataclasses.replace(self.data, seed=self.split_seed)
+        return dataclasses.replace(self, seed=seed, experts=experts, data=data)
+
+    @property
+    def split_seed(self):
+        """What decides the validation split."""
+        return self.seed if self.data.seed is None else self.data.seed
+
     @property
     def expert_epochs(self):
         """T: what was asked for, or what MTT reads."""
@@ -188,7 +203,7 @@ class Settings(Generic[D]):
             ops=self.ops,
             lr=self.experts.lr,
             batch=self.experts.batch,
-            seed=self.seed,
+            seed=self.seed if self.experts.seed is None else self.experts.seed,
             statistics=self.data.statistics,
         )
 
@@ -197,7 +212,12 @@ class Settings(Generic[D]):
         if self.experts.folder:
             return Path(self.experts.folder)
         net = self.network
-        recipe = f"{net.name}-d{net.depth}-w{net.width}-{self.preprocessing}"
+        unusual = "".join(
+            f"-{getattr(net, name)}"
+            for name, usual in BEFORE.items()
+            if getattr(net, name) != usual
+        )
+        recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.preprocessing}"
         return Path("experts") / self.data.dataset / recipe
 
     @property

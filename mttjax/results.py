@@ -77,6 +77,7 @@ def real_data_of(distilled, *, folder=None, download=False):
       download: as ``load_dataset``.
     """
     data = distilled.settings.get("data", {})
+    split = data.get("seed")
     return load_dataset(
         distilled.dataset,
         folder=folder,
@@ -84,7 +85,7 @@ def real_data_of(distilled, *, folder=None, download=False):
         resolution=data.get("resolution"),
         classes=data.get("classes"),
         validation=data.get("validation", 0.1),
-        seed=distilled.seed,
+        seed=distilled.seed if split is None else split,
     )
 
 

@@ -60,7 +60,7 @@ def load_data(settings: Settings):
         resolution=data.resolution,
         classes=data.classes,
         validation=data.validation,
-        seed=settings.seed,
+        seed=settings.split_seed,
     )
 
 

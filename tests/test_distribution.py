@@ -125,7 +125,9 @@ def test_dm_of_the_same_images_is_zero_and_of_cafe_the_cross_entropy_is_left(pro
         jnp.ones((len(x), 1), x.dtype),
     )
     loss = cafe(real_images, params, real_images, constant)
-    assert_trees_all_close(loss, jnp.float64(0.01 * K * len(real_images[0]) * np.log(K)), rtol=1e-12)
+    assert_trees_all_close(
+        loss, jnp.float64(0.01 * K * len(real_images[0]) * np.log(K)), rtol=1e-12
+    )
 
 
 @LOSSES

@@ -15,7 +15,7 @@ ROOT = Path(mttjax.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"synthetic", "checkpoint", "convolution", "progress", "stopping", "parallel"},
+    {"synthetic", "checkpoint", "convolution", "progress", "stopping", "parallel", "peak_memory"},
     {"networks", "augmentation", "preprocessing", "unrolling"},
     {"objectives", "selection", "training", "expert_store"},
     {"datasets", "experts", "distilled", "outer_step", "run_folder"},
@@ -27,7 +27,7 @@ FLOORS = [
     {"results", "workflows"},
     {"scoring"},
     {"run_page", "architectures", "robustness"},
-    {"demo"},
+    {"comparison", "demo"},
     {"figures"},
     {"cli"},
     {"launch"},

@@ -1,5 +1,6 @@
 """DC, DSA, DM and CAFE in the loop: sums over classes, the networks' lives, the moves."""
 
+import itertools
 from dataclasses import replace
 from functools import partial
 
@@ -131,12 +132,11 @@ def test_dc_and_cafe_lower_their_loss_on_one_network(match):
 
 def test_the_rate_is_halved_at_the_steps_named():
     plain, halved = (steps(method(replace(MEANS, halve_at=at)), 3) for at in ((), (1, 2)))
-    moves = (
-        lambda states: [  # noqa: E731
-            np.asarray(b.synthetic.images - a.synthetic.images)
-            for a, b in zip(states, states[1:], strict=False)
-        ]
-    )
+
+    def moves(states):
+        images = [np.asarray(state.synthetic.images) for state in states]
+        return [after - before for before, after in itertools.pairwise(images)]
+
     np.testing.assert_array_equal(moves(plain)[0], moves(halved)[0])
     np.testing.assert_allclose(moves(halved)[1], moves(plain)[1] / 2, atol=1e-5)
 

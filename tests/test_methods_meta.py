@@ -1,5 +1,6 @@
 """DD and LD in the loop: orders, rates, labels, and the networks of LD."""
 
+import itertools
 from dataclasses import replace
 
 import jax
@@ -90,7 +91,7 @@ def test_lds_network_is_replaced_when_its_loss_no_longer_falls():
     even = np.full((K * IPC, K), 1 / K)
     states, losses = steps(method(ld, replace(LABELS, decay=1.0, network_lr=0.0), even, 0.01), 7)
     kernels = [np.asarray(s.carry.params["linear"]["kernel"]) for s in states]
-    changed = [not np.array_equal(a, b) for a, b in zip(kernels, kernels[1:], strict=False)]
+    changed = [not np.array_equal(a, b) for a, b in itertools.pairwise(kernels)]
     # Steps 1, 2, 3: the first average is the least, then two without a new one.
     assert changed == [False, False, False, True, False, False, True]
     assert float(states[1].carry.average) == pytest.approx(losses[0], rel=1e-6)

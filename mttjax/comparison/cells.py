@@ -61,7 +61,7 @@ def run_cell(cell, settings, dataset, folder, protocol, protocol_name, *, kind="
       InputError, Diverged, Stopped: see ``run_distill``.
     """
     place = set_path(folder, cell)
-    settings = dataclasses.replace(settings, seed=cell.seed, run=Run(folder=str(place)))
+    settings = dataclasses.replace(settings.with_seed(cell.seed), run=Run(folder=str(place)))
     wanted = _wanted(settings, protocol, kind)
     path = cell_path(folder, cell, protocol_name)
     if path.exists() and (found := read_json(path))["settings"] == wanted:

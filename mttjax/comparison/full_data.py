@@ -107,7 +107,8 @@ class _Trainer:
         self.train, self.test = (
             tuple(map(jnp.asarray, split)) for split in (dataset.train, dataset.test)
         )
-        chunk = cache_chunk(shape, jax.default_backend())
+        fits = cache_chunk(shape, jax.default_backend())
+        chunk = fits if self.network.per_image else None
         epoch = make_epoch(
             self.network.apply,
             self.optimiser,
