@@ -39,7 +39,7 @@ METHODS = {
     "cafe": _LAYERS,
     "cafe_dsa": _LAYERS,
 }
-"""The other methods, each in a minute or two: fewer steps and smaller real batches than published."""
+"""The other methods, each in a minute or two: fewer steps, smaller real batches than published."""
 
 
 def get_config(ipc=1):
