@@ -19,11 +19,11 @@ IPCS = (1, 10)
 ROWS = {
     1: Distill(
         student_steps=30, expert_epochs=2, max_start=4, lr_img=1e2, lr_lr=0.1, lr=0.02,
-        steps=1000, evaluate_every=100,
+        steps=600, evaluate_every=200,
     ),
     10: Distill(
-        student_steps=20, expert_epochs=2, max_start=10, lr_img=1e3, lr_lr=0.1, lr=0.02, batch=50,
-        steps=400, evaluate_every=100,
+        student_steps=40, expert_epochs=3, max_start=11, lr_img=2e3, lr_lr=0.05, lr=0.02, batch=25,
+        steps=900, evaluate_every=300,
     ),
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ _GRADIENTS = {
 _LAYERS = {
     1: {"steps": 400, "real_batch": 64, "halve_at": (240, 320, 360), "validation": _NONE},
     10: {
-        "steps": 300, "real_batch": 64, "network_epochs": 10, "halve_at": (180, 240, 270),
+        "steps": 200, "real_batch": 64, "network_epochs": 10, "halve_at": (120, 160, 180),
         "validation": _NONE,
     },
 }  # fmt: skip
@@ -43,9 +43,9 @@ _LAYERS = {
 METHODS = {
     "dd": {
         1: {"steps": 200, "halve_every": 100, "validation": _NONE},
-        10: {"steps": 250, "halve_every": 100, "validation": _NONE},
+        10: {"steps": 150, "halve_every": 60, "validation": _NONE},
     },
-    "ld": {1: {"steps": 300, "validation": _NONE}, 10: {"steps": 400, "validation": _NONE}},
+    "ld": {1: {"steps": 300, "validation": _NONE}, 10: {"steps": 250, "validation": _NONE}},
     "dc": _GRADIENTS,
     "dsa": _GRADIENTS,
     "dm": {
