@@ -11,6 +11,7 @@ from mttjax.errors import InputError
 
 __all__ = [
     "METHODS",
+    "NEED_EXPERTS",
     "SELECTIONS",
     "TITLES",
     "load_preset",
@@ -38,6 +39,9 @@ TITLES = {
 """The methods in the order of the paper's table, and what tables call them."""
 
 METHODS = tuple(TITLES)
+
+NEED_EXPERTS = ("herding", "k_center", "forgetting", "mtt")
+"""The methods that look at trained experts."""
 
 _LOOPS = {1: (1, 1), 10: (10, 50), 50: (50, 10)}
 """ipc -> (steps of the images with one network, epochs of the network between them)."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mttjax.checkpoint import read_json, write_json
 from mttjax.distilled import load_distilled
+from mttjax.presets import NEED_EXPERTS, TITLES
 from mttjax.reporting import percent, save_curves, save_views, write_page
 from mttjax.results import KINDS
 
@@ -52,16 +53,28 @@ def write_run_page(folder):
             f"on the real test set. {results['date']}, {results['hardware']}."
         )
     name, ipc = config.get("name", folder.name), config.get("ipc", "?")
+    title = f"{name}: {ipc} image{'' if ipc == 1 else 's'} per class"
     return write_page(
         folder,
-        title=f"{name}: {ipc} image{'' if ipc == 1 else 's'} per class",
+        title=f"{title}, {TITLES.get(config.get('method'), 'MTT')}",
         summary=summary,
         tables=tables,
         figures=run_figures(folder),
         settings=config,
-        command=f"bin/train_experts --config {name} --ipc {ipc}\n"
-        f"bin/distill --config {name} --ipc {ipc}\nbin/evaluate --run runs/{name}-ipc{ipc}",
+        command=_command(name, ipc, config.get("method", "mtt")),
     )
+
+
+def _command(name, ipc, method):
+    """The commands that make the run again with the preset's settings."""
+    options = f"--config {name} --ipc {ipc}"
+    lines = [f"bin/train_experts {options}"] if method in NEED_EXPERTS else []
+    if method == "mtt":
+        lines += [f"bin/distill {options}", f"bin/evaluate --run runs/{name}-ipc{ipc}"]
+    else:
+        lines += [f"bin/distill --method {method} {options}"]
+        lines += [f"bin/evaluate --run runs/{name}-{method}-ipc{ipc}"]
+    return "\n".join(lines)
 
 
 def run_figures(folder):
@@ -75,7 +88,8 @@ def run_figures(folder):
         step = distilled.settings.get("step")
         captions = ("raw values", "clipped at ±2.5 σ", "as pixels")
         described = [
-            (path, f"{name}, step {step}: {c}") for path, c in zip(views, captions, strict=True)
+            (path, f"{name}{'' if step is None else f', step {step}'}: {c}")
+            for path, c in zip(views, captions, strict=True)
         ]
         figures += described if kind == "best" else described[2:]
     if (folder / "metrics.jsonl").exists():

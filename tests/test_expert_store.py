@@ -210,3 +210,21 @@ def test_a_damaged_manifest_is_named(tmp_path):
     path.write_text(path.read_text()[:-20])
     with pytest.raises(InputError, match=r"manifest\.json: not valid JSON"):
         ExpertStore(tmp_path)
+
+
+def test_which_images_an_expert_knew_come_back_bit_by_bit(tmp_path):
+    """Eleven images: the last byte of bits is not full."""
+    store = filled(tmp_path, experts=(0,), epochs=0)
+    rng = np.random.default_rng(0)
+    correct = rng.random((3, 11)) < 0.5
+    for epoch, known in enumerate(correct, 1):
+        store.save(0, epoch, params(0, epoch), record={}, correct=known)
+    found = ExpertStore(tmp_path).correct(0, 3)
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, correct)
+
+
+def test_a_store_from_before_the_record_was_kept_says_so(tmp_path):
+    store = filled(tmp_path, experts=(0,), epochs=2)
+    with pytest.raises(InputError, match=r"001\.correct\.npz: no record of which images"):
+        store.correct(0, 2)
