@@ -17,6 +17,7 @@ __all__ = [
     "load_preset",
     "preset_names",
     "preset_row",
+    "published_settings",
     "settings_of",
 ]
 
@@ -47,7 +48,7 @@ _LOOPS = {1: (1, 1), 10: (10, 50), 50: (50, 10)}
 """ipc -> (steps of the images with one network, epochs of the network between them)."""
 
 
-def published(method, ipc):
+def published_settings(method, ipc):
     """The settings of a method as published; what is not published says so here.
 
     DC and DSA: 1000 networks. DM: 20,000 steps, the images' rate 1, and 10 from 100 images
@@ -94,7 +95,7 @@ def settings_of(preset, ipc, method="mtt") -> Settings:
         return settings
     rows = getattr(preset, "METHODS", {}).get(method)
     changes = _row(rows, ipc) if rows else {}
-    distill = dataclasses.replace(published(method, ipc), **changes)
+    distill = dataclasses.replace(published_settings(method, ipc), **changes)
     return dataclasses.replace(settings, method=method, distill=distill)
 
 

@@ -12,7 +12,7 @@ import pytest
 from mttjax import cli
 from mttjax.comparison import Plan, compare
 from mttjax.comparison.full_data import FullData
-from mttjax.comparison.published import published_figure
+from mttjax.comparison.published import published_figure, published_protocols
 from mttjax.config import Data, Distill, Experts, Settings
 from mttjax.distilled import load_distilled
 from mttjax.errors import InputError
@@ -102,7 +102,7 @@ def test_the_tables_are_in_the_papers_order_and_end_with_full_data(made):
         "Full data, trained better",
     ]  # fmt: skip
     assert "bin/table --config tiny" in text
-    assert "Published figures are their papers' own" in text
+    assert "Published figures" not in text  # there are none for digits
     page = (made / "index.html").read_text()
     assert page.count("<figure>") == len(METHODS)
 
@@ -185,6 +185,9 @@ def test_published_figures():
     assert published_figure("fashion_mnist", "dsa", 50) == 88.7
     assert published_figure("fashion_mnist", "mtt", 10) is None
     assert published_figure("digits", "mtt", 1) is None
+    assert published_protocols("fashion_mnist").startswith("the others'")
+    assert published_protocols("cifar10").startswith("MTT's")
+    assert published_protocols("digits") == ""
 
 
 def test_the_command_on_random_images(tmp_path, capsys, short):

@@ -1,6 +1,6 @@
 """What papers report: test accuracies in per cent, and under which protocol."""
 
-__all__ = ["FULL_DATA", "PROTOCOLS", "published_figure"]
+__all__ = ["FULL_DATA", "PROTOCOLS", "published_figure", "published_protocols"]
 
 _TABLE = {
     "cifar10": {
@@ -48,11 +48,17 @@ FULL_DATA = {"cifar10": 84.8, "cifar100": 56.2, "tiny_imagenet": 37.6}
 """The whole training set, as MTT's paper reports it."""
 
 PROTOCOLS = {
-    "mtt": "MTT (CVPR 2022): 1001 epochs at the learned rate, DSA, the best iteration by test "
-    "accuracy",
-    "other": "each paper's own: 300 to 1000 epochs at rate .01, width 128",
+    "mtt": "MTT's: 1001 epochs at the learned rate, DSA, the best iteration by test accuracy",
+    "other": "the others': 300 to 1000 epochs at rate .01",
 }
 """How the published figures were evaluated: MTT's own, and all others."""
+
+
+def published_protocols(dataset):
+    """How the figures of a data set that are known here were evaluated, in words."""
+    known = set(_TABLE.get(dataset, {}))
+    kinds = {"mtt": "mtt" in known, "other": bool(known - {"mtt"})}
+    return "; ".join(PROTOCOLS[kind] for kind, there in kinds.items() if there)
 
 
 def published_figure(dataset, method, ipc):

@@ -8,10 +8,10 @@ import numpy as np
 
 from mttjax.checkpoint import atomically
 from mttjax.comparison.cells import Cell, set_path
-from mttjax.comparison.published import FULL_DATA, PROTOCOLS, published_figure
+from mttjax.comparison.published import FULL_DATA, published_figure, published_protocols
 from mttjax.distilled import load_distilled
-from mttjax.presets import METHODS, TITLES
-from mttjax.reporting import markdown_table, percent, save_views, write_page
+from mttjax.presets import METHODS, TITLES, published_settings
+from mttjax.reporting import markdown_table, percent, save_grid, write_page
 
 __all__ = ["write_report"]
 
@@ -115,8 +115,8 @@ def _published(dataset, method, ipc):
 
 def _details(ipc, dataset, pooled):
     headers = (
-        "method", "test accuracy, %", "sets", "networks", "steps", "α", "making, min",
-        "evaluating, min", "peak memory, MiB",
+        "method", "test accuracy, %", "sets", "networks", "steps", "of published", "α",
+        "making, min", "evaluating, min", "peak memory, MiB",
     )  # fmt: skip
     rows = []
     for method in METHODS:
@@ -131,6 +131,7 @@ def _details(ipc, dataset, pooled):
                 result["sets"],
                 len(result["accuracies"]),
                 result["steps"] or "",
+                getattr(published_settings(method, ipc), "steps", ""),
                 f"{result['lr']:.4f}",
                 f"{result['seconds'] / 60:.1f}",
                 f"{result['evaluation_seconds'] / 60:.1f}",
@@ -150,10 +151,11 @@ def _caption(plan, settings, dataset, pooled, full):
         f"MTT and DD train at the rate learned with the set (DD at the mean of its rates), all "
         f"others at theirs. {len(dataset.train.labels)} training images.",
         "Time is that of the steps alone, without compiling; experts are not counted in. CAFE runs "
-        "in DC's fixed loops. Published figures are their papers' own, not of this evaluator: "
-        f"MTT's {PROTOCOLS['mtt']}; the others' {PROTOCOLS['other']}.",
+        "in DC's fixed loops.",
         "Measured on: " + "; ".join(where) + ".",
     ]
+    if protocols := published_protocols(dataset.name):
+        lines.insert(2, f"Published figures are their papers' own, at width 128; {protocols}.")
     for name, result in full.items():
         lines.append(
             f"{ROWS[name]}: {len(result['accuracies'])} networks of {result['epochs']} epochs, "
@@ -187,8 +189,11 @@ def _grids(folder, plan, pooled):
         for ipc in plan.ipcs:
             if (method, ipc) not in pooled:
                 continue
-            place = set_path(folder, Cell(method, ipc, 0))
-            distilled = load_distilled(place / "last.npz")
-            *_, pixels = save_views(folder / "grids", f"{method}_ipc{ipc}", distilled)
-            figures.append((pixels, f"{TITLES[method]}, {ipc} per class"))
+            source = set_path(folder, Cell(method, ipc, 0)) / "last.npz"
+            grid = folder / "grids" / f"{method}_ipc{ipc}.png"
+            if not grid.exists() or grid.stat().st_mtime < source.stat().st_mtime:
+                made = load_distilled(source)
+                shown = (made.images, made.classes, made.class_names)
+                save_grid(grid, *shown, preprocessing=made.preprocessing)
+            figures.append((grid, f"{TITLES[method]}, {ipc} per class"))
     return figures
