@@ -48,8 +48,8 @@ FULL_DATA = {"cifar10": 84.8, "cifar100": 56.2, "tiny_imagenet": 37.6}
 """The whole training set, as MTT's paper reports it."""
 
 PROTOCOLS = {
-    "mtt": "MTT's: 1001 epochs at the learned rate, DSA, the best iteration by test accuracy",
-    "other": "the others': 300 to 1000 epochs at rate .01",
+    "mtt": "MTT's by 1001 epochs at the learned rate, DSA, the best iteration by test accuracy",
+    "other": "all but MTT's by 300 to 1000 epochs at rate .01",
 }
 """How the published figures were evaluated: MTT's own, and all others."""
 

@@ -115,8 +115,8 @@ def _published(dataset, method, ipc):
 
 def _details(ipc, dataset, pooled):
     headers = (
-        "method", "test accuracy, %", "sets", "networks", "steps", "of published", "α",
-        "making, min", "evaluating, min", "peak memory, MiB",
+        "method", "test accuracy, %", "sets", "networks", "steps of published", "α",
+        "making, min", "evaluating, min", "peak, MiB",
     )  # fmt: skip
     rows = []
     for method in METHODS:
@@ -130,8 +130,7 @@ def _details(ipc, dataset, pooled):
                 _score(result),
                 result["sets"],
                 len(result["accuracies"]),
-                result["steps"] or "",
-                getattr(published_settings(method, ipc), "steps", ""),
+                _steps(method, ipc, result),
                 f"{result['lr']:.4f}",
                 f"{result['seconds'] / 60:.1f}",
                 f"{result['evaluation_seconds'] / 60:.1f}",
@@ -139,6 +138,14 @@ def _details(ipc, dataset, pooled):
             )
         )
     return f"{ipc} image{'' if ipc == 1 else 's'} per class", headers, rows
+
+
+def _steps(method, ipc, result):
+    if not result["steps"]:
+        return ""
+    if method == "ld":  # its paper does not say how many
+        return f"{result['steps']}"
+    return f"{result['steps']} of {published_settings(method, ipc).steps}"
 
 
 def _caption(plan, settings, dataset, pooled, full):
@@ -151,11 +158,12 @@ def _caption(plan, settings, dataset, pooled, full):
         f"MTT and DD train at the rate learned with the set (DD at the mean of its rates), all "
         f"others at theirs. {len(dataset.train.labels)} training images.",
         "Time is that of the steps alone, without compiling; experts are not counted in. CAFE runs "
-        "in DC's fixed loops.",
+        "in DC's fixed loops. Peak is the highest memory in use: the process's on a CPU, with data "
+        "and compiled programs, else the device's.",
         "Measured on: " + "; ".join(where) + ".",
     ]
     if protocols := published_protocols(dataset.name):
-        lines.insert(2, f"Published figures are their papers' own, at width 128; {protocols}.")
+        lines.insert(2, f"Published figures are their papers' own, at width 128: {protocols}.")
     for name, result in full.items():
         lines.append(
             f"{ROWS[name]}: {len(result['accuracies'])} networks of {result['epochs']} epochs, "
