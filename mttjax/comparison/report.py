@@ -115,7 +115,7 @@ def _published(dataset, method, ipc):
 
 def _details(ipc, dataset, pooled):
     headers = (
-        "method", "test accuracy, %", "sets", "networks", "steps of published", "α",
+        "method", "accuracy, %", "sets", "networks", "steps of published", "α",
         "making, min", "evaluating, min", "peak, MiB",
     )  # fmt: skip
     rows = []
