@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from mttjax.checkpoint import atomically, write_json
 from mttjax.errors import InputError
 from mttjax.expert_store import versions
+from mttjax.files import atomically, write_json
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.reporting import markdown_table, percent, print_table
 from mttjax.results import check_same_data, hardware, random_sets, today

@@ -14,16 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mttjax.checkpoint import (
-    load_tree,
-    read_arrays,
-    read_json,
-    save_tree,
-    write_arrays,
-    write_json,
-)
+from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
+from mttjax.files import read_json, write_json
 from mttjax.networks import BEFORE
+from mttjax.npz import read_arrays, write_arrays
 from mttjax.preprocessing import preprocessing_from_arrays
 
 __all__ = ["ExpertStore", "versions"]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mttjax.checkpoint import write_json
 from mttjax.errors import InputError
 from mttjax.expert_store import versions
+from mttjax.files import write_json
 from mttjax.reporting import percent, print_table
 from mttjax.results import hardware, today
 from mttjax.scoring import Scorer

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from mttjax.checkpoint import atomically, load_tree, read_json, save_tree, write_json
+from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
+from mttjax.files import atomically, read_json, write_json
 
 __all__ = ["RunFolder"]
 

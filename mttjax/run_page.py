@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mttjax.checkpoint import read_json, write_json
 from mttjax.distilled import load_distilled
+from mttjax.files import read_json, write_json
 from mttjax.presets import NEED_EXPERTS, TITLES
 from mttjax.reporting import percent, save_curves, save_views, write_page
 from mttjax.results import KINDS

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mttjax.checkpoint import read_json, write_json
 from mttjax.expert_store import versions
+from mttjax.files import read_json, write_json
 from mttjax.results import evaluate_set, hardware, make_evaluator, today
 
 __all__ = ["Scorer"]

@@ -11,15 +11,10 @@ import numpy as np
 import pytest
 
 from mttjax import checkpoint
-from mttjax.checkpoint import (
-    load_tree,
-    read_arrays,
-    read_json,
-    save_tree,
-    write_arrays,
-    write_json,
-)
+from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
+from mttjax.files import read_json, write_json
+from mttjax.npz import read_arrays, write_arrays
 
 
 class State(NamedTuple):
@@ -135,7 +130,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(call, before, tmp_path
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, call, fail)
+    monkeypatch.setattr(files.os, call, fail)
     with pytest.raises(OSError, match="No space left"):
         write_json(path, {"new": 2})
     assert os.listdir(tmp_path) == (["a.json"] if before else [])
@@ -158,7 +153,7 @@ def test_the_name_appears_only_after_the_bytes_are_synced(tmp_path, monkeypatch)
         seen.append((path.exists(), os.fstat(descriptor).st_size))
         fsync(descriptor)
 
-    monkeypatch.setattr(checkpoint.os, "fsync", watch)
+    monkeypatch.setattr(files.os, "fsync", watch)
     write_arrays(path, small_arrays())
     (existed, size), *_ = seen
     assert not existed

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from mttjax import cli
-from mttjax.checkpoint import read_json
 from mttjax.comparison import cells
 from mttjax.config import Distill
 from mttjax.distilled import load_distilled, save_distilled
@@ -22,6 +21,7 @@ from mttjax.figures import distance
 from mttjax.figures.distance import distances, distilled_student, real_student
 from mttjax.figures.ranges import Sweep, draw_range
 from mttjax.figures.recipes import recipe_of, require_held_out, used_experts
+from mttjax.files import read_json
 from mttjax.networks import make_network
 from mttjax.presets import load_preset
 from mttjax.results import real_data_of

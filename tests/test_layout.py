@@ -15,7 +15,9 @@ ROOT = Path(mttjax.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"synthetic", "checkpoint", "convolution", "progress", "stopping", "parallel", "peak_memory"},
+    {"synthetic", "convolution", "files", "progress", "stopping", "parallel", "peak_memory"},
+    {"npz", "locking"},
+    {"checkpoint"},
     {"networks", "augmentation", "preprocessing", "unrolling"},
     {"objectives", "selection", "training", "expert_store"},
     {"datasets", "experts", "distilled", "outer_step", "run_folder"},

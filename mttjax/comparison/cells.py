@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from mttjax.checkpoint import read_json, write_json
 from mttjax.config import Run
 from mttjax.distilled import load_distilled
 from mttjax.expert_store import versions
+from mttjax.files import read_json, write_json
 from mttjax.peak_memory import peak_memory
 from mttjax.reporting import read_metrics
 from mttjax.results import evaluate_set, hardware, make_evaluator, today

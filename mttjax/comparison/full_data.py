@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mttjax.augmentation import dsa
-from mttjax.checkpoint import load_tree, read_json, save_tree, write_json
+from mttjax.checkpoint import load_tree, save_tree
 from mttjax.expert_store import ExpertStore, versions
+from mttjax.files import read_json, write_json
 from mttjax.networks import make_network
 from mttjax.parallel import in_threads
 from mttjax.progress import progress_bar

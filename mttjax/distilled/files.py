@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 
-from mttjax.checkpoint import read_arrays, write_arrays
 from mttjax.distilled.distilled_set import DistilledSet, require_field
 from mttjax.errors import InputError
 from mttjax.networks import BEFORE, NetworkSpec
+from mttjax.npz import read_arrays, write_arrays
 from mttjax.preprocessing import preprocessing_from_arrays
 
 __all__ = ["load_distilled", "save_distilled"]

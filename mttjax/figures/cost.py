@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mttjax.checkpoint import read_json
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
 from mttjax.figures.data import write_csv
 from mttjax.figures.recipes import recipe_of
+from mttjax.files import read_json
 from mttjax.reporting import read_metrics
 from mttjax.reporting.plots import figure, legend_below
 

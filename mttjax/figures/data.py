@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-from mttjax.checkpoint import atomically, read_json, write_json
 from mttjax.errors import InputError
+from mttjax.files import atomically, read_json, write_json
 
 __all__ = ["kept", "require_at_least", "write_csv"]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mttjax.checkpoint import write_json
 from mttjax.errors import InputError
+from mttjax.files import write_json
 from mttjax.reporting import save_grid
 
 __all__ = ["draw_grid"]

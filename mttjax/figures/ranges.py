@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mttjax.checkpoint import write_json
 from mttjax.comparison.cells import run_cell, set_path
 from mttjax.config import Settings
 from mttjax.distilled import load_distilled
@@ -18,6 +17,7 @@ from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.expert_store import ExpertStore
 from mttjax.figures.data import require_at_least, write_csv
+from mttjax.files import write_json
 from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.workflows import load_data
 

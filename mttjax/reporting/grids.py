@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mttjax.checkpoint import atomically
 from mttjax.errors import InputError
+from mttjax.files import atomically
 from mttjax.reporting.views import view
 
 __all__ = ["save_grid", "save_views"]

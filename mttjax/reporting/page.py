@@ -6,7 +6,7 @@ import json
 from html import escape
 from pathlib import Path
 
-from mttjax.checkpoint import atomically
+from mttjax.files import atomically
 from mttjax.reporting.grids import MARK
 from mttjax.reporting.style import STYLE
 from mttjax.reporting.tables import checked_rows

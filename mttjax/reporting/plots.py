@@ -2,7 +2,7 @@
 
 import contextlib
 
-from mttjax.checkpoint import atomically
+from mttjax.files import atomically
 
 __all__ = ["BLUE", "INK", "ORANGE", "PALE", "PALE_ORANGE", "figure", "legend_below", "shades"]
 

@@ -1,0 +1,99 @@
+"""Files that are whole or not there: written beside, synced, renamed; JSON with a checksum."""
+
+import contextlib
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+from mttjax.errors import InputError
+
+__all__ = ["atomically", "leftovers", "read_json", "remove_leftovers", "write_json"]
+
+CHECKSUM = "checksum"
+"""The member of a JSON file that says what the others were when it was written."""
+
+
+@contextlib.contextmanager
+def atomically(path, mode="wb"):
+    """A file that appears under ``path`` whole and synced when the block ends, or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoding = None if "b" in mode else "utf-8"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def leftovers(folder):
+    """What ``atomically`` left under ``folder`` when it was killed: nobody's files."""
+    return sorted(Path(folder).rglob(".*.tmp"))
+
+
+def remove_leftovers(folder):
+    """Removes them; only for who holds the folder's lock, as another may be writing."""
+    for path in leftovers(folder):
+        path.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Writes a dictionary of JSON values, atomically, with a checksum of what it holds."""
+    value = json.loads(json.dumps(value))
+    with atomically(path, "w") as file:
+        json.dump(value | {CHECKSUM: _checksum(value)}, file, indent=1)
+        file.write("\n")
+
+
+def read_json(path):
+    """Reads a JSON object, and sees to it that it is as it was written.
+
+    A file without a checksum is believed: versions before 0.3 wrote none.
+
+    Raises:
+      InputError: no such file, not a JSON object, or changed since it was written.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); the file is damaged") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds {type(value).__name__}, expected a JSON object")
+    found = value.pop(CHECKSUM, None)
+    if found is not None and found != (expected := _checksum(value)):
+        raise InputError(
+            f"{path}: its checksum is {found!r} and its content has {expected!r}: the file is "
+            f"damaged. If you changed it on purpose, remove its line {CHECKSUM!r}"
+        )
+    return value
+
+
+def _checksum(value):
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return f"crc32:{zlib.crc32(text.encode()):08x}"
