@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mttjax import checkpoint
+from mttjax import files
 from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
 from mttjax.files import read_json, write_json
