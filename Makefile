@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env demo test slow bench lint clean
+.PHONY: env demo test slow bench torture lint clean
 
 env: .venv/ready
 
@@ -25,6 +25,11 @@ slow: env
 bench: env
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# ARGS="--only kills" runs one part, ARGS="--size small" less of each; see
+# python -m benchmarks.torture --help.
+torture: env
+	$(BIN)/python -m benchmarks.torture $(ARGS)
 
 lint: env
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ BUSY = 0.1  # of all cores
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch")
 
 
-def facts(arguments, size):
+def facts(arguments, size, packages=PACKAGES):
     """The facts of a run, ready for JSON; ``id`` is its time."""
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     return {
@@ -29,16 +29,16 @@ def facts(arguments, size):
         "cores": cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
-        "versions": versions(),
+        "versions": versions(packages),
         "busy": busy(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "peaks": [],
     }
 
 
-def versions():
+def versions(packages=PACKAGES):
     found = {"Python": platform.python_version()}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -88,6 +88,10 @@ def _student_chunk(settings, synthetic, network):
     """How many images of a student's minibatch are computed at once; None for all."""
     n, *shape = synthetic.images.shape
     batch, chunk = settings.distill.batch or n, settings.distill.chunk
+    if batch > n:
+        raise InputError(
+            f"--distill.batch {batch}: there are {n} synthetic images; take a divisor of {n}"
+        )
     if chunk is None:
         return divisor_up_to(batch, _fitting(network, shape))
     if chunk < 1 or batch % chunk or not network.per_image:

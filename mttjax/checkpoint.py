@@ -52,9 +52,12 @@ def _named_leaves(tree):
 
 
 def tree_checksum(tree):
-    """A CRC-32 over the leaves' paths, dtypes, shapes and bytes, as eight hexadecimal digits."""
+    """A CRC-32 over the leaves' paths, dtypes, shapes and bytes, as eight hexadecimal digits.
+
+    A dictionary of the leaves by their paths, as ``read_arrays`` gives it, has that of the tree.
+    """
     crc = 0
-    for name, leaf in _named_leaves(tree):
+    for name, leaf in sorted(_named_leaves(tree), key=lambda named: named[0]):
         header = f"{name} {np.asarray(leaf).dtype} {np.shape(leaf)};"
         crc = zlib.crc32(np.asarray(leaf).tobytes(), zlib.crc32(header.encode(), crc))
     return f"{crc:08x}"

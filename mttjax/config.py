@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
+from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.experts import Recipe
 from mttjax.methods.condensing import Condensing
@@ -13,6 +14,7 @@ from mttjax.methods.mtt import Matching
 from mttjax.networks import BEFORE, NetworkSpec
 
 __all__ = [
+    "KINDS",
     "Condense",
     "Data",
     "Distill",
@@ -89,6 +91,9 @@ class Loop:
     """Outer steps between evaluations on validation; 0: only before and after."""
     save_every: int = 50
     """Outer steps between saved states."""
+    fallbacks: int = 0
+    """How often a run that diverges goes back to its last good state and on at a tenth of its
+    rates. 0: it stops there and says what to change."""
     validation: Protocol = dataclasses.field(
         default_factory=lambda: Protocol(networks=2, epochs=300)
     )
@@ -142,6 +147,16 @@ class Select:
     """α, which the set is evaluated at."""
 
 
+KINDS = {
+    **dict.fromkeys(("random", "herding", "k_center", "forgetting"), Select),
+    "dd": LearnThrough,
+    "ld": LearnLabels,
+    **dict.fromkeys(("dc", "dsa", "dm", "cafe", "cafe_dsa"), Condense),
+    "mtt": Distill,
+}
+"""The kind of settings that each method has."""
+
+
 def part_of(settings, kind):
     """The fields of ``settings`` that the dataclass ``kind`` has, as one of that kind."""
     names = [field.name for field in dataclasses.fields(kind)]
@@ -192,8 +207,11 @@ class Settings(Generic[D]):
 
     @property
     def expert_epochs(self):
-        """T: what was asked for, or what MTT reads."""
-        return self.experts.epochs or self.distill.epochs_needed
+        """T: what was asked for, or what MTT reads; no other method says how many it needs."""
+        epochs = self.experts.epochs or getattr(self.distill, "epochs_needed", None)
+        if epochs is None:
+            raise InputError(f"--experts.epochs: give it, as --method {self.method} reads any")
+        return epochs
 
     def recipe(self):
         """How the experts are trained."""

@@ -4,7 +4,6 @@ Everything drawn at step t comes from the seed and t alone, so that a run which 
 killed and goes on ends with the same bits as one that was not.
 """
 
-import json
 import time
 from typing import NamedTuple
 
@@ -15,10 +14,11 @@ from mttjax.errors import InputError
 from mttjax.methods import read_ahead
 from mttjax.outer_step import OuterState
 from mttjax.progress import progress_bar
-from mttjax.stopping import stop_requested
+from mttjax.stopping import Stopped, stop_requested
 from mttjax.synthetic import mean_rate
+from mttjax.watching import Watch
 
-__all__ = ["Diverged", "LoopState", "Schedule", "Stopped", "distill"]
+__all__ = ["Diverged", "LoopState", "Schedule", "distill"]
 
 MOST_SKIPS_IN_A_ROW = 10
 
@@ -32,6 +32,8 @@ class Schedule(NamedTuple):
     """0: only at the end."""
     save_every: int
     """How often the state is written beside the evaluations."""
+    fallbacks: int = 0
+    """How often a run that diverges goes back to its last good state, at a tenth of its rates."""
 
 
 class LoopState(NamedTuple):
@@ -45,18 +47,11 @@ class LoopState(NamedTuple):
     best_step: np.ndarray
     best_test: np.ndarray
     """[] float32, the best accuracy on test so far, where that is asked for."""
+    watch: Watch
 
 
 class Diverged(InputError):
-    """Too many steps in a row gave a loss or gradient that is not finite."""
-
-
-class Stopped(Exception):
-    """The run was asked to stop and has saved its state; ``signal`` is the number."""
-
-    def __init__(self, signal, step):
-        super().__init__(f"stopped after step {step}")
-        self.signal, self.step = signal, step
+    """Too many moves in a row were not finite or beyond use."""
 
 
 def distill(method, *, schedule, folder, seed, evaluate=None, on_saved=None, log=print):
@@ -77,104 +72,178 @@ def distill(method, *, schedule, folder, seed, evaluate=None, on_saved=None, log
       The last ``LoopState``.
 
     Raises:
-      Diverged: ten steps in a row were not finite; the last good state is saved.
+      Diverged: ten steps in a row diverged, and no fallback is left; the last good state is
+        saved.
+      InputError: more steps are done than asked for.
       Stopped: SIGINT or SIGTERM came; the step was finished and the state saved.
     """
-    state = LoopState(method.initial, *_none_yet())
-    state = folder.load_state(jax.eval_shape(lambda: state)) or state
-    folder.forget_metrics_after(int(state.step))
     loop = _Loop(method, schedule, folder, evaluate, on_saved or (lambda *_: None), log)
+    state = loop.resume()
     first = int(state.step)
     if first >= schedule.steps:
-        log(f"all {first} steps are done already: {folder.path}")
-        return state
-    if first:
-        log(f"going on after step {first}")
+        return loop.finished(state)
     root = jax.random.key(seed)
-    compiled = method.compile(state.outer, method.draw(0).context, root, log)
-    with (
-        folder.open_metrics() as loop.metrics,
-        progress_bar("distilling", schedule.steps, first) as loop.bar,
-        stop_requested() as stopped,
-    ):
-        if first == 0:
-            state = loop.evaluate_and_save(state)
-        for step, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
-            state = loop.advance(compiled, state, drawn, jax.random.fold_in(root, step))
-            if stopped():
-                loop.save(state)
-                raise Stopped(stopped(), step + 1)
+    step = method.compile(state.outer, method.draw(0).context, root, log)
+    try:
+        with (
+            progress_bar("distilling", schedule.steps, first) as loop.bar,
+            stop_requested() as stopped,
+        ):
+            if first == 0:
+                state = loop.evaluate_and_save(state)
+            while int(state.step) < schedule.steps:
+                state = loop.run(step, state, root, stopped)
+    finally:
+        folder.metrics.close()
     return state
 
 
-def _none_yet():
-    return np.int32(0), np.float32(-1), np.int32(0), np.float32(-1)
-
-
 class _Loop:
-    """What happens after a step: metrics, evaluation, saving, the guard."""
+    """What happens around the steps: metrics, evaluation, saving, the guard."""
 
     def __init__(self, method, schedule, folder, evaluate, on_saved, log):
         self.method, self.schedule, self.folder = method, schedule, folder
         self.evaluate, self.on_saved, self.log = evaluate, on_saved, log
-        self.metrics = self.bar = None
+        self.bar = None
+
+    def resume(self):
+        """The state to go on from, and the metrics up to it."""
+        initial = LoopState(
+            self.method.initial, np.int32(0), np.float32(-1), np.int32(0), np.float32(-1),
+            Watch.begin(),
+        )  # fmt: skip
+        self.like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
+        state = self.folder.load_state(self.like)
+        step = 0 if state is None else int(state.step)
+        self.folder.metrics.forget_after(step or -1)  # step 0 is evaluated again
+        if step and step < self.schedule.steps:
+            self.log(f"going on after step {step}")
+        return initial if state is None else state
+
+    def finished(self, state):
+        """Nothing is left to do but to give back the set, if it was lost."""
+        step = int(state.step)
+        if step > self.schedule.steps:
+            raise InputError(
+                f"--distill.steps {self.schedule.steps}: {step} steps are done already in "
+                f"{self.folder.path}. Ask for as many or more, or begin another run with "
+                "--run.folder"
+            )
+        self.log(f"all {step} steps are done already: {self.folder.path}")
+        self.on_saved("last", state.outer.synthetic, step)
+        if int(state.best_step) == step and state.best >= 0:
+            self.on_saved("best", state.outer.synthetic, step)
+        return state
+
+    def run(self, compiled, state, root, stopped):
+        """Steps to the end, or to the last good state where the run falls back to it."""
+        first, last = int(state.step), self.schedule.steps
+        for step, drawn in enumerate(read_ahead(self.method.draw, first, last), first):
+            state = self.advance(compiled, state, drawn, jax.random.fold_in(root, step))
+            if int(state.outer.skipped_in_row) >= MOST_SKIPS_IN_A_ROW:
+                return self.fall_back(state)
+            state = self.save_by_schedule(state)
+            if stopped():
+                if int(state.watch.saved) < step + 1:
+                    self._keep_last(state)
+                    self.folder.save_between(state, int(state.watch.saved))
+                raise Stopped(stopped(), f"after step {step + 1}")
+        return state
 
     def advance(self, compiled, state, drawn, key):
+        """One step, and its line in the metrics."""
         begin = time.perf_counter()
         outer, record = compiled(state.outer, drawn.context, key)
         record = jax.device_get(record)
-        seconds = time.perf_counter() - begin
-        step = int(state.step) + 1
-        state = state._replace(outer=outer, step=np.int32(step))
-        skipped, in_row = int(outer.skipped), int(outer.skipped_in_row)
+        seconds, step = time.perf_counter() - begin, int(state.step) + 1
+        skipped = int(outer.skipped)
         line = {"step": step} | {n: _finite(v) for n, v in record._asdict().items()}
-        line |= {"seconds": round(seconds, 5), "skipped": skipped}
-        self._write(line | drawn.note)
+        self.folder.metrics.write(
+            line | {"seconds": round(seconds, 5), "skipped": skipped} | drawn.note
+        )
         note = f"loss {record.loss:.4f} α {record.lr:.4f}"
         self.bar.advance(1, note + (f" skipped {skipped}" if skipped else ""))
-        if in_row >= MOST_SKIPS_IN_A_ROW:
-            self.save(state)
-            raise Diverged(
-                f"{in_row} steps in a row to step {step} gave a loss or gradient that is not "
-                f"finite. The last good images are in {self.folder.path}. {self.method.remedies}, "
-                "and begin a new run with --run.folder"
-            )
-        every, last = self.schedule.evaluate_every, step == self.schedule.steps
-        if last or (every and step % every == 0):
+        watch = state.watch.seen(float(record.loss))
+        return state._replace(outer=outer, step=np.int32(step), watch=watch)
+
+    def save_by_schedule(self, state):
+        step, every = int(state.step), self.schedule.evaluate_every
+        if step == self.schedule.steps or (every and step % every == 0):
             return self.evaluate_and_save(state)
         if step % self.schedule.save_every == 0:
-            self.save(state)
+            return self.save(state)
         return state
 
     def evaluate_and_save(self, state):
         """Scores the images, keeps them if they are the best so far, and saves the state."""
+        if self.evaluate is None:
+            return self.save(state)
         step, synthetic = int(state.step), state.outer.synthetic
-        if self.evaluate is not None:
-            scores = self.evaluate(synthetic, step)
-            score = scores["validation"]
-            line = {"step": step, "evaluation": score.record()}
-            self._write(line | ({"test": scores["test"].record()} if "test" in scores else {}))
-            self.log(
-                f"step {step}: validation {100 * score.mean:.2f} ± {100 * score.std:.2f} %, "
-                f"α {mean_rate(synthetic):.4f}"
-            )
-            if score.mean >= state.best:  # of equals the later: it has learned more
-                state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
-                self.on_saved("best", synthetic, step)
-            if "test" in scores and scores["test"].mean > state.best_test:
-                state = state._replace(best_test=np.float32(scores["test"].mean))
-                self.on_saved("best_on_test", synthetic, step)
-        self.save(state)
-        return state
+        scores = self.evaluate(synthetic, step)
+        score = scores["validation"]
+        line = {"step": step, "evaluation": score.record()}
+        self.folder.metrics.write(
+            line | ({"test": scores["test"].record()} if "test" in scores else {})
+        )
+        self.log(
+            f"step {step}: validation {100 * score.mean:.2f} ± {100 * score.std:.2f} %, "
+            f"α {mean_rate(synthetic):.4f}"
+        )
+        if score.mean >= state.best:  # of equals the later: it has learned more
+            state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
+            self.on_saved("best", synthetic, step)
+        if "test" in scores and scores["test"].mean > state.best_test:
+            state = state._replace(best_test=np.float32(scores["test"].mean))
+            self.on_saved("best_on_test", synthetic, step)
+        return self.save(state)
 
     def save(self, state):
         """Writes the last set, then the state: a kill between the two repeats some steps."""
-        self.metrics.flush()
-        self.on_saved("last", state.outer.synthetic, int(state.step))
+        step, skipped, watch = int(state.step), int(state.outer.skipped), state.watch
+        self._keep_last(state)
+        if step == 0:
+            self.folder.save_first(state)
+            return state
+        if watch.went_well(step, skipped):
+            self.folder.keep_as_good(int(watch.saved))
+        state = state._replace(watch=watch.after_save(step, skipped))
         self.folder.save_state(state)
+        return state
 
-    def _write(self, line):
-        self.metrics.write(json.dumps(line) + "\n")
+    def _keep_last(self, state):
+        self.folder.metrics.flush()
+        self.on_saved("last", state.outer.synthetic, int(state.step))
+
+    def fall_back(self, state):
+        """The last good state, to go on from at a tenth of the rates; raises if none is left."""
+        step, done = int(state.step), int(state.watch.fallbacks)
+        left = done < self.schedule.fallbacks
+        good = self.folder.load_good(self.like) or state
+        watch = good.watch._replace(fallbacks=np.int32(done + left))
+        good = good._replace(watch=watch, outer=good.outer._replace(pace=watch.pace()))
+        self._keep_last(good)
+        self.folder.save_state(good)
+        if not left:
+            raise Diverged(self._divergence(step, int(good.step), done))
+        self.folder.metrics.forget_after(int(good.step))
+        line = {"step": int(good.step), "fallback": done + 1, "diverged_at": step}
+        self.folder.metrics.write(line | {"pace": float(watch.pace())})
+        self.log(
+            f"diverged at step {step}: back to step {int(good.step)} with all rates times "
+            f"{watch.pace():g} (fallback {done + 1} of {self.schedule.fallbacks})"
+        )
+        self.bar.advance(int(good.step) - step)
+        return good
+
+    def _divergence(self, step, good, done):
+        tried = f" after {done} fallbacks" if done else ""
+        return (
+            f"{MOST_SKIPS_IN_A_ROW} steps in a row to step {step} diverged{tried}: a loss, "
+            "gradient or move was not finite, or took images or rate beyond use. The last good "
+            f"images, of step {good}, are in {self.folder.path}. {self.method.remedies}, and begin "
+            f"a new run with --run.folder; or run it on with --distill.fallbacks {done + 3}, which "
+            "goes back to them at a tenth of its rates as often as that"
+        )
 
 
 def _finite(value):

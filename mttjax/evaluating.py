@@ -16,11 +16,13 @@ import numpy as np
 from jax import lax
 
 from mttjax.augmentation import dsa
+from mttjax.errors import InputError
 from mttjax.parallel import in_one_program, in_threads
 from mttjax.progress import progress_bar
+from mttjax.ranges import Range, check_fields
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
-__all__ = ["Evaluation", "Evaluator", "Protocol"]
+__all__ = ["PROTOCOL_RANGES", "Evaluation", "Evaluator", "Protocol"]
 
 TEST_BATCH = 256  # images that a network with batch norm is tested on at once
 
@@ -37,6 +39,24 @@ class Protocol:
     """Images per gradient step; the last partial batch of a pass is kept."""
     momentum: float = 0.9
     weight_decay: float = 5e-4
+
+
+MOST_NETWORKS, MOST = 10_000, 10**9
+
+PROTOCOL_RANGES = {
+    "networks": Range(1, MOST_NETWORKS),
+    "epochs": Range(1, MOST),
+    "batch": Range(1, MOST),
+    "momentum": Range(0, 1, below=True),
+    "weight_decay": Range(0, 1e30),
+}
+
+
+def _check_protocol(protocol):
+    """Raises ``InputError`` unless networks can be trained by a ``Protocol``."""
+    if not isinstance(protocol, Protocol):
+        raise InputError(f"an evaluation needs a Protocol, got {type(protocol).__name__}")
+    check_fields(protocol, PROTOCOL_RANGES, "--protocol.")
 
 
 class Evaluation(NamedTuple):
@@ -78,11 +98,7 @@ class Evaluator:
     """
 
     def __init__(self, network, preprocessing, ops, tests, protocol, *, vectorise=None):
-        if protocol.networks < 1 or protocol.epochs < 1:
-            raise ValueError(
-                f"an evaluation needs at least 1 network and 1 epoch, got {protocol.networks} "
-                f"networks and {protocol.epochs} epochs"
-            )
+        _check_protocol(protocol)
         platform = jax.default_backend()
         self.protocol = protocol
         self._network = network

@@ -15,10 +15,12 @@ import numpy as np
 
 from mttjax.augmentation import dsa
 from mttjax.expert_store import ExpertStore
+from mttjax.locking import exclusive
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.parallel import cores, in_one_program, in_threads
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.progress import progress_bar
+from mttjax.stopping import Stopped, stop_requested
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
 __all__ = ["Recipe", "recipe_record", "train_experts"]
@@ -72,12 +74,17 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
       The ``ExpertStore``.
 
     Raises:
-      InputError: the folder holds experts of another recipe.
+      InputError: the folder holds experts of another recipe, or another process is at work in it.
+      Stopped: SIGINT or SIGTERM came; the epoch in hand was finished and saved.
       ValueError: no experts or no epochs asked for.
     """
     if experts < 1 or epochs < 1:
         raise ValueError(f"at least 1 expert and 1 epoch are needed, got {experts} and {epochs}")
-    store = ExpertStore(folder)
+    with exclusive(folder):
+        return _train(dataset, recipe, ExpertStore(folder, log), experts, epochs, parallel, log)
+
+
+def _train(dataset, recipe, store, experts, epochs, parallel, log):
     record = recipe_record(recipe, dataset)
     if store.manifest is None:
         images = np.ascontiguousarray(dataset.train.images)
@@ -86,27 +93,28 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
         )
         store.create(record, preprocessing)
     store.require(record)
-    done = [min(store.epochs_done(e), epochs + 1) for e in range(experts)]
-    if min(done) > epochs:
+    missing = [store.missing(expert, epochs) for expert in range(experts)]
+    count = sum(map(len, missing))
+    if count == 0:
         log(f"{experts} experts of {epochs} epochs are there already: {store.folder}")
         return store
     parallel = parallel or (10 if in_one_program() else cores())
     train = _Trainer(dataset, recipe, store)
-    with progress_bar("experts", experts * epochs, sum(max(d - 1, 0) for d in done)) as bar:
-        for group in _groups(done, epochs, parallel):
-            last = train(group, done[group[0]], epochs, bar)
+    total = experts * (epochs + 1)
+    with progress_bar("experts", total, total - count) as bar, stop_requested() as stopped:
+        for group in _groups(missing, parallel):
+            train(group, missing[group[0]], epochs, bar, stopped)
+            last = [store.record(expert, epochs)["test_accuracy"] for expert in group]
             names = f"expert {group[0]}" if len(group) == 1 else f"experts {group[0]}-{group[-1]}"
             log(f"{names}: test accuracy {100 * np.mean(last):.2f} % after {epochs} epochs")
     return store
 
 
-def _groups(done, epochs, parallel):
-    """Experts with equally many epochs done, ``parallel`` at a time."""
-    for count in sorted(set(done), reverse=True):
-        if count > epochs:
-            continue
-        numbers = [e for e, d in enumerate(done) if d == count]
-        for begin in range(0, len(numbers), parallel):
+def _groups(missing, parallel):
+    """Experts that lack the same epochs, ``parallel`` at a time, those that lack least first."""
+    for lacking in sorted(set(map(tuple, missing)), key=lambda lacking: (len(lacking), lacking)):
+        numbers = [e for e, own in enumerate(missing) if tuple(own) == lacking]
+        for begin in range(0, len(numbers) if lacking else 0, parallel):
             yield numbers[begin : begin + parallel]
 
 
@@ -142,32 +150,50 @@ class _Trainer:
         state, record = self._epoch(state, key, *train, self.recipe.lr)
         return state.params, record, self._accuracy(state.params, *test)
 
-    def __call__(self, group, first, epochs, bar):
-        """Trains the experts of a group from snapshot ``first`` - 1 on; their last accuracies."""
+    def __call__(self, group, missing, epochs, bar, stopped):
+        """Trains the epochs ``missing`` of the experts of a group, and what follows from them."""
         root = jax.random.key(self.recipe.seed)
         keys = [jax.random.fold_in(root, expert) for expert in group]
-        if first == 0:
-            params = [self.network.init(jax.random.fold_in(k, 0)) for k in keys]
-            for expert, p in zip(group, params, strict=True):
-                self.store.save(expert, 0, p, record={})
-            first = 1
-        else:
-            like = jax.eval_shape(self.network.init, root)
-            params = [self.store.load(expert, first - 1, like) for expert in group]
-        accuracies = []
-        for epoch in range(first, epochs + 1):
-            begin = time.perf_counter()
-            params, seen, accuracies = self._advance(
-                params, [jax.random.fold_in(k, epoch) for k in keys]
-            )
-            seconds = (time.perf_counter() - begin) / len(group)
-            for expert, p, pass_, acc in zip(group, params, seen, accuracies, strict=True):
-                record = {"loss": float(pass_.loss), "test_accuracy": float(acc)}
-                record |= {"seconds": seconds}
-                self.store.save(expert, epoch, p, record=record, correct=pass_.correct)
+        params, missing = None, set(missing)
+        for epoch in range(min(missing), epochs + 1):
+            if epoch not in missing:
+                params = None
+                continue
+            params = self._before(group, epoch, keys) if params is None else params
+            params, records, correct = self._trained(params, keys, epoch)
+            same = [
+                self.store.save(expert, epoch, p, record=record, correct=c)
+                for expert, p, record, c in zip(group, params, records, correct, strict=True)
+            ]
+            if not all(same):  # what was trained from another snapshot does not follow from this
+                missing |= set(range(epoch + 1, epochs + 1))
+            accuracies = [record.get("test_accuracy", 0) for record in records]
             note = f"expert {group[-1]} epoch {epoch}: test {100 * np.mean(accuracies):.1f} %"
             bar.advance(len(group), note)
-        return accuracies
+            if stopped():
+                raise Stopped(stopped(), f"after epoch {epoch} of expert {group[-1]}")
+
+    def _before(self, group, epoch, keys):
+        """The parameters that an epoch begins with; those of epoch 0 are what it ends with."""
+        if epoch == 0:
+            return [self.network.init(jax.random.fold_in(k, 0)) for k in keys]
+        like = jax.eval_shape(self.network.init, keys[0])
+        return [self.store.load(expert, epoch - 1, like) for expert in group]
+
+    def _trained(self, params, keys, epoch):
+        """(parameters, records for the manifest, images known) of every expert after an epoch."""
+        if epoch == 0:
+            return params, [{}] * len(params), [None] * len(params)
+        begin = time.perf_counter()
+        params, seen, accuracies = self._advance(
+            params, [jax.random.fold_in(k, epoch) for k in keys]
+        )
+        seconds = (time.perf_counter() - begin) / len(keys)
+        records = [
+            {"loss": float(pass_.loss), "test_accuracy": float(accuracy), "seconds": seconds}
+            for pass_, accuracy in zip(seen, accuracies, strict=True)
+        ]
+        return params, records, [pass_.correct for pass_ in seen]
 
     def _advance(self, params, keys):
         """One epoch of every expert: their parameters, ``EpochRecord``s and test accuracies."""

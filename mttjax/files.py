@@ -9,7 +9,14 @@ from pathlib import Path
 
 from mttjax.errors import InputError
 
-__all__ = ["atomically", "leftovers", "read_json", "remove_leftovers", "write_json"]
+__all__ = [
+    "atomically",
+    "leftovers",
+    "read_json",
+    "read_kept",
+    "remove_leftovers",
+    "write_json",
+]
 
 CHECKSUM = "checksum"
 """The member of a JSON file that says what the others were when it was written."""
@@ -55,10 +62,16 @@ def leftovers(folder):
     return sorted(Path(folder).rglob(".*.tmp"))
 
 
-def remove_leftovers(folder):
-    """Removes them; only for who holds the folder's lock, as another may be writing."""
+def remove_leftovers(folder, lock=".lock"):
+    """Removes them; only for who holds the folder's lock, as another may be writing.
+
+    Folders within it that have a lock of their own are left to who holds that.
+    """
+    folder = Path(folder)
     for path in leftovers(folder):
-        path.unlink(missing_ok=True)
+        between = [p for p in path.parents if folder in p.parents]
+        if not any((p / lock).exists() for p in between):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path, value):
@@ -92,6 +105,20 @@ def read_json(path):
             f"damaged. If you changed it on purpose, remove its line {CHECKSUM!r}"
         )
     return value
+
+
+def read_kept(path, log=print):
+    """A result that was kept, or None: where there is none, and where it is damaged.
+
+    What is kept can be made again, so that a damaged file is only said, by ``log``.
+    """
+    if not Path(path).exists():
+        return None
+    try:
+        return read_json(path)
+    except InputError as error:
+        log(f"{error}; made again")
+        return None
 
 
 def _checksum(value):

@@ -1,9 +1,12 @@
-"""Starting a command: the one module that imports nothing but the standard library."""
+"""Starting a command: nothing is imported here that could be missing."""
 
+import contextlib
 import importlib
 import os
 import sys
 from pathlib import Path
+
+from mttjax.stopping import Stopped, stop_at_once
 
 __all__ = ["command"]
 
@@ -31,15 +34,32 @@ def command(name):
     keep_compiled_programs()
     sys.stdout.reconfigure(line_buffering=True)  # a log that is followed shows whole lines
     try:
-        cli = importlib.import_module("mttjax.cli")
-        status = getattr(cli, name)(sys.argv[1:])
+        with stop_at_once():
+            cli = importlib.import_module("mttjax.cli")
+            status = getattr(cli, name)(sys.argv[1:])
     except ModuleNotFoundError as error:
         status = f"{name}: the package {error.name!r} is missing. Set up with: {SETUP}"
-    except KeyboardInterrupt:
-        status = 130
+    except Stopped as stopped:
+        status = 128 + stopped.signal
     except BrokenPipeError:
-        status = 141
+        status = _closed()
     if isinstance(status, str):
         print(status, file=sys.stderr)
         status = 2
+    if status > 128:
+        _leave(status)
     raise SystemExit(status)
+
+
+def _closed():
+    """The reader of the output went away: nothing may be written to it any more, at exit too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + 13
+
+
+def _leave(status):
+    """Ends the process without waiting for the threads that a stop left at work."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(status)

@@ -1,4 +1,4 @@
-"""One process at a time in a folder that is written to: a run, a store, a table."""
+"""Who works in a folder: one process in a run or a store, several in a table."""
 
 import contextlib
 import datetime
@@ -9,7 +9,12 @@ from pathlib import Path
 from mttjax.errors import InputError
 from mttjax.files import remove_leftovers
 
-__all__ = ["exclusive"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+__all__ = ["exclusive", "shared"]
 
 NAME = ".lock"
 
@@ -25,44 +30,77 @@ def exclusive(folder):
     Raises:
       InputError: another process holds it; the message says which, where and since when.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = _locked(folder / NAME)
-    try:
+    with _held(Path(folder), beside_others=False) as descriptor:
         if descriptor is not None:
             _sign(descriptor)
-            remove_leftovers(folder)
         yield
-    finally:
+
+
+@contextlib.contextmanager
+def shared(folder):
+    """Works in ``folder`` beside others who do; who is alone there removes what was left.
+
+    Raises:
+      InputError: another process holds the folder for itself.
+    """
+    with _held(Path(folder), beside_others=True) as descriptor:
         if descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(folder / NAME)
-            os.close(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
 
 
-def _locked(path):
-    """A descriptor that holds the lock; None where there are no locks."""
+@contextlib.contextmanager
+def _held(folder, beside_others):
+    """The descriptor of the folder's lock, or None without locks; an empty folder is removed."""
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        import fcntl
-    except ImportError:
-        return None
+        descriptor = None if fcntl is None else _locked(folder / NAME, beside_others)
+        try:
+            yield descriptor
+        finally:
+            if descriptor is not None:
+                if _take(descriptor, fcntl.LOCK_EX):
+                    with contextlib.suppress(OSError):
+                        os.unlink(folder / NAME)
+                os.close(descriptor)
+    finally:
+        with contextlib.suppress(OSError):
+            for empty in made:
+                empty.rmdir()
+
+
+def _locked(path, beside_others):
+    """A descriptor that holds the lock; None where the file system has none."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 200).decode(errors="replace")
+            alone = _take(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            os.close(descriptor)
+            return None
+        if not alone and not (beside_others and _take(descriptor, fcntl.LOCK_SH)):
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace")
             os.close(descriptor)
             raise InputError(
                 f"{path.parent}: another process is at work here ({holder or 'just begun'}). "
                 "Wait for it or stop it, or choose another folder"
-            ) from error
-        except OSError:
-            os.close(descriptor)
-            return None
-        if _is(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # its holder removed it between our opening and our locking
+            )
+        if not _is(descriptor, path):
+            os.close(descriptor)  # its holder removed it between our opening and our locking
+            continue
+        if alone:
+            remove_leftovers(path.parent, NAME)
+        return descriptor
+
+
+def _take(descriptor, kind):
+    """Whether this process holds the lock now."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is(descriptor, path):

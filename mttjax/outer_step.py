@@ -11,6 +11,13 @@ from mttjax.synthetic import Synthetic
 
 __all__ = ["OuterState", "Slope", "StepRecord", "field_optimiser", "initial_state", "make_update"]
 
+MOST_RMS = 30.0
+"""The root mean square of images in normalised space, where that of real ones is 1; distilled
+ones were seen up to 3."""
+
+RATES = (1e-6, 100.0)
+"""Least and largest α of a student's step; learned ones were seen from .001 to .1."""
+
 
 class OuterState(NamedTuple):
     """Everything that an outer step changes."""
@@ -21,6 +28,8 @@ class OuterState(NamedTuple):
     """[] int32, steps skipped so far because something was not finite."""
     skipped_in_row: jax.Array
     """[] int32, the same since the last good step."""
+    pace: jax.Array
+    """[] float32, what every move is multiplied by: 1 until a fallback lowers it."""
     carry: tuple | dict = ()
     """What a method keeps from step to step beside the images, such as a network."""
 
@@ -54,8 +63,10 @@ def field_optimiser(**moved):
 def make_update(optimiser, *, adjust=None, project=None):
     """The move of what is learned: ``update(state, Slope) -> (state, StepRecord)``.
 
-    A loss, gradient or update that is not finite never enters the state: the step is
-    skipped and counted.
+    A move that diverges never enters the state: the step is skipped and counted. It does
+    when a loss, gradient or update is not finite, or when the images or the rate would leave
+    what training can use (``MOST_RMS``, ``RATES``): with rates far too large a loss often stays
+    finite, because a norm hides the size of the images and a student without a rate stands still.
 
     Args:
       optimiser: an optax transformation for a ``Synthetic``; see ``field_optimiser``.
@@ -67,9 +78,10 @@ def make_update(optimiser, *, adjust=None, project=None):
         lr = jnp.mean(jnp.exp(state.synthetic.log_lr))
         grads = adjust(slope.gradient, state.synthetic) if adjust else slope.gradient
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
+        updates = jax.tree.map(lambda u: u * state.pace.astype(u.dtype), updates)
         synthetic = optax.apply_updates(state.synthetic, updates)
         moved = (project(synthetic) if project else synthetic, optimiser_state)
-        good = _all_finite((slope.loss, jnp.exp(moved[0].log_lr), moved))
+        good = _all_finite((slope.loss, moved)) & _usable(moved[0])
         synthetic, optimiser_state = jax.tree.map(
             partial(jnp.where, good), moved, (state.synthetic, state.optimiser)
         )
@@ -88,7 +100,15 @@ def initial_state(synthetic, optimiser, carry=()):
     """The state before the first step."""
     # Two buffers: the step is given its state to overwrite, and one cannot be given twice.
     counts = (jnp.zeros((), jnp.int32) for _ in range(2))
-    return OuterState(synthetic, optimiser.init(synthetic), *counts, carry)
+    return OuterState(
+        synthetic, optimiser.init(synthetic), *counts, jnp.ones((), jnp.float32), carry
+    )
+
+
+def _usable(synthetic):
+    rms = jnp.sqrt(jnp.mean(jnp.square(synthetic.images)))
+    rates = jnp.exp(synthetic.log_lr)
+    return (rms <= MOST_RMS) & jnp.all((rates >= RATES[0]) & (rates <= RATES[1]))
 
 
 def _all_finite(tree):

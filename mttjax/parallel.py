@@ -26,6 +26,15 @@ def cores():
 
 
 def in_threads(function, *arguments, workers=None):
-    """``list(map(function, *arguments))``, ``workers`` at a time; None: one per core."""
-    with ThreadPoolExecutor(workers or cores(), thread_name_prefix="network") as pool:
-        return list(pool.map(function, *arguments))
+    """``list(map(function, *arguments))``, ``workers`` at a time; None: one per core.
+
+    What interrupts the caller does not wait for the threads: they end with their call.
+    """
+    pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="network")
+    try:
+        results = list(pool.map(function, *arguments))
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return results

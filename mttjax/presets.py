@@ -2,12 +2,12 @@
 
 import dataclasses
 import difflib
-import importlib.util
 from functools import partial
-from pathlib import Path
 
 from mttjax.config import Condense, Distill, LearnLabels, LearnThrough, Select, Settings
 from mttjax.errors import InputError
+from mttjax.preset_files import load_preset, preset_names
+from mttjax.settings_checks import check_settings
 
 __all__ = [
     "METHODS",
@@ -84,7 +84,7 @@ def settings_of(preset, ipc, method="mtt") -> Settings:
     changed fields, the row of the nearest ipc below.
 
     Raises:
-      InputError: an unknown method; the nearest name is given.
+      InputError: an unknown method, the nearest name is given; or settings out of range.
     """
     if method not in METHODS:
         near = difflib.get_close_matches(method, METHODS, 1, 0.4)
@@ -95,8 +95,14 @@ def settings_of(preset, ipc, method="mtt") -> Settings:
         return settings
     rows = getattr(preset, "METHODS", {}).get(method)
     changes = _row(rows, ipc) if rows else {}
-    distill = dataclasses.replace(published_settings(method, ipc), **changes)
-    return dataclasses.replace(settings, method=method, distill=distill)
+    distill = published_settings(method, ipc)
+    fields = {field.name for field in dataclasses.fields(distill)}
+    if unknown := sorted(set(map(str, changes)) - fields):
+        raise InputError(f"the preset's METHODS[{method!r}] has no setting {', '.join(unknown)}")
+    distill = dataclasses.replace(distill, **changes)
+    settings = dataclasses.replace(settings, method=method, distill=distill)
+    check_settings(settings)
+    return settings
 
 
 def _row(rows, ipc):
@@ -113,40 +119,3 @@ def preset_row(rows, ipc, **changes):
       changes: fields that are the same in every row.
     """
     return dataclasses.replace(_row(rows, ipc), **changes)
-
-
-def preset_folder():
-    """Where the presets are: in the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parent
-    inside = here / "configs"
-    return inside if inside.is_dir() else here.parent / "configs"
-
-
-def preset_names():
-    """The names that ``--config`` knows."""
-    return sorted(p.stem for p in preset_folder().glob("*.py") if not p.stem.startswith("_"))
-
-
-def load_preset(name):
-    """The module of a preset: ``get_config(ipc) -> Settings`` and ``IPCS``.
-
-    Args:
-      name: a preset's name, or the path of a ``.py`` file of that form.
-
-    Raises:
-      InputError: no such preset or file, or one without ``get_config``.
-    """
-    path = Path(name) if name.endswith(".py") else preset_folder() / f"{name}.py"
-    if not path.is_file():
-        near = difflib.get_close_matches(name, preset_names(), 1, 0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(
-            f"--config {name!r}: no such preset; {hint}There are {', '.join(preset_names())}; "
-            "or give the path of a .py file"
-        )
-    spec = importlib.util.spec_from_file_location(f"mttjax_preset_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise InputError(f"{path}: a preset needs a function get_config(ipc)")
-    return module

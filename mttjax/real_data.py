@@ -13,3 +13,8 @@ class RealData:
     """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
     download: bool = False
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
+
+    def over(self, data):
+        """A preset's ``Data`` with what is given here in its place."""
+        download = self.download or data.download
+        return dataclasses.replace(data, dir=self.dir or data.dir, download=download)

@@ -75,8 +75,16 @@ def real_data_of(distilled, *, folder=None, download=False):
       distilled: a ``DistilledSet``.
       folder: as ``load_dataset``.
       download: as ``load_dataset``.
+
+    Raises:
+      InputError: as ``load_dataset``, or the set's settings do not say what they should.
     """
     data = distilled.settings.get("data", {})
+    if not isinstance(data, dict):
+        raise InputError(
+            f"the distilled set's settings['data'] is a {type(data).__name__}, expected a "
+            "dictionary: it is not a set that distill wrote"
+        )
     split = data.get("seed")
     return load_dataset(
         distilled.dataset,

@@ -1,78 +1,156 @@
-"""The folder of one run: settings, metrics as JSON lines, and the state to go on from."""
+"""The folder of one run: settings, metrics as JSON lines, and the states to go on from."""
 
+import contextlib
 import json
+import os
 from pathlib import Path
 
 from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
-from mttjax.files import atomically, read_json, write_json
+from mttjax.expert_store import versions
+from mttjax.files import read_json, write_json
+from mttjax.metrics import Metrics
+from mttjax.npz import read_arrays
 
 __all__ = ["RunFolder"]
 
 
 class RunFolder:
-    """``config.json``, ``metrics.jsonl`` and ``state.npz`` of a run.
+    """``config.json``, ``metrics.jsonl`` and the states of a run.
+
+    ``state.npz`` is where a run goes on. ``good.npz`` is an earlier state whose next steps
+    went well: a run that diverged falls back to it, and one whose ``state.npz`` is damaged goes
+    on from it and ends with the same bits. ``state.STEP.npz`` is there only after a stop
+    between two saves, and holds the save before it, until it is known whether that was good.
 
     Args:
       path: the folder; made when missing.
       settings: everything that decides the run, ready for JSON.
       extendable: names of settings, dotted, that may differ when a run goes on.
+      log: called with a line of text where something was repaired or is worth knowing.
 
     Raises:
       InputError: the folder holds a run with other settings; the message names them.
     """
 
-    def __init__(self, path, settings, extendable=()):
-        self.path = Path(path)
-        config = self.path / "config.json"
-        if config.exists():
-            self._require_same(read_json(config), settings, extendable)
-        write_json(config, settings)
-        self.metrics_path = self.path / "metrics.jsonl"
+    def __init__(self, path, settings, extendable=(), log=print):
+        self.path, self._log = Path(path), log
+        now = json.loads(json.dumps(settings)) | {"versions": versions()}
+        before = self._before(now)
+        if before is not None:
+            self._require_same(before, now, extendable)
+            self._tell_versions(before, now)
+        write_json(self.path / "config.json", now)
+        self.metrics = Metrics(self.path / "metrics.jsonl")
+        self.state_path, self.good_path = self.path / "state.npz", self.path / "good.npz"
 
-    def _require_same(self, before, settings, extendable):
-        before, now = _flat(before), _flat(json.loads(json.dumps(settings)))
+    def _before(self, now):
+        """The settings of the run that is here, from its last set where they are damaged."""
+        config = self.path / "config.json"
+        if not config.exists() and not self._states():
+            return None
+        try:
+            return read_json(config)
+        except InputError as error:
+            with contextlib.suppress(InputError, KeyError, ValueError, AttributeError):
+                metadata = read_arrays(self.path / "last.npz", only=("metadata",))["metadata"]
+                kept = json.loads(metadata.item())["settings"]
+                self._log(f"passed over: {error}; taken from last.npz instead")
+                return {name: value for name, value in kept.items() if name in now}
+            raise InputError(
+                f"{error}. With what settings the run here began is not known, and last.npz does "
+                "not tell: begin another with --run.folder, or remove the folder"
+            ) from error
+
+    def _require_same(self, before, now, extendable):
+        before, now = _flat(before), _flat(now)
         differing = [
             name
             for name in sorted(set(before) | set(now))
-            if before.get(name) != now.get(name) and name not in extendable
+            if before.get(name) != now.get(name)
+            and name not in extendable
+            and not name.startswith("versions.")
         ]
         if differing:
             listed = "; ".join(f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in differing)
             raise InputError(
-                f"{self.path}: the run here has other settings: {listed}. Run it on with its own, "
-                "begin another with --run.folder, or remove the folder"
+                f"{self.path}: the run here has other settings: {listed}. Run it on with its own "
+                f"(only {', '.join(extendable) or 'nothing'} may change), begin another with "
+                "--run.folder, or remove the folder"
             )
 
-    @property
-    def state_path(self):
-        return self.path / "state.npz"
+    def _tell_versions(self, before, now):
+        was, now = before.get("versions", {}), now["versions"]
+        changed = [f"{n} {was[n]} → {now.get(n)}" for n in was if was[n] != now.get(n)]
+        if changed:
+            self._log(f"other versions than so far, the last bits may differ: {', '.join(changed)}")
+
+    def _states(self):
+        return sorted(self.path.glob("state*.npz")) + sorted(self.path.glob("good.npz"))
 
     def load_state(self, like):
-        """The state saved last, or None at the beginning of a run."""
-        return load_tree(self.state_path, like) if self.state_path.exists() else None
+        """The latest whole state, or None at the beginning of a run.
+
+        A damaged one is passed over for the one before it, and that is said.
+
+        Raises:
+          InputError: there are states and none is whole.
+        """
+        fallen, faults = False, []
+        for path in (self.state_path, *sorted(self.path.glob("state.*.npz")), self.good_path):
+            if not path.exists():
+                fallen = True
+                continue
+            try:
+                state = load_tree(path, like)
+            except InputError as error:
+                faults.append(str(error))
+                continue
+            for fault in faults:
+                self._log(f"passed over: {fault}")
+            if fallen or faults:
+                self.save_state(state)
+            return state
+        if faults:
+            raise InputError(
+                f"{self.path}: no state of this run is whole: {'; '.join(faults)}. To begin it "
+                f"again from its first step, remove {self.state_path} and {self.good_path}"
+            )
+        return None
+
+    def load_good(self, like):
+        """The state to fall back to, or None where that file is missing or damaged."""
+        try:
+            return load_tree(self.good_path, like)
+        except InputError as error:
+            self._log(f"passed over: {error}")
+            return None
+
+    def save_first(self, state):
+        """Before the first step: the state, which is good."""
+        save_tree(self.good_path, state)
+        self.save_state(state)
 
     def save_state(self, state):
+        """One of the saves that the schedule of the run decides."""
+        save_tree(self.state_path, state)
+        for path in self.path.glob("state.*.npz"):
+            path.unlink()
+
+    def save_between(self, state, last_save):
+        """A save between those, at a stop; ``last_save`` is the step of the one before."""
+        before = self._between(last_save)
+        if not before.exists() and self.state_path.exists():
+            os.replace(self.state_path, before)
         save_tree(self.state_path, state)
 
-    def forget_metrics_after(self, step):
-        """Drops the metrics of steps after ``step``: a resumed run writes them again."""
-        if not self.metrics_path.exists():
-            return
-        kept = []
-        for line in self.metrics_path.read_text().splitlines():
-            try:
-                whole = json.loads(line)
-            except ValueError:
-                break  # the line that a kill cut off is the last
-            if whole.get("step", 0) <= step:
-                kept.append(line + "\n")
-        with atomically(self.metrics_path, "w") as file:
-            file.writelines(kept)
+    def keep_as_good(self, last_save):
+        """The state of the last save turned out to be good; another is saved right after."""
+        before = self._between(last_save)
+        os.replace(before if before.exists() else self.state_path, self.good_path)
 
-    def open_metrics(self):
-        """A file to append JSON lines to, each on disk as soon as it is whole."""
-        return open(self.metrics_path, "a", encoding="utf-8", buffering=1)
+    def _between(self, step):
+        return self.path / f"state.{step:06d}.npz"
 
 
 def _flat(tree, prefix=""):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.expert_store import versions
-from mttjax.files import read_json, write_json
+from mttjax.files import read_kept, write_json
 from mttjax.results import evaluate_set, hardware, make_evaluator, today
 
 __all__ = ["Scorer"]
@@ -74,8 +74,8 @@ class Scorer:
         return self._evaluators[way]
 
     def _read(self, key):
-        path = self._folder and self._folder / f"{key}.json"
-        return read_json(path)["score"] if path and path.exists() else None
+        found = read_kept(self._folder / f"{key}.json", self.log) if self._folder else None
+        return (found or {}).get("score")
 
     def _write(self, key, result):
         if self._folder is not None:

@@ -12,7 +12,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+
+from mttjax.ranges import shown
 
 __all__ = [
     "DERIVATIVES",
@@ -46,8 +49,11 @@ def sample_batches(key, n, steps, batch):
       [S, B] int32 indices in 0..N-1.
 
     Raises:
-      ValueError: ``batch`` outside 1..N, or ``steps`` below 1.
+      ValueError: ``batch`` outside 1..N, ``steps`` below 1, or no whole numbers.
     """
+    numbers = (n, steps, batch)
+    if not all(isinstance(x, int | np.integer) and x < 2**31 for x in numbers):
+        raise ValueError(f"n, steps and batch are whole numbers below 2**31, got {shown(numbers)}")
     if not 1 <= batch <= n or steps < 1:
         raise ValueError(
             f"minibatches of {batch} from {n} images for {steps} steps: "

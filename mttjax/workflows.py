@@ -14,12 +14,14 @@ from mttjax.errors import InputError
 from mttjax.evaluating import Evaluator, Protocol
 from mttjax.expert_store import ExpertStore, versions
 from mttjax.experts import recipe_record, train_experts
+from mttjax.locking import exclusive
 from mttjax.networks import make_network
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.presets import SELECTIONS
 from mttjax.reporting import save_views
 from mttjax.run_folder import RunFolder
 from mttjax.selecting import select
+from mttjax.settings_checks import check_settings, require_room
 from mttjax.synthetic import mean_rate, one_hot_labels
 
 __all__ = ["load_data", "preprocessing_of", "run_distill", "run_experts", "run_selection"]
@@ -27,27 +29,12 @@ __all__ = ["load_data", "preprocessing_of", "run_distill", "run_experts", "run_s
 
 EXTENDABLE = (
     "distill.steps",
-    "distill.save_every",
+    "distill.fallbacks",
     "experts.epochs",
     *(f"evaluate.{field.name}" for field in dataclasses.fields(Protocol)),
 )
-"""Settings of a run that may change when it goes on."""
-
-AT_LEAST_ONE = (
-    "base_batch",
-    "batch",
-    "expert_epochs",
-    "image_steps",
-    "max_start",
-    "passes",
-    "patience",
-    "real_batch",
-    "save_every",
-    "steps",
-    "student_steps",
-    "trajectories",
-)
-"""Numbers of ``distill`` that must be at least 1 where a method has them."""
+"""Settings of a run that may change when it goes on; ``distill.save_every`` too without fallbacks,
+which go back to a save."""
 
 
 def load_data(settings: Settings):
@@ -65,9 +52,16 @@ def load_data(settings: Settings):
 
 
 def run_experts(settings: Settings, dataset=None, log=print):
-    """Trains the experts of the settings; returns their ``ExpertStore``."""
+    """Trains the experts of the settings; returns their ``ExpertStore``.
+
+    Raises:
+      InputError: settings out of range, or that do not fit the data or the store.
+    """
+    check_settings(settings)
+    dataset = dataset or load_data(settings)
+    require_room(settings, dataset.image_shape, dataset.n_classes)
     return train_experts(
-        dataset or load_data(settings),
+        dataset,
         settings.recipe(),
         settings.expert_folder,
         experts=settings.experts.count,
@@ -85,30 +79,40 @@ def run_distill(settings: Settings, dataset=None, log=print):
     Raises:
       InputError: MTT finds no experts (the message says which command makes them), or
         the settings do not fit each other, the data, or the run in the folder.
+      InputError: another process is at work in the run's folder.
       Diverged, Stopped: see ``distill``.
     """
-    _check_numbers(settings)
+    check_settings(settings)
     if settings.method in SELECTIONS:
         return run_selection(settings, dataset, log)
     store = _experts_for(settings) if settings.method == "mtt" else None
     dataset = dataset or load_data(settings)
+    require_room(settings, dataset.image_shape, dataset.n_classes)
     if store:
         store.require(recipe_record(settings.recipe(), dataset))
     preprocessing = store.preprocessing if store else preprocessing_of(settings, dataset)
     network = make_network(settings.network, dataset.image_shape, dataset.n_classes)
     method = assemble(settings, dataset, network, preprocessing, store)
-    folder = RunFolder(settings.run_folder, settings.record(), EXTENDABLE)
     plan = settings.distill
-    distill(
-        method,
-        schedule=Schedule(plan.steps, plan.evaluate_every, plan.save_every),
-        folder=folder,
-        seed=settings.seed,
-        evaluate=_validator(settings, dataset, network, preprocessing),
-        on_saved=_Keeper(settings, dataset, preprocessing, folder.path),
-        log=log,
-    )
+    with exclusive(settings.run_folder):
+        folder = _run_folder(settings, log)
+        distill(
+            method,
+            schedule=Schedule(plan.steps, plan.evaluate_every, plan.save_every, plan.fallbacks),
+            folder=folder,
+            seed=settings.seed,
+            evaluate=_validator(settings, dataset, network, preprocessing),
+            on_saved=_Keeper(settings, dataset, preprocessing, folder.path),
+            log=log,
+        )
     return folder.path
+
+
+def _run_folder(settings, log):
+    extendable = EXTENDABLE
+    if not getattr(settings.distill, "fallbacks", 0):
+        extendable += ("distill.save_every",)
+    return RunFolder(settings.run_folder, settings.record(), extendable, log)
 
 
 def run_selection(settings: Settings, dataset=None, log=print):
@@ -117,19 +121,17 @@ def run_selection(settings: Settings, dataset=None, log=print):
     Raises:
       InputError: no expert whose features or training the method could look at.
     """
-    _check_numbers(settings)
+    check_settings(settings)
     dataset = dataset or load_data(settings)
-    folder = RunFolder(settings.run_folder, settings.record(), EXTENDABLE)
-    path = folder.path / "last.npz"
-    if path.exists():
-        log(f"selected already: {path}")
-        return folder.path
+    require_room(settings, dataset.image_shape, dataset.n_classes)
     preprocessing = preprocessing_of(settings, dataset)
     chosen = select(settings, dataset, log)
     images = np.asarray(preprocessing(dataset.train.images[chosen]))
     labels = one_hot_labels(settings.ipc, dataset.n_classes)
-    keep = _Keeper(settings, dataset, preprocessing, folder.path)
-    keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
+    with exclusive(settings.run_folder):
+        folder = _run_folder(settings, log)
+        keep = _Keeper(settings, dataset, preprocessing, folder.path)
+        keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
     return folder.path
 
 
@@ -142,16 +144,6 @@ def preprocessing_of(settings, dataset):
     images = np.ascontiguousarray(dataset.train.images)
     known = settings.data.statistics or dataset.name
     return fit_preprocessing(settings.preprocessing, images, dataset=known)
-
-
-def _check_numbers(settings):
-    if settings.ipc < 1:
-        raise InputError(f"--ipc {settings.ipc}: at least 1 image per class is needed")
-    for name in AT_LEAST_ONE:
-        value = getattr(settings.distill, name, None)
-        if value is not None and value < 1:
-            flag = name.replace("_", "-")
-            raise InputError(f"--distill.{flag} {value}: must be at least 1")
 
 
 def _experts_for(settings):

@@ -158,9 +158,26 @@ def test_full_data_goes_on_after_a_kill(made, preset, tmp_path):
     assert len(whole["accuracies"]) == 2
     folder = shutil.copytree(made / "full_data", tmp_path / "full_data")
     (folder / "result.json").unlink()
-    (folder / "network-1.npz").unlink()
-    again = train_better(*arguments, PLAN.full, tmp_path, log=lambda line: None)
+    (kept,) = folder.glob("*/network-1.npz")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    lines = []
+    again = train_better(*arguments, PLAN.full, tmp_path, log=lines.append)
     assert again["accuracies"] == whole["accuracies"]
+    assert "trained again from the beginning" in lines[0]
+
+
+def test_full_data_of_another_recipe_is_not_taken_for_this_one(made, preset, tmp_path):
+    from mttjax.comparison.full_data import train_better
+    from mttjax.workflows import load_data, preprocessing_of
+
+    settings = preset.get_config()
+    dataset = load_data(settings)
+    arguments = (settings, dataset, preprocessing_of(settings, dataset))
+    shutil.copytree(made / "full_data", tmp_path / "full_data")
+    less = replace(PLAN.full, epochs=1, networks=1)
+    few = train_better(*arguments, less, tmp_path, log=lambda line: None)
+    alone = train_better(*arguments, less, tmp_path / "alone", log=lambda line: None)
+    assert few["accuracies"] == alone["accuracies"]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,16 @@ def test_classes_are_kept_and_renumbered_in_the_given_order():
         ({"classes": (0, -1)}, "classes has -1"),
         ({"classes": (0, 1.0)}, "expected class indices"),
         ({"classes": "01"}, "expected class indices"),
+        ({"classes": 5}, "classes is 5, expected class indices"),
+        ({"classes": {0: 1, 1: 2}}, "expected class indices"),
+        ({"classes": [[0], [1]]}, "expected class indices"),
+        ({"classes": [True, False]}, "expected class indices"),
+        ({"resolution": "abc"}, "resolution is 'abc'"),
+        ({"validation": "x"}, "validation is 'x'"),
+        ({"validation": [0.1]}, "validation is"),
+        ({"seed": "a"}, "seed is 'a'"),
+        ({"seed": True}, "seed is True"),
+        ({"name": ["digits"]}, "unknown dataset"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

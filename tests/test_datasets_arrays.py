@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mttjax.datasets import load_dataset
+from mttjax.datasets import arrays, load_dataset
 from mttjax.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -86,6 +86,20 @@ def test_no_pickle_is_run(tmp_path):
     path.write_bytes(pickle.dumps(Boom()))
     with pytest.raises(InputError, match="cannot read"):
         load_dataset("arrays", folder=path)
+
+
+def test_what_nobody_asked_for_is_not_read_and_the_rest_is_bounded(tmp_path, monkeypatch):
+    load(tmp_path, **GOOD, other=np.array([Boom()]))
+    monkeypatch.setattr(arrays, "MOST_BYTES", 2**10)
+    with pytest.raises(InputError, match=r"cannot read .*unpacks to \d+ bytes, more than 1024"):
+        load(tmp_path, **GOOD)
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "\x7f"])
+def test_names_that_a_terminal_would_obey_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match="control characters") as caught:
+        load(tmp_path, **GOOD, class_names=np.array(["a", "b", name]))
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-200], lambda b: b"", lambda b: b[:300]])

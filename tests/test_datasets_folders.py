@@ -1,11 +1,20 @@
 """Folders of images, Tiny ImageNet's among them."""
 
+import errno
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mttjax.datasets import load_dataset
 from mttjax.errors import InputError
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
+
+from benchmarks.torture.hostile import bomb_image
 
 
 def save(path, colour, size=(8, 8), mode="RGB"):
@@ -132,6 +141,24 @@ def test_a_decompression_bomb_is_refused(whole, monkeypatch, limit):
         load(whole)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF", "WEBP", "JPEG", "BMP", "PPM"])
+def test_a_bomb_is_refused_by_its_header_whatever_others_set(whole, monkeypatch, kind):
+    bomb_image(whole / "train" / "ant" / "0.png", kind)
+    for limit in (None, Image.MAX_IMAGE_PIXELS):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(InputError, match=r"ant/0.png is too large an image"):
+            load(whole)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_of_several_frames_the_first_is_read(whole, kind):
+    first, second = (Image.new("RGB", (8, 8), (value,) * 3) for value in (200, 10))
+    how = {"lossless": True} if kind == "WEBP" else {}
+    path = whole / "train" / "ant" / "0.png"
+    first.save(path, kind, save_all=True, append_images=[second], **how)
+    assert load(whole).train.images[0, 0, 0].tolist() == [200] * 3
+
+
 def test_sixteen_bits_are_refused(whole):
     Image.new("I;16", (8, 8), 5000).save(whole / "train" / "ant" / "0.png")
     with pytest.raises(InputError, match="convert it to 8 bits a channel"):
@@ -155,6 +182,59 @@ def test_empty_classes_and_single_classes_are_refused(whole):
     for image in (whole / "train" / "bee").iterdir():
         image.unlink()
     with pytest.raises(InputError, match=r"bee has no image .*an empty class"):
+        load(whole)
+
+
+def test_names_of_classes_may_be_of_any_script_and_links_are_followed(tmp_path):
+    names = ("a b", "Ångström", "λ", "猫", "😀")
+    root = make_split(tmp_path / "data", "train", names)
+    make_split(root, "test", names, n=1)
+    make_split(root, "train", (".hidden",))
+    outside = make_split(tmp_path, "elsewhere", ("z",))
+    (root / "train" / "zz").symlink_to(outside / "elsewhere" / "z")
+    (root / "train" / "loop").symlink_to("loop")
+    (root / "train" / "nowhere").symlink_to("/nowhere")
+    (root / "train" / "λ" / "2.png").symlink_to(outside / "elsewhere" / "z" / "0.png")
+    (root / "train" / "λ" / "3.png").symlink_to("3.png")
+    loaded = load(root)
+    assert loaded.class_names == tuple(sorted((*names, "zz")))
+    assert len(loaded.train.labels) == 2 * 6 + 1
+    (root / "train" / "up").symlink_to("..")
+    with pytest.raises(InputError, match=r"up has no image"):
+        load(root)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2Jb", "line\nbreak", b"\xff"])
+def test_names_that_a_terminal_would_obey_are_refused(tmp_path, name):
+    make_split(tmp_path, "train")
+    place = os.fsdecode(os.fsencode(tmp_path / "train") + b"/" + os.fsencode(name))
+    os.mkdir(place)
+    for folder in (tmp_path, place):
+        with pytest.raises(InputError) as caught:
+            load(make_split(tmp_path, "test") if folder == tmp_path else folder)
+        assert "rename it" in str(caught.value)
+        assert str(caught.value).isprintable()
+
+
+def test_one_image_per_class_needs_a_test_folder(tmp_path):
+    make_split(tmp_path, ".", n=1)
+    with pytest.raises(InputError, match="no test image"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("denied", ["bee", "0.png", "train"])
+def test_what_may_not_be_read_is_named(whole, monkeypatch, denied):
+    def refuse(function):
+        def checked(self, *args, **kwargs):
+            if Path(self).name == denied:
+                raise PermissionError(errno.EACCES, "Permission denied", str(self))
+            return function(self, *args, **kwargs)
+
+        return checked
+
+    monkeypatch.setattr(Path, "iterdir", refuse(Path.iterdir))
+    monkeypatch.setattr(Image, "open", refuse(Image.open))
+    with pytest.raises(InputError, match=rf"cannot read .*{denied}.*Permission denied"):
         load(whole)
 
 
@@ -198,6 +278,10 @@ def test_tiny_imagenet_in_its_own_layout(tiny):
         ("val/val_annotations.txt", "val_0.JPEG n01\n", "separated by tabs"),
         ("val/val_annotations.txt", "val_0.JPEG\tn99\n", "n99.*classes in wnids.txt"),
         ("val/val_annotations.txt", "../../x.JPEG\tn01\n", r"val/images/x.JPEG"),
+        ("wnids.txt", "n01\nn02\n../../x\n", r"names '../../x'; expected"),
+        ("wnids.txt", "n01\n/etc\n", r"names '/etc'; expected"),
+        ("wnids.txt", "n01\nn02\nn02\n", "names 'n02' twice"),
+        ("words.txt", "n01\ta\x1b[2Jb\n", "control characters"),
         ("wnids.txt", "n01\nn02\nn03\nn04\n", "n04/images is missing, but wnids.txt names n04"),
     ],
 )

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import socket
 import struct
@@ -15,9 +16,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mttjax.datasets import load_dataset, prepare_from_archives
+from mttjax.datasets.cache import cached
 from mttjax.datasets.catalogue import CATALOGUE
+from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.prepared import _decoded
 from mttjax.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -144,6 +149,49 @@ def test_faults_of_prepared_datasets_are_named(tmp_path, archives):
     (folder / "dataset_info.json").write_text("[")
     with pytest.raises(InputError, match=r"3.0.1 is damaged"):
         load_dataset("mnist", folder=tmp_path)
+
+
+def test_other_features_than_tfds_own_are_not_imported(tmp_path, archives, monkeypatch):
+    """TFDS imports the module that features.json names."""
+    folder = prepare_from_archives("mnist", archives, tmp_path)
+    (tmp_path / "stranger.py").write_text("raise SystemExit('executed')")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (folder / "features.json").read_text()
+    own = "tensorflow_datasets.core.features.image_feature.Image"
+    assert own in text
+    (folder / "features.json").write_text(text.replace(own, "stranger.Image"))
+    with pytest.raises(InputError, match=r"features.json names the class 'stranger.Image'"):
+        load_dataset("mnist", folder=tmp_path)
+
+
+def test_images_of_another_size_or_format_are_refused_before_they_are_decoded():
+    def packed(size, kind, mode="L"):
+        out = io.BytesIO()
+        Image.new(mode, size).save(out, kind)
+        return out.getvalue()
+
+    assert _decoded(packed((28, 28), "PNG"), (28, 28, 1)).shape == (28, 28, 1)
+    for data in (packed((29, 28), "PNG"), packed((28, 28), "PNG", "RGB"), packed((28, 28), "BMP")):
+        with pytest.raises((ValueError, OSError), match=r"expected L|cannot identify"):
+            _decoded(data, (28, 28, 1))
+
+
+def test_a_copied_time_does_not_bring_back_old_images(tmp_path):
+    folder = tmp_path / "1.0"
+    folder.mkdir()
+    file = folder / "data"
+    file.write_text("one")
+    at = file.stat()
+    split = Split(np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1, np.int32))
+    sources = iter(Source((name,), split, split) for name in ("one", "two"))
+
+    def name():
+        return cached(folder, "x", lambda: next(sources)).class_names[0]
+
+    assert [name(), name()] == ["one", "one"]
+    file.write_text("two")
+    os.utime(file, ns=(at.st_atime_ns, at.st_mtime_ns))
+    assert [name(), name()] == ["two", "two"]
 
 
 def test_faults_of_preparing_are_named(tmp_path, archives):

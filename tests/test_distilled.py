@@ -1,14 +1,18 @@
 """The distilled set: its fields, its file, its PNGs."""
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from PIL import Image
 
 from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
+from mttjax.distilled.pngs import _folder_names
 from mttjax.errors import InputError
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.preprocessing import Standardize, fit_preprocessing
@@ -98,6 +102,16 @@ BAD_FIELDS = [
     ("ops", ("color", "colour")),
     ("class_names", ("cat", "dog")),
     ("class_names", (0, 1, 2)),
+    ("class_names", ("a", "b", "\x1b[2J")),
+    ("class_names", ("a", "b", "line\nbreak")),
+    ("class_names", ("a", "b", "nul\0")),
+    ("class_names", ("a", "b", "\udcff")),
+    ("dataset", "\x9b31m"),
+    ("dataset", None),
+    ("lr", 1e-60),
+    ("lr", 1e39),
+    ("settings", []),
+    ("settings", {"a": functools.reduce(lambda tree, _: [tree], range(60), [])}),
 ]
 
 
@@ -231,7 +245,8 @@ def test_exported_pngs_hold_the_pixels_class_by_class(tmp_path, channels):
         ("a", "a-2", "a"),
         ("a/b", "a\\b", "a:b"),
         ("x" * 300, "é", "é"),
-        ("nul\0", "line\nbreak", "\udcff"),
+        ("con", "NUL.txt", "com1"),
+        ("😀", "😀😀", "\u202e"),
     ],
 )
 def test_class_names_neither_escape_nor_collide(tmp_path, names):
@@ -241,6 +256,17 @@ def test_class_names_neither_escape_nor_collide(tmp_path, names):
     assert len({p.parent.name.casefold() for p in paths}) == 3
     assert all(p.resolve().parent.parent == inside.resolve() for p in paths)
     assert sorted(tmp_path.rglob("*.png")) == sorted(paths)
+
+
+@hypothesis.given(st.lists(st.text(st.characters() | st.sampled_from("./\\:~ \0")), min_size=1))
+def test_folder_names_are_single_distinct_and_short(names):
+    made = _folder_names(names)
+    assert len({name.casefold() for name in made}) == len(names)
+    for name in made:
+        assert Path(name).parts == (name,)
+        assert name not in (".", "..")
+        assert not set(name) & set('/\\:*?"<>|\0~')
+        assert len(name.encode("utf-8", "surrogatepass")) <= 255
 
 
 def test_export_does_not_mix_with_other_pngs(tmp_path):

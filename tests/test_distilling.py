@@ -10,10 +10,11 @@ import pytest
 from mttjax.config import Data, Distill, Experts, Run, Settings
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled
-from mttjax.distilling import Diverged, Stopped
+from mttjax.distilling import Diverged
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.networks import NetworkSpec
+from mttjax.stopping import Stopped
 from mttjax.workflows import run_distill, run_experts
 
 
@@ -135,10 +136,47 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(settings, dataset
 def test_divergence_never_enters_the_images_and_stops_the_run(settings, dataset, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Diverged, match=r"10 steps in a row.*--distill\.lr-img"):
-        run(settings, folder, dataset, lr_img=1e38, steps=40, evaluate_every=0)
+        run(settings, folder, dataset, lr_img=1e30, steps=40, evaluate_every=0)
     last = load_distilled(folder / "last.npz")  # refuses what is not finite
     assert np.isfinite(last.images).all()
     assert metrics(folder)[-1]["skipped"] >= 10
+
+    assert np.array_equal(last.images, load_distilled(folder / "best.npz").images)  # the first
+    before = (folder / "last.npz").read_bytes()
+    with pytest.raises(Diverged, match="images, of step 0"):
+        run(settings, folder, dataset, lr_img=1e30, steps=40, evaluate_every=0)
+    assert (folder / "last.npz").read_bytes() == before
+
+
+def test_rates_a_thousand_times_too_large_are_refused_though_all_is_finite(
+    settings, dataset, tmp_path
+):
+    """α would be 1e-12 after a step, where the student stands still and the loss is 1."""
+    folder = tmp_path / "run"
+    with pytest.raises(Diverged, match="took images or rate beyond use"):
+        run(settings, folder, dataset, lr_img=30e3, lr_lr=100.0, steps=40, evaluate_every=0)
+    steps = [line for line in metrics(folder) if "loss" in line]
+    assert all(line["loss"] is not None for line in steps)
+
+
+def test_a_run_that_diverges_falls_back_and_goes_on_alike_after_a_kill(settings, dataset, tmp_path):
+    far_too_fast = {"lr_img": 30e3, "lr_lr": 100.0, "steps": 24, "evaluate_every": 0}
+    lines = []
+    run(settings, tmp_path / "a", dataset, **far_too_fast, fallbacks=4, log=lines.append)
+    fallbacks = [line for line in metrics(tmp_path / "a") if "fallback" in line]
+    assert fallbacks[0] == {"step": 0, "fallback": 1, "diverged_at": 10, "pace": pytest.approx(0.1)}
+    assert 1 < len(fallbacks) <= 4
+    assert any("back to step 0 with all rates times 0.1 (fallback 1 of 4)" in x for x in lines)
+    assert metrics(tmp_path / "a")[-2]["step"] == 24
+
+    def die(line):
+        if "fallback 2 of 4" in line:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        run(settings, tmp_path / "b", dataset, **far_too_fast, fallbacks=4, log=die)
+    run(settings, tmp_path / "b", dataset, **far_too_fast, fallbacks=4)
+    assert same_bytes(tmp_path / "a", tmp_path / "b")
 
 
 def test_one_bad_step_is_skipped_and_counted(settings, dataset, tmp_path, monkeypatch):
@@ -185,7 +223,7 @@ def test_experts_of_another_recipe_are_refused(settings, dataset, tmp_path):
         ({"steps": 0}, "--distill.steps 0"),
         ({"batch": 11}, "batch"),
         ({"max_start": 30}, "no experts there have the 31 epochs"),
-        ({"lr": -1.0}, "positive"),
+        ({"lr": -1.0}, "--distill.lr -1.0"),
         ({"trajectories": 0}, "--distill.trajectories 0"),
         ({"chunk": 0}, "--distill.chunk 0"),
         ({"chunk": 3}, "--distill.chunk 3: must divide the minibatch of 10 images"),

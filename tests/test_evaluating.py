@@ -118,5 +118,5 @@ def test_a_batch_norm_is_not_tested_on_a_class_at_a_time(
 
 def test_a_protocol_of_nothing_is_refused(problem):
     network, _, _, test, preprocessing = problem
-    with pytest.raises(ValueError, match="0 networks"):
+    with pytest.raises(ValueError, match=r"--protocol.networks 0: .* from 1 to"):
         Evaluator(network, preprocessing, (), {"test": test}, Protocol(networks=0))

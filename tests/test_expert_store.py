@@ -29,10 +29,15 @@ def filled(folder, experts=(0, 1), epochs=3):
     return store
 
 
+def losses(store, expert):
+    return [record["loss"] for record in store.manifest["experts"][f"{expert:04d}"]["epochs"]]
+
+
 def edit_manifest(folder, change):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     change(manifest)
+    manifest.pop("checksum", None)  # changed on purpose
     path.write_text(json.dumps(manifest))
 
 
@@ -44,8 +49,7 @@ def test_snapshots_and_records_are_there_for_the_next_process(tmp_path):
         for epoch in range(4):
             found = store.load(expert, epoch, params(0, 0))
             np.testing.assert_equal(found, params(expert, epoch))
-        records = store.manifest["experts"][f"{expert:04d}"]["epochs"]
-        assert records == [{"loss": 0.0}, {"loss": 0.1}, {"loss": 0.2}, {"loss": 0.3}]
+        assert losses(store, expert) == [0.0, 0.1, 0.2, 0.3]
 
 
 def test_a_snapshot_is_a_file_named_by_expert_and_epoch(tmp_path):
@@ -53,6 +57,7 @@ def test_a_snapshot_is_a_file_named_by_expert_and_epoch(tmp_path):
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")) == [
         "0007/000.npz",
         "0007/001.npz",
+        "manifest.before.json",
         "manifest.json",
         "preprocessing.npz",
     ]
@@ -132,15 +137,13 @@ def test_a_snapshot_without_its_record_does_not_count(tmp_path):
 def test_an_epoch_saved_again_replaces_its_record_and_drops_the_later_ones(tmp_path):
     store = filled(tmp_path)
     store.save(0, 2, params(5, 5), record={"loss": 9.0})
-    records = ExpertStore(tmp_path).manifest["experts"]["0000"]["epochs"]
-    assert records == [{"loss": 0.0}, {"loss": 0.1}, {"loss": 9.0}]
+    assert losses(ExpertStore(tmp_path), 0) == [0.0, 0.1, 9.0]
     assert store.epochs_done(0) == 3
     np.testing.assert_equal(store.load(0, 2, params(0, 0)), params(5, 5))
 
 
-def test_experts_are_listed_by_number_and_other_names_passed_over(tmp_path):
+def test_experts_are_listed_by_number(tmp_path):
     filled(tmp_path, experts=(11, 2, 0), epochs=1)
-    edit_manifest(tmp_path, lambda m: m["experts"].update(notes={"epochs": []}))
     assert ExpertStore(tmp_path).experts_with(1) == [0, 2, 11]
 
 
@@ -173,7 +176,7 @@ def test_a_field_that_is_gone_is_named(tmp_path):
 def test_a_missing_snapshot_is_named_and_the_remedy_said(tmp_path):
     store = filled(tmp_path)
     store.snapshot_path(1, 2).unlink()
-    message = r"0001/002\.npz: no such snapshot; train this expert again: remove .*0001 and run"
+    message = r"0001/002\.npz: no such snapshot; run the train_experts command"
     with pytest.raises(InputError, match=message):
         store.load(1, 2, params(0, 0))
 
@@ -204,12 +207,55 @@ def test_a_store_of_another_format_is_refused(version, tmp_path):
         ExpertStore(tmp_path)
 
 
-def test_a_damaged_manifest_is_named(tmp_path):
+def test_a_damaged_manifest_is_named_and_the_one_before_it_taken(tmp_path):
     filled(tmp_path)
-    path = tmp_path / "manifest.json"
+    path, before = tmp_path / "manifest.json", tmp_path / "manifest.before.json"
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(InputError, match=r"manifest\.json: not valid JSON"):
+    lines = []
+    store = ExpertStore(tmp_path, lines.append)
+    assert [store.epochs_done(e) for e in (0, 1)] == [4, 3]
+    assert "manifest.json: not valid JSON" in lines[0]
+    before.write_text(before.read_text().replace("0.1", "0.2", 1))
+    with pytest.raises(InputError, match=r"not valid JSON.*manifest\.before\.json: its checksum"):
         ExpertStore(tmp_path)
+    for damaged in (path, before):
+        damaged.unlink()
+    with pytest.raises(InputError, match=r"snapshots are here and manifest\.json is gone"):
+        ExpertStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update(experts=[]),
+        lambda m: m.pop("recipe"),
+        lambda m: m["experts"].update({"0000": {"epochs": "four"}}),
+        lambda m: m["experts"].update({"0000": {"epochs": [1]}}),
+        lambda m: m["experts"].update({"../../x": {"epochs": []}}),
+    ],
+)
+def test_a_manifest_of_other_things_is_refused(change, tmp_path):
+    filled(tmp_path)
+    edit_manifest(tmp_path, change)
+    with pytest.raises(InputError, match="expected"):
+        ExpertStore(tmp_path)
+
+
+def test_a_snapshot_put_in_the_place_of_another_is_found(tmp_path):
+    store = filled(tmp_path)
+    store.snapshot_path(0, 1).write_bytes(store.snapshot_path(1, 1).read_bytes())
+    with pytest.raises(InputError, match=r"0000/001\.npz: its arrays have the checksum"):
+        store.load(0, 1, params(0, 0))
+
+
+def test_one_snapshot_saved_again_with_its_content_keeps_the_later_ones(tmp_path):
+    store = filled(tmp_path)
+    store.snapshot_path(0, 1).unlink()
+    assert store.missing(0, 3) == [1]
+    assert store.save(0, 1, params(0, 1), record={"loss": 0.1})
+    assert losses(ExpertStore(tmp_path), 0) == [0.0, 0.1, 0.2, 0.3]
+    assert not store.save(0, 1, params(7, 1), record={"loss": 0.5})
+    assert ExpertStore(tmp_path).missing(0, 3) == [2, 3]
 
 
 def test_which_images_an_expert_knew_come_back_bit_by_bit(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import shutil
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,14 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
+from mttjax import expert_store
 from mttjax.datasets import Split, load_dataset
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
 from mttjax.experts import Recipe, recipe_record, train_experts
+from mttjax.locking import exclusive
 from mttjax.networks import NetworkSpec, make_network
+from mttjax.stopping import Stopped
 
 NETWORK = NetworkSpec(depth=1, width=4)
 RECIPE = Recipe(NETWORK, "standardize", ("flip",), batch=32)
@@ -114,8 +118,9 @@ def test_every_expert_and_epoch_has_a_snapshot_and_a_record(finished):
     assert set(snapshots(folder)) == names
     assert store.experts_with(EPOCHS) == [0, 1, 2]
     for records in results(store).values():
-        assert records[0] == {}
-        assert all(set(r) == {"loss", "test_accuracy"} for r in records[1:])
+        assert set(records[0]) == {"checksum"}
+        known = {"loss", "test_accuracy", "checksum", "correct_checksum"}
+        assert all(set(r) == known for r in records[1:])
         losses = [r["loss"] for r in records[1:]]
         assert losses[0] > losses[-1]
     assert [line.split(":")[0] for line in lines] == ["expert 0", "expert 1", "expert 2"]
@@ -158,16 +163,16 @@ def test_experts_in_one_vmap_agree_with_those_trained_alone(finished, tmp_path, 
 
 def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch):
     """Killed at the worst moment, between a snapshot and its record; another is lost later."""
-    folder, write = tmp_path / "store", ExpertStore._write_manifest
+    folder, write = tmp_path / "store", expert_store.write_manifest
     left = [8]  # one to begin, four for expert 0, then epochs 0, 1, 2 of expert 1
 
-    def killed(store):
+    def killed(*arguments):
         left[0] -= 1
         if left[0] == 0:
             raise KeyboardInterrupt
-        write(store)
+        write(*arguments)
 
-    monkeypatch.setattr(ExpertStore, "_write_manifest", killed)
+    monkeypatch.setattr(expert_store, "write_manifest", killed)
     with pytest.raises(KeyboardInterrupt):
         train(folder)
     monkeypatch.undo()
@@ -195,6 +200,54 @@ def test_later_epochs_and_experts_have_the_bits_of_a_longer_run(finished, tmp_pa
     store, _ = train(tmp_path)
     assert snapshots(tmp_path) == snapshots(finished[0])
     assert results(store) == results(finished[1])
+
+
+def test_a_lost_snapshot_is_trained_again_and_nothing_else(copied, finished):
+    lost = copied / "0001" / "001.npz"
+    lost.unlink()
+    before = {p: p.stat().st_mtime_ns for p in copied.rglob("0*.npz") if p.parent != lost.parent}
+    later = copied / "0001" / "002.npz"
+    before[later] = later.stat().st_mtime_ns
+    store, lines = train(copied)
+    assert [line.split(":")[0] for line in lines] == ["expert 1"]
+    assert snapshots(copied) == snapshots(finished[0])
+    assert results(store) == results(finished[1])
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_what_was_trained_from_another_snapshot_is_trained_again(copied, finished):
+    """The one before it is not what the manifest knew, as on another machine."""
+    path = copied / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["experts"]["0001"]["epochs"][1]["checksum"] = "00000000"
+    del manifest["checksum"]
+    path.write_text(json.dumps(manifest))
+    (copied / "0001" / "001.npz").unlink()
+    (copied / "0001" / "003.npz").write_bytes(b"of another machine")
+    train(copied)
+    assert snapshots(copied) == snapshots(finished[0])
+
+
+def test_a_stop_finishes_the_epoch_in_hand(tmp_path, finished, monkeypatch):
+    write = expert_store.write_manifest
+
+    def stop(folder, manifest):
+        if sum(len(entry["epochs"]) for entry in manifest["experts"].values()) == 6:
+            signal.raise_signal(signal.SIGTERM)
+        write(folder, manifest)
+
+    monkeypatch.setattr(expert_store, "write_manifest", stop)
+    with pytest.raises(Stopped, match="SIGTERM after epoch 1 of expert 1") as stopped:
+        train(tmp_path)
+    assert stopped.value.signal == signal.SIGTERM
+    monkeypatch.undo()
+    train(tmp_path)
+    assert snapshots(tmp_path) == snapshots(finished[0])
+
+
+def test_two_at_work_in_one_store_are_refused(copied):
+    with exclusive(copied), pytest.raises(InputError, match="another process is at work here"):
+        train(copied, epochs=4)
 
 
 def test_a_finished_store_is_left_alone(copied):

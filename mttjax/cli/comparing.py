@@ -8,10 +8,12 @@ from typing import Literal
 import tyro
 
 from mttjax.cli.messages import messages
+from mttjax.cli.places import require_folder
 from mttjax.comparison.full_data import FullData
 from mttjax.networks import NetworkSpec
 from mttjax.presets import METHODS, load_preset
 from mttjax.real_data import RealData
+from mttjax.settings_checks import check_options
 
 __all__ = ["figure", "table"]
 
@@ -56,6 +58,9 @@ class TableOptions:
 def table(arguments):
     """bin/table: the paper's comparison."""
     options = tyro.cli(TableOptions, args=arguments, prog="table")
+    check_options(options)
+    require_folder("--folder", options.folder)
+    require_folder("--experts", options.experts)
     from mttjax.comparison import Plan, compare
 
     preset = load_preset(options.config)
@@ -71,8 +76,9 @@ def table(arguments):
     )
 
     def change(settings):
-        data = dataclasses.replace(settings.data, **dataclasses.asdict(options.data))
-        experts = dataclasses.replace(settings.experts, folder=options.experts)
+        data = options.data.over(settings.data)
+        experts = options.experts or settings.experts.folder
+        experts = dataclasses.replace(settings.experts, folder=experts)
         network = options.network or settings.network
         return dataclasses.replace(settings, data=data, experts=experts, network=network)
 
@@ -88,5 +94,6 @@ def figure(arguments):
     from mttjax.figures.options import FIGURES
 
     options = tyro.cli(FIGURES, args=arguments, prog="figure")
+    check_options(options)
     print(*options.draw(shlex.join(["bin/figure", *arguments])), sep="\n")
     return 0

@@ -6,9 +6,11 @@ from pathlib import Path
 import tyro
 
 from mttjax.cli.messages import messages
+from mttjax.cli.places import require_folder
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.real_data import RealData
+from mttjax.settings_checks import check_options
 
 __all__ = ["evaluate"]
 
@@ -48,6 +50,10 @@ def evaluate(arguments):
     options = tyro.cli(EvaluateOptions, args=arguments, prog="evaluate")
     if bool(options.set) == (options.run is not None):
         raise InputError("give either --set FILE.npz or --run FOLDER")
+    check_options(options)
+    require_folder("--to", options.to)
+    if options.robustness and options.full_accuracy is None:
+        raise InputError("--robustness needs --full-accuracy: that of all real images, in [0, 1]")
     from mttjax.reporting import print_table
     from mttjax.results import evaluate_sets, load_sets, real_data_of
     from mttjax.run_page import HEADERS, results_rows, save_results

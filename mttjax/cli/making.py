@@ -6,9 +6,11 @@ import dataclasses
 import tyro
 
 from mttjax.cli.messages import messages
+from mttjax.cli.places import require_folder
 from mttjax.config import Settings
 from mttjax.errors import InputError
 from mttjax.presets import METHODS, load_preset, preset_names, settings_of
+from mttjax.settings_checks import COUNT, check_settings
 
 __all__ = ["distill", "train_experts"]
 
@@ -35,11 +37,14 @@ def settings_from(name, arguments):
         chosen.config = "digits"
     preset = load_preset(chosen.config)
     ipc = chosen.ipc if chosen.ipc is not None else preset.IPCS[0]
-    if ipc < 1:
-        raise InputError(f"--ipc {ipc}: at least 1 image per class is needed")
+    if not COUNT.holds(ipc):
+        raise InputError(f"--ipc {ipc}: images per class must be a whole number {COUNT}")
     default = settings_of(preset, ipc, chosen.method)
     kind = Settings[type(default.distill)]
     settings = tyro.cli(kind, default=default, args=rest, prog=name, description=about)
+    check_settings(settings)
+    require_folder("--run.folder", settings.run.folder)
+    require_folder("--experts.folder", settings.experts.folder)
     return settings, preset, chosen.ipc is not None
 
 
@@ -61,8 +66,8 @@ def train_experts(arguments):
 def _epochs_for_all_rows(settings, preset):
     """The epochs that serve every row of the preset which has the same experts."""
     rows = [preset.get_config(ipc) for ipc in preset.IPCS]
-    same = [row for row in rows if row.recipe() == preset.get_config(preset.IPCS[0]).recipe()]
-    epochs = max([settings.distill.epochs_needed, *(row.distill.epochs_needed for row in same)])
+    same = [row for row in rows if row.recipe() == rows[0].recipe()]
+    epochs = max([settings.expert_epochs, *(row.expert_epochs for row in same)])
     others = [row.ipc for row in rows if row not in same]
     served = ", ".join(str(row.ipc) for row in same)
     print(f"{epochs} epochs each, enough for {served} images per class")

@@ -1,11 +1,24 @@
 """Errors of the commands as messages."""
 
+import errno
 import functools
 import sys
 
 from mttjax.errors import InputError
+from mttjax.stopping import Stopped
 
 __all__ = ["messages"]
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space and run the same command: it goes on from what was saved",
+    errno.EDQUOT: "Free some of your quota and run the same command: it goes on from there",
+    errno.EROFS: "Choose a folder that can be written to",
+    errno.EACCES: "Choose a folder that you may write to, or change its permissions",
+    errno.EPERM: "Choose a folder that you may write to, or change its permissions",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.EMFILE: "Close other programs, or raise the limit with: ulimit -n 4096",
+}
+"""What to do about an error of the system, where something can be said."""
 
 
 def messages(function):
@@ -13,16 +26,22 @@ def messages(function):
 
     @functools.wraps(function)
     def run(arguments):
-        from mttjax.distilling import Stopped
-
         try:
             return function(arguments)
         except InputError as error:
             return f"{function.__name__}: {error}"
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            return f"{function.__name__}: {error.filename or ''}: {error.strerror or error}"
+            return f"{function.__name__}: {_system_error(error)}"
         except Stopped as stopped:
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal
 
     return run
+
+
+def _system_error(error):
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = REMEDIES.get(error.errno)
+    return f"{where}{error.strerror or error}" + (f". {remedy}" if remedy else "")

@@ -6,6 +6,8 @@ from pathlib import Path
 import tyro
 
 from mttjax.cli.messages import messages
+from mttjax.cli.places import require_folder
+from mttjax.settings_checks import check_options
 
 __all__ = ["demo", "export_images"]
 
@@ -24,6 +26,8 @@ class ExportOptions:
 def export_images(arguments):
     """bin/export_images: the images of a set as PNGs."""
     options = tyro.cli(ExportOptions, args=arguments, prog="export_images")
+    check_options(options)
+    require_folder("--to", options.to)
     from mttjax.distilled import export_pngs, load_distilled
 
     paths = export_pngs(load_distilled(options.set), options.to)
@@ -43,6 +47,8 @@ class DemoOptions:
 def demo(arguments):
     """bin/demo: experts, two distillations and their evaluation on digits."""
     options = tyro.cli(DemoOptions, args=arguments, prog="demo")
+    check_options(options)
+    require_folder("--folder", options.folder)
     from mttjax.demo import run_demo
 
     run_demo(options.folder)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from mttjax.config import Run
 from mttjax.distilled import load_distilled
 from mttjax.expert_store import versions
-from mttjax.files import read_json, write_json
+from mttjax.files import read_kept, write_json
 from mttjax.peak_memory import peak_memory
+from mttjax.presets import SELECTIONS
 from mttjax.reporting import read_metrics
 from mttjax.results import evaluate_set, hardware, make_evaluator, today
 from mttjax.workflows import run_distill
@@ -64,14 +65,14 @@ def run_cell(cell, settings, dataset, folder, protocol, protocol_name, *, kind="
     settings = dataclasses.replace(settings.with_seed(cell.seed), run=Run(folder=str(place)))
     wanted = _wanted(settings, protocol, kind)
     path = cell_path(folder, cell, protocol_name)
-    if path.exists() and (found := read_json(path))["settings"] == wanted:
+    if (found := read_kept(path, log)) and found.get("settings") == wanted:
         log(f"{cell.name}: {100 * mean(found):.2f} %, there already")
         return found
     with peak_memory() as peak:
         begin = time.perf_counter()
         run_distill(settings, dataset, log=lambda line: log(f"{cell.name}: {line}"))
         seconds = _seconds_of_steps(place) or time.perf_counter() - begin
-        distilled, begin = load_distilled(place / _kept(place, kind)), time.perf_counter()
+        distilled, begin = load_distilled(place / _kept(settings, kind)), time.perf_counter()
         evaluator = make_evaluator(distilled, dataset, protocol)
         score = evaluate_set(distilled, evaluator, seed=cell.seed, title=cell.name)
     result = {
@@ -102,9 +103,9 @@ def _wanted(settings, protocol, kind):
     return json.loads(json.dumps(record))
 
 
-def _kept(place, kind):
-    """The file of the set; a selection has no best."""
-    return f"{kind}.npz" if (place / f"{kind}.npz").exists() else "last.npz"
+def _kept(settings, kind):
+    """The file of the set; what learns nothing has no best."""
+    return "last.npz" if settings.method in SELECTIONS else f"{kind}.npz"
 
 
 def _seconds_of_steps(place):

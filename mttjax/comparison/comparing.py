@@ -9,7 +9,10 @@ from mttjax.comparison.full_data import FullData, experts_row, train_better
 from mttjax.comparison.report import write_report
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
+from mttjax.locking import shared
 from mttjax.presets import METHODS, settings_of
+from mttjax.ranges import is_whole
+from mttjax.settings_checks import RANGES, check_options, check_settings
 from mttjax.workflows import load_data, preprocessing_of
 
 __all__ = ["PROTOCOLS", "Plan", "compare"]
@@ -71,31 +74,40 @@ def compare(preset, plan, folder, change=lambda settings: settings, command="", 
     protocol = dataclasses.replace(PROTOCOLS[plan.protocol], networks=plan.networks)
     settings = {cell: change(settings_of(preset, cell.ipc, cell.method)) for cell in plan.cells()}
     base = change(preset.get_config(plan.ipcs[0]))
+    for own in (base, *settings.values()):
+        check_settings(own)
     dataset = load_data(base)
     results = {}
-    for cell, own in settings.items():
-        results[cell] = run_cell(
-            cell, own, dataset, folder, protocol, plan.protocol, kind=plan.kind, log=log
-        )
-        write_report(folder, plan, base, dataset, results, {}, command)
-    full = {"experts": experts_row(base)}
-    if plan.full:
-        preprocessing = preprocessing_of(base, dataset)
-        full["better"] = train_better(base, dataset, preprocessing, plan.full, folder, log)
-    return write_report(folder, plan, base, dataset, results, full, command)
+    with shared(folder):
+        for cell, own in settings.items():
+            results[cell] = run_cell(
+                cell, own, dataset, folder, protocol, plan.protocol, kind=plan.kind, log=log
+            )
+            write_report(folder, plan, base, dataset, results, {}, command)
+        full = {"experts": experts_row(base)}
+        if plan.full:
+            preprocessing = preprocessing_of(base, dataset)
+            full["better"] = train_better(base, dataset, preprocessing, plan.full, folder, log)
+        return write_report(folder, plan, base, dataset, results, full, command)
 
 
 def _check(plan):
     unknown = [m for m in plan.methods if m not in METHODS]
     if unknown or not plan.methods:
-        raise InputError(f"--methods {' '.join(unknown)}: known are {' '.join(METHODS)}")
+        given = " ".join(map(str, unknown)) or "(nothing)"
+        raise InputError(f"--methods {given}: known are {' '.join(METHODS)}")
     if plan.protocol not in PROTOCOLS:
         raise InputError(f"--protocol {plan.protocol!r}: it is one of {', '.join(PROTOCOLS)}")
-    numbers = {"--networks": plan.networks, "--seeds": plan.seeds, "--draws": plan.draws}
-    for flag, number in numbers.items():
-        if number < 1:
-            raise InputError(f"{flag} {number}: must be at least 1")
-    if not plan.ipcs or min(plan.ipcs) < 1:
-        raise InputError(f"--ipc {' '.join(map(str, plan.ipcs))}: at least 1 image per class")
+    for name, numbers in {
+        "ipc": plan.ipcs or (0,),
+        "networks": (plan.networks,),
+        "seeds": (plan.seeds,),
+        "draws": (plan.draws,),
+    }.items():
+        if not all(is_whole(n) and RANGES[name].holds(n) for n in numbers):
+            given = " ".join(map(str, numbers))
+            raise InputError(f"--{name} {given}: must be whole numbers {RANGES[name]}")
+    if plan.full:
+        check_options(plan.full)
     if plan.kind not in ("last", "best"):
         raise InputError(f"--kind {plan.kind!r}: it is last or best")

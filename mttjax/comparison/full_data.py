@@ -1,7 +1,9 @@
 """The table's last rows: the network trained on all real images, in two ways."""
 
 import dataclasses
+import json
 import time
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +13,11 @@ import numpy as np
 
 from mttjax.augmentation import dsa
 from mttjax.checkpoint import load_tree, save_tree
+from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore, versions
-from mttjax.files import read_json, write_json
+from mttjax.experts import recipe_record
+from mttjax.files import read_kept, write_json
+from mttjax.locking import exclusive
 from mttjax.networks import make_network
 from mttjax.parallel import in_threads
 from mttjax.progress import progress_bar
@@ -75,11 +80,16 @@ def train_better(settings, dataset, preprocessing, recipe, folder, log=print):
     """
     folder = Path(folder) / "full_data"
     path = folder / "result.json"
-    wanted = dataclasses.asdict(recipe) | {"seed": settings.seed}
-    if path.exists() and (found := read_json(path))["settings"] == wanted:
+    wanted = _decided(settings, dataset, recipe)
+    if (found := read_kept(path, log)) and found.get("settings") == wanted:
         return found
-    train = _Trainer(settings, dataset, preprocessing, recipe, folder)
-    with progress_bar("full data", recipe.networks * recipe.epochs) as bar:
+    # States of another recipe lie beside: to go on from them would be neither.
+    own = folder / f"{zlib.crc32(json.dumps(wanted, sort_keys=True).encode()):08x}"
+    train = _Trainer(settings, dataset, preprocessing, recipe, own, log)
+    with (
+        exclusive(folder),
+        progress_bar("full data", recipe.networks * recipe.epochs) as bar,
+    ):
         each = in_threads(partial(train, bar), range(recipe.networks))
     for number, (score, _) in enumerate(each):
         log(f"full data, network {number}: {100 * score:.2f} % after {recipe.epochs} epochs")
@@ -97,12 +107,19 @@ def train_better(settings, dataset, preprocessing, recipe, folder, log=print):
     return result
 
 
+def _decided(settings, dataset, recipe):
+    """All that decides the networks, as JSON has it."""
+    made = recipe_record(settings.recipe(), dataset)
+    decided = dataclasses.asdict(recipe) | {"seed": settings.seed, "of": made}
+    return json.loads(json.dumps(decided))
+
+
 class _Trainer:
     """The compiled epoch and test, and the data on the device."""
 
-    def __init__(self, settings, dataset, preprocessing, recipe, folder):
+    def __init__(self, settings, dataset, preprocessing, recipe, folder, log):
         classes, shape = dataset.n_classes, dataset.image_shape
-        self.recipe, self.folder, self.seed = recipe, folder, settings.seed
+        self.recipe, self.folder, self.seed, self.log = recipe, folder, settings.seed, log
         self.network = make_network(settings.network, shape, classes)
         self.optimiser = sgd(momentum=recipe.momentum, weight_decay=recipe.weight_decay)
         self.train, self.test = (
@@ -129,8 +146,7 @@ class _Trainer:
         params = self.network.init(key)
         state = (TrainState(params, self.optimiser.init(params)), np.int32(0), np.float32(0))
         path = self.folder / f"network-{number}.npz"
-        if path.exists():
-            state = load_tree(path, jax.eval_shape(lambda: state))
+        state = self._kept(path, state)
         state, done, seconds = state
         seconds = float(seconds)
         bar.advance(int(done))
@@ -144,3 +160,13 @@ class _Trainer:
             save_tree(path, (state, np.int32(epoch + 1), np.float32(seconds)))
             bar.advance(1)
         return float(self.accuracy(state.params, *self.test)), seconds
+
+    def _kept(self, path, initial):
+        """What ``path`` holds; a state that is damaged is begun again."""
+        if not path.exists():
+            return initial
+        try:
+            return load_tree(path, jax.eval_shape(lambda: initial))
+        except InputError as error:
+            self.log(f"{error}; this network is trained again from the beginning")
+            return initial

@@ -7,8 +7,12 @@ import numpy as np
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source
 from mttjax.errors import InputError
+from mttjax.npz import read_arrays as read_npz
 
-__all__ = ["read_arrays"]
+__all__ = ["MOST_BYTES", "read_arrays"]
+
+MOST_BYTES = 16 * 2**30
+"""What the arrays may have together; the whole of ImageNet at 64 x 64 fits."""
 
 _SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
@@ -23,8 +27,8 @@ def read_arrays(path: Path) -> Source:
     labels, test_images, test_labels do as well. Nothing is unpickled.
 
     Raises:
-      InputError: not an ``.npz``, damaged, an array missing or not as above, a class
-        number without training images.
+      InputError: not an ``.npz``, damaged, larger than ``MOST_BYTES``, an array missing or
+        not as above, a class number without training images.
     """
     held = _read(path)
     keys = next((keys for keys in _SPELLINGS if keys[0] in held), _SPELLINGS[0])
@@ -53,15 +57,13 @@ def read_arrays(path: Path) -> Source:
 def _read(path: Path) -> dict[str, np.ndarray]:
     wanted = {key for keys in _SPELLINGS for key in keys} | {"class_names"}
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            held = {key: file[key] for key in file.files if key in wanted}
-    # A damaged zip shows itself as anything from KeyError to zlib.error.
-    except Exception as error:
+        return read_npz(path, only=wanted, most=MOST_BYTES)
+    except InputError as error:
+        # The reader's own remedy is for files that this package wrote.
         raise InputError(
-            f"cannot read {path}: {error}. Expected an .npz of plain arrays, as numpy.savez "
-            "writes it (object arrays are not read: they could run code)"
+            f"cannot read {path}: {error.__cause__}. Expected an .npz of plain arrays, as "
+            "numpy.savez writes it (object arrays are not read: they could run code)"
         ) from error
-    return {key: value for key, value in held.items() if isinstance(value, np.ndarray)}
 
 
 def _class_names(held: dict[str, np.ndarray], path: Path) -> tuple[str, ...] | None:

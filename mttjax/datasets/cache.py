@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,8 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
+from mttjax.errors import InputError
+from mttjax.npz import read_arrays, write_arrays
 
 __all__ = ["cached"]
+
+_PARTS = ("train", "test")
 
 
 def cached(prepared: Path, name: str, read: Callable[[], Source]) -> Source:
@@ -41,19 +44,23 @@ def _cache_path(prepared: Path, name: str) -> Path | None:
     # Without a home the tilde stays; a relative cache folder is to be ignored (XDG).
     if not os.path.isabs(root):
         return None
-    files = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in prepared.iterdir())
+    # The time of the last change of any kind too: the other one can be copied or set back.
+    files = sorted(
+        (path.name, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+        for path in prepared.iterdir()
+        for at in [path.stat()]
+    )
     key = hashlib.sha256(repr((str(prepared.resolve()), files)).encode()).hexdigest()[:16]
     return Path(root) / "mttjax" / "datasets" / f"{name}-{prepared.name}-{key}.npz"
 
 
 def _load(path: Path) -> Source | None:
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            names = tuple(str(name) for name in file["class_names"])
-            train = Split(file["x_train"], file["y_train"])
-            test = Split(file["x_test"], file["y_test"])
+        arrays = read_arrays(path)
+        names = tuple(str(name) for name in arrays["class_names"])
+        train, test = (Split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in _PARTS)
     # A cache is only a convenience: whatever is wrong with it, it is written again.
-    except Exception:
+    except (InputError, KeyError, TypeError):
         return None
     whole = all(
         s.images.ndim == 4 and s.images.dtype == np.uint8 and s.labels.shape == s.images.shape[:1]
@@ -63,20 +70,7 @@ def _load(path: Path) -> Source | None:
 
 
 def _save(path: Path, source: Source) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            np.savez(
-                file,
-                class_names=np.array(source.class_names, np.str_),
-                x_train=source.train.images,
-                y_train=source.train.labels,
-                x_test=source.test.images,
-                y_test=source.test.labels,
-            )
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    arrays = {"class_names": np.array(source.class_names, np.str_)}
+    for part in _PARTS:
+        arrays[f"x_{part}"], arrays[f"y_{part}"] = getattr(source, part)
+    write_arrays(path, arrays)

@@ -1,11 +1,14 @@
 """Checks of what comes from outside; every fault is an ``InputError``."""
 
+import unicodedata
+from collections.abc import Iterable
+
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
 from mttjax.errors import InputError
 
-__all__ = ["as_images", "as_labels", "as_split", "check_source"]
+__all__ = ["as_images", "as_labels", "as_split", "check_names", "check_source"]
 
 
 def as_images(array: np.ndarray, what: str) -> np.ndarray:
@@ -90,14 +93,28 @@ def as_split(images: np.ndarray, labels: np.ndarray, n_classes: int | None, what
     return Split(images, labels)
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Checks names of classes or of a dataset, which terminals, pages and files will show.
+
+    Raises:
+      InputError: a control character (a terminal may obey it), or what UTF-8 cannot hold.
+    """
+    for name in names:
+        if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+            raise InputError(
+                f"the name {name[:80]!a} has control characters or is not UTF-8: rename it"
+            )
+
+
 def check_source(source: Source, where: str) -> None:
     """Checks what concerns the whole set, after the wanted classes were chosen.
 
     Raises:
-      InputError: fewer than two classes, a class without training images, no test
-        images, test images of another shape.
+      InputError: names as in ``check_names``, fewer than two classes, a class without training
+        images, no test images, test images of another shape.
     """
     names, train, test = source
+    check_names(names)
     if len(names) < 2:
         raise InputError(f"{where} has {len(names)} class ({', '.join(names)}), expected 2 or more")
     counts = np.bincount(train.labels, minlength=len(names))

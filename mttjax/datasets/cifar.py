@@ -1,21 +1,18 @@
 """CIFAR-10 and CIFAR-100 from their archives, binary or python, without running any pickle."""
 
-import io
-import pickle
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from mttjax.datasets.batches import read_batch
 from mttjax.datasets.catalogue import Entry
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.tarballs import read_members
 from mttjax.errors import InputError
 
 __all__ = ["read_cifar_archive"]
-
-_MOST_BYTES = 2**28
 
 # Members of (training, test) in each layout.
 _LAYOUTS = {
@@ -41,7 +38,7 @@ def read_cifar_archive(entry: Entry, paths: Mapping[str, Path]) -> Source:
     path, n_classes = paths["archive"], len(entry.class_names)
     layouts = {kind: _LAYOUTS[n_classes, kind] for kind in ("binary", "python")}
     wanted = {name for parts in layouts.values() for part in parts for name in part}
-    members = _read_members(path, wanted)
+    members = read_members(path, wanted)
     python = any(name in members for part in layouts["python"] for name in part)
     kind = "python" if python else "binary"
     missing = [name for part in layouts[kind] for name in part if name not in members]
@@ -59,22 +56,6 @@ def read_cifar_archive(entry: Entry, paths: Mapping[str, Path]) -> Source:
     return Source(entry.class_names, read(training), read(test))
 
 
-def _read_members(path: Path, wanted: set[str]) -> dict[str, bytes]:
-    members = {}
-    try:
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
-                name = member.name.removeprefix("./")
-                if name in wanted and member.isreg():
-                    if member.size > _MOST_BYTES:
-                        raise tarfile.TarError(f"{name} claims {member.size} bytes")
-                    members[name] = archive.extractfile(member).read()
-    # A damaged stream shows itself as TarError, EOFError, OSError, zlib.error or ValueError.
-    except Exception as error:
-        raise InputError(f"cannot read {path}: {error}. Fetch the archive again") from error
-    return members
-
-
 def _decode_binary(content: bytes, n_classes: int, what: str) -> tuple[np.ndarray, np.ndarray]:
     # CIFAR-100 has the superclass before the class.
     n_labels = 1 if n_classes == 10 else 2
@@ -87,54 +68,9 @@ def _decode_binary(content: bytes, n_classes: int, what: str) -> tuple[np.ndarra
 
 def _decode_python(content: bytes, n_classes: int, what: str) -> tuple[np.ndarray, np.ndarray]:
     try:
-        batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-        batch = {_text(key): value for key, value in batch.items()}
-        pixels = batch["data"].to_numpy()
-        labels = np.asarray(batch["labels" if n_classes == 10 else "fine_labels"])
-        return pixels.reshape(len(labels), 3072), labels
-    # A pickle of unknown origin fails in any way; none of them may pass as data.
+        return read_batch(content, "labels" if n_classes == 10 else "fine_labels")
+    # Bytes of unknown origin fail in any way; none of them may pass as data.
     except Exception as error:
         raise InputError(
             f"{what} is not a CIFAR batch: {error}. Fetch the archive again, best the binary one"
         ) from error
-
-
-def _text(key: str | bytes) -> str:
-    return key.decode("latin1") if isinstance(key, bytes) else key
-
-
-class _Unpickler(pickle.Unpickler):
-    """Loads containers, numbers and strings; NumPy arrays become inert ``_Pickled``.
-
-    NumPy's own reconstruction is not called: a forged dtype would reach raw memory.
-    """
-
-    def find_class(self, module: str, name: str) -> object:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            module = "numpy"
-        if (module, name) == ("_codecs", "encode"):
-            return _encode
-        if module == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
-            return _Pickled
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not data")
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    del encoding  # Python 3 writes the bytes of an old pickle as latin1, always
-    return text.encode("latin1")
-
-
-class _Pickled:
-    """What a pickle says about an array or a dtype, and nothing done about it."""
-
-    def __init__(self, *args: object) -> None:
-        self.args = args
-
-    def __setstate__(self, state: tuple) -> None:
-        self.state = state
-
-    def to_numpy(self) -> np.ndarray:
-        _, shape, dtype, column_major, raw = self.state
-        if dtype.args[0] not in ("u1", b"u1") or column_major:
-            raise ValueError(f"its pixels are {dtype.args[0]!r}, expected unsigned bytes by rows")
-        return np.frombuffer(raw, np.uint8).reshape(shape)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mttjax.datasets.checks import check_names
 from mttjax.datasets.dataset import Source, Split
 from mttjax.datasets.images import list_images, read_images
 from mttjax.datasets.splits import check_classes, split_off
@@ -30,7 +31,8 @@ def read_image_folder(
 
     With ``folder/<class>/*`` alone a fifth of every class, decided by ``seed``, is the
     test set. The classes are the training sub-folders by name; ``classes`` chooses and
-    orders them, and only those are read.
+    orders them, and only those are read. Links to folders and images are followed, wherever
+    they lead: they are read and nothing is written. Hidden files and folders are passed over.
 
     Args:
       folder: an existing folder.
@@ -39,13 +41,15 @@ def read_image_folder(
       seed: of the test split, where one has to be made.
 
     Raises:
-      InputError: no class, an empty one, a test class that is not a training class,
-        training images without test images, an image that cannot be read.
+      InputError: no class, an empty one, one whose name has control characters, a test class
+        that is not a training class, training images without test images, an image that cannot
+        be read.
     """
     train_root, test_root = _layout(folder)
     names = [path.name for path in _sub_folders(train_root)]
     if not names:
         raise InputError(f"{folder} has no sub-folder; expected one a class, or train/ and test/")
+    check_names(names)
     kept = [names[k] for k in check_classes(classes, len(names))]
     training = _listing(train_root, kept)
     if test_root is None:

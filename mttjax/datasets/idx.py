@@ -14,9 +14,10 @@ from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split
 from mttjax.errors import InputError
 
-__all__ = ["read_idx_archives"]
+__all__ = ["MOST_BYTES", "read_idx_archives"]
 
-_MOST_BYTES = 2**32
+MOST_BYTES = 2**30
+"""What a file may unpack to; the largest official one has 47 MB."""
 
 
 def read_idx_archives(entry: Entry, paths: Mapping[str, Path]) -> Source:
@@ -55,8 +56,8 @@ def _read_idx(path: Path, ndim: int) -> np.ndarray:
                     f"file of bytes with {ndim} axes. Fetch the archive again"
                 )
             size = math.prod(shape)
-            if size > _MOST_BYTES:
-                raise EOFError(f"it claims the shape {tuple(shape)}")
+            if size > MOST_BYTES:
+                raise EOFError(f"it claims the shape {tuple(shape)}, above {MOST_BYTES} bytes")
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}. Fetch the archive again") from error

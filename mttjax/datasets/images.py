@@ -10,7 +10,11 @@ from PIL import Image
 
 from mttjax.errors import InputError
 
-__all__ = ["SUFFIXES", "list_images", "read_images"]
+__all__ = ["MOST_PIXELS", "SUFFIXES", "list_images", "read_images"]
+
+MOST_PIXELS = 2**26
+"""Of one image, by its header: 8192 x 8192. Pillow's own limit can be switched off by anybody."""
+
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -22,6 +26,8 @@ _GREY = ("1", "L", "LA")
 
 def list_images(folder: Path) -> list[Path]:
     """The image files right in ``folder``, by name; other files and hidden ones are no images.
+
+    Links are followed, wherever they lead: the images are read and nothing is written.
 
     Raises:
       InputError: there is none.
@@ -60,12 +66,12 @@ def read_images(paths: Sequence[Path], resolution: int) -> np.ndarray:
 
 
 def _mode(path: Path) -> str:
-    with _reading(path), Image.open(path, formats=_FORMATS) as image:
+    with _opened(path) as image:
         return image.mode
 
 
 def _read_image(path: Path, resolution: int, mode: str) -> np.ndarray:
-    with _reading(path), Image.open(path, formats=_FORMATS) as image:
+    with _opened(path) as image:
         if image.mode.startswith(("I", "F")):
             raise InputError(f"{path} has {image.mode} pixels: convert it to 8 bits a channel")
         width, height = image.size
@@ -82,13 +88,20 @@ def _read_image(path: Path, resolution: int, mode: str) -> np.ndarray:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image with only its header read, and its size believed and found good."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of harmless oddities; of a possible bomb it only warns as well.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
+            with Image.open(path, formats=_FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise InputError(
+                        f"{path} is too large an image: {image.width}x{image.height}, more than "
+                        f"{MOST_PIXELS} pixels. Make it smaller"
+                    )
+                yield image
     except InputError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:

@@ -1,6 +1,7 @@
 """``load_dataset``: one call for every kind of source."""
 
 import difflib
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from mttjax.datasets.arrays import read_arrays
 from mttjax.datasets.catalogue import CATALOGUE
-from mttjax.datasets.checks import check_source
+from mttjax.datasets.checks import check_names, check_source
 from mttjax.datasets.dataset import Dataset, Source
 from mttjax.datasets.digits import read_digits
 from mttjax.datasets.folders import read_image_folder
@@ -60,7 +61,17 @@ def load_dataset(
     """
     _check_settings(name, resolution, validation, seed)
     path = None if folder is None else Path(folder).expanduser()
-    source = _read(name, path, download=download, resolution=resolution, classes=classes, seed=seed)
+    own_name = _own_name(name, path)
+    check_names([own_name])
+    try:
+        source = _read(
+            name, path, download=download, resolution=resolution, classes=classes, seed=seed
+        )
+    except OSError as error:
+        raise InputError(
+            f"cannot read {error.filename or path}: {error.strerror or error}; see to its "
+            "permissions, or give another place (--data.dir)"
+        ) from error
     where = name if path is None or name == "digits" else f"{name} ({path})"
     check_source(source, where)
     height, width = source.train.images.shape[1:3]
@@ -72,7 +83,7 @@ def load_dataset(
     kept, held = split_off(source.train.labels, validation, np.random.default_rng([seed, 0]))
     train = take(source.train, kept) if len(held) else source.train
     return Dataset(
-        name=_own_name(name, path),
+        name=own_name,
         class_names=source.class_names,
         train=train,
         validation=take(source.train, held),
@@ -81,24 +92,30 @@ def load_dataset(
 
 
 def _own_name(name: str, path: Path | None) -> str:
-    if name == "image_folder":
+    if path is not None and name == "image_folder":
         return path.resolve().name
-    return path.stem if name == "arrays" else name
+    return path.stem if path is not None and name == "arrays" else name
 
 
 def _check_settings(name: str, resolution: int | None, validation: float, seed: int) -> None:
-    if name not in DATASET_NAMES:
-        near = difflib.get_close_matches(str(name).lower(), DATASET_NAMES, n=1)
+    if not isinstance(name, str) or name not in DATASET_NAMES:
+        near = difflib.get_close_matches(str(name)[:80].lower(), DATASET_NAMES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ";"
-        raise InputError(f"unknown dataset {name!r}{hint} Known: {', '.join(DATASET_NAMES)}")
+        raise InputError(
+            f"unknown dataset {reprlib.repr(name)}{hint} Known: {', '.join(DATASET_NAMES)}"
+        )
     if resolution is not None and not (_is_integer(resolution) and 4 <= resolution <= 1024):
-        raise InputError(f"resolution is {resolution!r}, expected a whole number from 4 to 1024")
+        raise InputError(
+            f"resolution is {reprlib.repr(resolution)}, expected a whole number from 4 to 1024"
+        )
     if isinstance(validation, bool) or not (
         isinstance(validation, (int, float, np.number)) and 0 <= validation <= 0.5
     ):
-        raise InputError(f"validation is {validation!r}, expected a fraction from 0 to 0.5")
+        raise InputError(
+            f"validation is {reprlib.repr(validation)}, expected a fraction from 0 to 0.5"
+        )
     if not _is_integer(seed) or seed < 0:
-        raise InputError(f"seed is {seed!r}, expected a whole number from 0")
+        raise InputError(f"seed is {reprlib.repr(seed)}, expected a whole number from 0")
 
 
 def _is_integer(value: object) -> bool:

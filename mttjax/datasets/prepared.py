@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,11 @@ from mttjax.errors import InputError
 
 __all__ = ["default_data_dir", "find_prepared", "import_tfds", "read_prepared"]
 
+MOST_BYTES = 2**30
+"""What the images of a split may have together; the largest official one has 225 MB."""
+
 _CHUNK = 1000
+_FEATURES = "tensorflow_datasets.core.features."
 
 
 def import_tfds(purpose: str) -> ModuleType:
@@ -71,7 +76,7 @@ def _formats(folder: Path) -> list[str]:
         return [info.get("fileFormat", "tfrecord"), *info.get("alternativeFileFormats", [])]
     except OSError:
         return []
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return ["damaged"]
 
 
@@ -91,8 +96,11 @@ def read_prepared(name: str, folder: Path) -> Source:
 def _read(name: str, folder: Path) -> Source:
     tfds = import_tfds(f"reading {folder}")
     try:
+        text = (folder / "features.json").read_text(encoding="utf-8")
+        json.loads(text, object_pairs_hook=_known_features)
         builder = tfds.builder_from_directory(folder)
-        splits = [_read_split(tfds, builder, split) for split in ("train", "test")]
+        shape = CATALOGUE[name].shape
+        splits = [_read_split(tfds, builder, split, shape) for split in ("train", "test")]
     # The C++ readers raise what they like on damaged files.
     except Exception as error:
         raise InputError(
@@ -103,24 +111,45 @@ def _read(name: str, folder: Path) -> Source:
     return Source(names, train, test)
 
 
-def _read_split(tfds: ModuleType, builder: object, split: str) -> Split:
+def _known_features(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuses other features than TFDS's own: it imports whatever module is named there."""
+    for key, value in pairs:
+        named = key.replace("_", "").lower() == "pythonclassname"
+        if named and not str(value).startswith(_FEATURES):
+            raise ValueError(f"features.json names the class {value!r:.80}")
+    return dict(pairs)
+
+
+def _read_split(
+    tfds: ModuleType, builder: object, split: str, shape: tuple[int, int, int]
+) -> Split:
     # Decoded here, since TFDS warns on every run without OpenCV.
     source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-    height, width, channels = builder.info.features["image"].shape
+    if len(source) * math.prod(shape) > MOST_BYTES:
+        raise ValueError(f"{split} claims {len(source)} images")
     order = range(len(source))
     if not builder.info.disable_shuffling:
         order = _shuffled(split, len(source))
-    images = np.empty((len(source), height, width, channels), np.uint8)
+    images = np.empty((len(source), *shape), np.uint8)
     labels = np.empty(len(source), np.int32)
     for start in range(0, len(source), _CHUNK):
         rows = order[start : start + _CHUNK]
         # A list: TFDS takes no array and reads an iterator three times slower.
         records = source.__getitems__(list(range(start, start + len(rows))))
         for row, record in zip(rows, records, strict=True):
-            pixels = np.asarray(Image.open(io.BytesIO(record["image"])))
-            images[row] = pixels.reshape(height, width, channels)
+            images[row] = _decoded(record["image"], shape)
             labels[row] = record["label"]
     return Split(images, labels)
+
+
+def _decoded(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
+    height, width, channels = shape
+    mode = "L" if channels == 1 else "RGB"
+    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+        # By the header, before any pixel is decoded.
+        if image.size != (width, height) or image.mode != mode:
+            raise ValueError(f"an image is {image.mode} {image.size}, expected {mode} {shape}")
+        return np.asarray(image).reshape(shape)
 
 
 def _shuffled(split: str, n: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Choosing classes and splitting, without and with chance."""
 
+import reprlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,10 +47,12 @@ def check_classes(classes: Sequence[int] | None, n_classes: int) -> tuple[int, .
     """
     if classes is None:
         return tuple(range(n_classes))
-    if isinstance(classes, str) or not all(
+    listed = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)
+    if not listed or not all(
         isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in classes
     ):
-        raise InputError(f"classes is {classes!r}, expected class indices such as (0, 3, 5)")
+        found = reprlib.repr(classes)
+        raise InputError(f"classes is {found}, expected class indices such as (0, 3, 5)")
     wanted = tuple(int(k) for k in classes)
     if len(set(wanted)) < len(wanted):
         raise InputError(f"classes {wanted} names a class twice")

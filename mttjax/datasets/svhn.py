@@ -8,6 +8,7 @@ import numpy as np
 from mttjax.datasets.catalogue import Entry
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.matlab import read_matlab
 from mttjax.errors import InputError
 
 __all__ = ["read_svhn_archives"]
@@ -17,20 +18,18 @@ def read_svhn_archives(entry: Entry, paths: Mapping[str, Path]) -> Source:
     """Reads both files, images [n, 32, 32, 3]; the label 10 becomes 0.
 
     Raises:
-      InputError: a file is damaged or holds something else, or SciPy is not installed.
+      InputError: a file is damaged, holds something else, or unpacks to too much.
     """
     return Source(entry.class_names, _read(entry, paths["train"]), _read(entry, paths["test"]))
 
 
 def _read(entry: Entry, path: Path) -> Split:
     try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise InputError(f"{path} is read by SciPy: pip install scipy") from error
-    try:
-        content = loadmat(path, variable_names=("X", "y"))
-        images, labels = np.asarray(content["X"]), np.asarray(content["y"])
-    # loadmat lets out whatever a damaged file makes happen, struct.error to TypeError.
+        content = read_matlab(path, {"X", "y"})
+        if set(content) != {"X", "y"}:
+            raise ValueError("it lacks X or y")
+        images, labels = content["X"], content["y"]
+    # A damaged file shows itself as struct.error, zlib.error, EOFError, ValueError.
     except Exception as error:
         raise InputError(
             f"cannot read {path}: {error!r}. Expected SVHN's cropped digits with X and y; "

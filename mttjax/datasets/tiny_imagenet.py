@@ -1,5 +1,7 @@
 """Tiny ImageNet in the layout of its own archive."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,11 +33,22 @@ def read_tiny_imagenet(folder: Path, *, resolution: int, classes: Sequence[int] 
     """
     if (folder / _ARCHIVE_FOLDER).is_dir():
         folder = folder / _ARCHIVE_FOLDER
-    wnids = _lines(folder, "wnids.txt")
+    wnids = _wnids(folder)
     kept = {wnids[k]: label for label, k in enumerate(check_classes(classes, len(wnids)))}
     test = _validation(folder, wnids, kept)
     training = _training(folder, kept)
     return read_listings(_names(folder, kept), training, test, resolution)
+
+
+def _wnids(folder: Path) -> list[str]:
+    wnids = _lines(folder, "wnids.txt")
+    # They become names of folders, and must not lead out of this one.
+    strange = [wnid for wnid in wnids if not re.fullmatch(r"\w+", wnid, re.ASCII)]
+    twice = [wnid for wnid, count in Counter(wnids).items() if count > 1]
+    if strange or twice:
+        fault = f"names {(strange or twice)[0]!r}" + ("" if strange else " twice")
+        raise InputError(f"{folder / 'wnids.txt'} {fault}; expected names such as n01443537")
+    return wnids
 
 
 def _lines(folder: Path, name: str) -> list[str]:

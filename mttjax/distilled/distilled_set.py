@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import reprlib
+import unicodedata
 
 import numpy as np
 
@@ -11,6 +13,14 @@ from mttjax.networks import NetworkSpec
 from mttjax.preprocessing import ZCA, Standardize
 
 __all__ = ["DistilledSet", "require_field"]
+
+
+MOST_LEVELS = 50
+"""How deeply ``settings`` and ``versions`` may nest; what shows them goes down level by level."""
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 200
+_short.maxlist = _short.maxtuple = _short.maxdict = 10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,7 +36,7 @@ class DistilledSet:
     labels: np.ndarray
     """[N, K] float32 probabilities."""
     lr: float
-    """The student's learning rate α, positive."""
+    """The student's learning rate α, positive in float32."""
     preprocessing: Standardize | ZCA
     """With its arrays; its ``inverse`` turns ``images`` into pixels."""
     ops: tuple[str, ...]
@@ -34,7 +44,7 @@ class DistilledSet:
     network: NetworkSpec
     dataset: str
     class_names: tuple[str, ...]
-    """K names."""
+    """K names; like ``dataset`` without control characters, which a terminal would obey."""
     seed: int
     settings: dict
     """JSON values: the settings of the run, its method and step."""
@@ -47,11 +57,18 @@ class DistilledSet:
         object.__setattr__(self, "lr", float(self.lr))
         _check_arrays(self.images, self.labels)
         _check_preprocessing(self.preprocessing, self.images.shape[1:])
-        require_field(math.isfinite(self.lr) and self.lr > 0, "lr", "a positive number", self.lr)
+        with np.errstate(over="ignore"):
+            lr = np.float32(self.lr)
+        good = np.isfinite(lr) and lr > 0
+        require_field(good, "lr", "a positive number that float32 holds", self.lr)
         unknown = [op for op in self.ops if op not in OPERATIONS]
         require_field(not unknown, "ops", f"names out of {' '.join(OPERATIONS)}", unknown)
         names, classes = self.class_names, self.labels.shape[1]
-        require_field(all(isinstance(n, str) for n in names), "class_names", "text", names)
+        _check_text("dataset", self.dataset)
+        for name in names:
+            _check_text("class_names", name)
+        _check_levels("settings", self.settings)
+        _check_levels("versions", self.versions)
         require_field(
             len(names) == classes, "class_names", f"{classes} names, as in labels", len(names)
         )
@@ -75,7 +92,28 @@ class DistilledSet:
 def require_field(condition, field, expected, found):
     """Raises ``InputError`` that names a field of the set, unless ``condition`` holds."""
     if not condition:
-        raise InputError(f"the distilled set's {field} should be {expected}, found {found!r}")
+        found = _short.repr(found)
+        raise InputError(f"the distilled set's {field} should be {expected}, found {found}")
+
+
+def _check_text(field, value):
+    """Names are shown by terminals and pages and become names of files."""
+    require_field(isinstance(value, str), field, "text", value)
+    good = all(unicodedata.category(c) not in ("Cc", "Cs") for c in value)
+    require_field(good, field, "without control characters and in UTF-8 (rename it)", value)
+
+
+def _check_levels(field, tree):
+    require_field(isinstance(tree, dict), field, "a dictionary", tree)
+    level = [tree]
+    for _ in range(MOST_LEVELS):
+        level = [
+            item
+            for branch in level
+            for item in (branch.values() if isinstance(branch, dict) else branch)
+            if isinstance(item, dict | list | tuple)
+        ]
+    require_field(not level, field, f"nested no deeper than {MOST_LEVELS} levels", "more")
 
 
 def _check_arrays(images, labels):

@@ -19,6 +19,11 @@ FORMAT = 2
 Format 1 is read too: its network had a name, a depth and a width only.
 """
 
+MOST_BYTES = 4 * 2**30
+"""What a set may unpack to; ZCA of 64 x 64 images in colour takes 1.2 GB of it."""
+
+_MOST_TEXT = 2**24  # characters of the metadata
+
 _PREFIX = "preprocessing_"
 _TYPES = {
     "lr": float,
@@ -73,9 +78,10 @@ def load_distilled(path) -> DistilledSet:
 
     Raises:
       InputError: no such file, a damaged one, one of another format, or one whose members
-        are not those of a distilled set; the message names the file and the field.
+        are not those of a distilled set, or one that unpacks to more than ``MOST_BYTES``; the
+        message names the file and the field.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, most=MOST_BYTES)
     try:
         return _from_arrays(arrays)
     except InputError as error:
@@ -105,8 +111,9 @@ def _from_arrays(arrays):
 
 
 def _read_metadata(member):
-    good = member.dtype.kind == "U" and member.ndim == 0
-    require_field(good, "metadata", "one text", f"{member.dtype} {list(member.shape)}")
+    good = member.dtype.kind == "U" and member.ndim == 0 and member.nbytes <= 4 * _MOST_TEXT
+    expected = f"one text of at most {_MOST_TEXT} characters"
+    require_field(good, "metadata", expected, f"{member.dtype} {list(member.shape)}")
     try:
         metadata = json.loads(member.item())
     except (ValueError, RecursionError) as error:

@@ -47,12 +47,18 @@ def export_pngs(distilled: DistilledSet, folder) -> list[Path]:
     return paths
 
 
+# Devices under Windows, whatever ending they have.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
 def _folder_names(class_names):
     """Distinct names, also where the file system ignores case, that cannot leave their folder."""
     names, taken = [], set()
     for k, class_name in enumerate(class_names):
         stem = unicodedata.normalize("NFKC", class_name)
         stem = re.sub(r"[^\w\-. ]", "_", stem)[:60].strip(" .") or "class"
+        if _RESERVED.fullmatch(stem):
+            stem = f"_{stem}"
         name = stem
         while name.casefold() in taken:
             name = f"{name}-{k}"

@@ -5,7 +5,7 @@ import io
 import json
 
 from mttjax.errors import InputError
-from mttjax.files import atomically, read_json, write_json
+from mttjax.files import atomically, read_kept, write_json
 
 __all__ = ["kept", "require_at_least", "write_csv"]
 
@@ -19,7 +19,7 @@ def kept(path, decided, make):
       make: makes the result, JSON values.
     """
     decided = json.loads(json.dumps(decided))
-    if path.exists() and (found := read_json(path)).get("of") == decided:
+    if (found := read_kept(path)) and found.get("of") == decided:
         return found["result"]
     result = make()
     write_json(path, {"of": decided, "result": result})

@@ -17,8 +17,10 @@ from mttjax.figures.grid import draw_grid
 from mttjax.figures.ranges import Sweep, draw_range
 from mttjax.figures.recipes import recipe_of, require_held_out, used_experts
 from mttjax.presets import load_preset, settings_of
+from mttjax.ranges import is_whole
 from mttjax.real_data import RealData
 from mttjax.results import real_data_of
+from mttjax.settings_checks import COUNT, check_options, check_settings
 
 __all__ = ["FIGURES", "CostOptions", "DistanceOptions", "GridOptions", "RangeOptions"]
 
@@ -54,6 +56,8 @@ class RangeOptions:
 
     def draw(self, command):
         """The paths of what was written."""
+        require_at_least(1, student_steps=self.student_steps, expert_epochs=self.expert_epochs)
+        check_options(self)
         preset = load_preset(self.config)
         ipc = preset.IPCS[0] if self.ipc is None else self.ipc
         asked = {"steps": self.steps, "max_start": self.max_start, "count": self.count}
@@ -63,10 +67,13 @@ class RangeOptions:
         settings = settings_of(preset, ipc)
         settings = dataclasses.replace(
             settings,
-            data=dataclasses.replace(settings.data, **dataclasses.asdict(self.data)),
-            experts=dataclasses.replace(settings.experts, folder=self.experts, **count),
+            data=self.data.over(settings.data),
+            experts=dataclasses.replace(
+                settings.experts, folder=self.experts or settings.experts.folder, **count
+            ),
             distill=dataclasses.replace(settings.distill, **asked),
         )
+        check_settings(settings)
         folder = self.folder or Path("runs") / f"{settings.name}-ipc{ipc}-range"
         sweep = Sweep(self.student_steps, self.expert_epochs, self.protocol)
         return draw_range(settings, sweep, folder, command=command)
@@ -112,10 +119,11 @@ class DistanceOptions:
         if (self.set is None) == (self.run is None):
             raise InputError("give either --set FILE.npz or --run FOLDER")
         require_at_least(0, starts=self.starts, held_out=self.held_out)
+        check_options(self)
         path = self.set or self.run / f"{self.kind}.npz"
         distilled, store = load_distilled(path), ExpertStore(self.experts)
         recipe_of(store)
-        epochs = self.expert_epochs or distilled.settings.get("distill", {}).get("expert_epochs")
+        epochs = self.expert_epochs or _epochs_of(distilled)
         if epochs is None:
             raise InputError(f"{path}: not distilled by MTT; give M by --expert-epochs")
         metrics = path.parent / "metrics.jsonl"
@@ -125,6 +133,13 @@ class DistanceOptions:
         folder = self.to or path.parent / "distance"
         data = real_data_of(distilled, folder=self.data.dir, download=self.data.download)
         return draw_distance(distilled, store, data, walks, folder, batch=self.batch)
+
+
+def _epochs_of(distilled):
+    """M, as the set says that it was distilled; None where it does not."""
+    distill = distilled.settings.get("distill")
+    epochs = distill.get("expert_epochs") if isinstance(distill, dict) else None
+    return epochs if is_whole(epochs) and COUNT.holds(epochs) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +156,8 @@ class GridOptions:
 
     def draw(self, command):
         """The paths of what was written."""
+        if self.to.is_dir():
+            raise InputError(f"--to {self.to}: is a folder; give the name of a PNG")
         return draw_grid(load_distilled(self.set), self.to)
 
 

@@ -18,6 +18,7 @@ from mttjax.evaluating import Protocol
 from mttjax.expert_store import ExpertStore
 from mttjax.figures.data import require_at_least, write_csv
 from mttjax.files import write_json
+from mttjax.locking import shared
 from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.workflows import load_data
 
@@ -86,10 +87,11 @@ def draw_range(settings, sweep, folder, *, command="", log=print):
     # The name is part of the path where a cell's result is kept: other protocols lie beside.
     name = f"{sweep.protocol.networks}x{sweep.protocol.epochs}"
     results = {}
-    for cell in cells:
-        own = _cell_settings(settings, cell)
-        results[cell] = run_cell(cell, own, dataset, folder, sweep.protocol, name, log=log)
-        paths = _write(folder, settings, sweep, results, command)
+    with shared(folder):
+        for cell in cells:
+            own = _cell_settings(settings, cell)
+            results[cell] = run_cell(cell, own, dataset, folder, sweep.protocol, name, log=log)
+            paths = _write(folder, settings, sweep, results, command)
     return paths
 
 

@@ -19,24 +19,28 @@ class PairSource:
       like: a pytree of ``jax.ShapeDtypeStruct``: the network's parameters.
       expert_epochs: M, epochs from start to target.
       max_start: T⁺, start epochs are drawn from 0 to T⁺ - 1.
-      experts: E, how many experts to use; None: all that have the epochs needed.
+      experts: E: experts 0 to E - 1 are used; None: all that have the epochs needed.
       seed: of the run.
       count: K, pairs per step.
 
     Raises:
-      InputError: fewer experts than needed have epoch T⁺ - 1 + M.
+      InputError: one of the experts lacks an epoch of 0 to T⁺ - 1 + M.
     """
 
     def __init__(self, store, like, *, expert_epochs, max_start, experts, seed, count=1):
         last = max_start - 1 + expert_epochs
-        ready = store.experts_with(last)
-        if len(ready) < (experts or 1):
+        # Always the same experts, whichever more there are: a run that goes on later draws alike.
+        self.experts = list(range(experts)) if experts else store.experts_with(last)
+        lacking = {e: missing for e in self.experts if (missing := store.missing(e, last))}
+        if lacking or not self.experts:
+            first = next(iter(lacking), 0)
+            epoch = lacking.get(first, [0])[0]
             raise InputError(
-                f"{store.folder}: {len(ready)} experts there have epoch {last} "
-                f"(max_start {max_start} - 1 + expert_epochs {expert_epochs}), "
-                f"{experts or 'at least 1'} needed"
+                f"{store.folder}: {len(self.experts) - len(lacking)} of {experts or 'at least 1'} "
+                f"experts have all epochs to {last} (max_start {max_start} - 1 + expert_epochs "
+                f"{expert_epochs}); expert {first} lacks epoch {epoch}. Train them with "
+                "bin/train_experts, or take fewer with --experts.count"
             )
-        self.experts = ready[:experts] if experts else ready
         self._store, self._like = store, like
         self._expert_epochs, self._max_start = expert_epochs, max_start
         self._seed, self._count = seed, count

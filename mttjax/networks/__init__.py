@@ -5,6 +5,7 @@ tried on, as in the published code of DC (Zhao et al., ICLR 2021) and MTT (Cazen
 al., CVPR 2022), with the initialisation of PyTorch's layers.
 """
 
+from mttjax.networks.checks import MOST_DEPTH, MOST_WIDTH
 from mttjax.networks.layers import Layers, average_pool, max_pool
 from mttjax.networks.making import Network, in_bfloat16, make_network, parameter_count
 from mttjax.networks.norms import Norm
@@ -14,6 +15,8 @@ from mttjax.networks.spec import BEFORE, NetworkSpec
 
 __all__ = [
     "BEFORE",
+    "MOST_DEPTH",
+    "MOST_WIDTH",
     "Layers",
     "Network",
     "NetworkSpec",

@@ -1,15 +1,13 @@
 """From a description of a network to its pure functions."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mttjax.errors import InputError
-from mttjax.networks.norms import GROUPS
+from mttjax.networks.checks import check_memory, check_shape, check_size, check_spec
 from mttjax.networks.plain import alexnet, convnet, vgg11
 from mttjax.networks.resnet import resnet18, resnet18_ap
 from mttjax.networks.spec import NetworkSpec
@@ -55,67 +53,26 @@ def make_network(spec: NetworkSpec, image_shape, classes) -> Network:
 
     Raises:
       InputError: an unknown name or value, a field that the architecture does not use, no
-        classes to tell apart, or an image too small for the architecture.
+        classes to tell apart, an image too small for the architecture, or more parameters
+        than the machine has memory for.
     """
-    _check_spec(spec, classes)
+    check_shape(image_shape, classes)
+    check_spec(spec, classes, {name: a.settings for name, a in _ARCHITECTURES.items()})
     architecture = _ARCHITECTURES[spec.name]
-    _check_size(spec, tuple(image_shape), architecture.least)
+    check_size(spec, tuple(image_shape), architecture.least)
     settings = {name: getattr(spec, name) for name in architecture.settings}
     module = architecture.module(classes, **settings)
-    empty = jnp.zeros((1, *image_shape), jnp.float32)
 
     def init(key):
-        return module.init(key, empty)["params"]
+        return module.init(key, jnp.zeros((1, *image_shape), jnp.float32))["params"]
 
+    check_memory(spec, init)
     apply = partial(_apply, module)
     return Network(init, apply, partial(apply, with_layers=True), spec.norm != "batch")
 
 
 def _apply(module, params, images, **options):
     return module.apply({"params": params}, images, **options)
-
-
-def _check_spec(spec, classes):
-    for field in fields(spec):
-        known, value = get_args(field.type), getattr(spec, field.name)
-        if known and value not in known:
-            listed = ", ".join(map(repr, known))
-            raise InputError(f"network.{field.name} is {value!r}; known are {listed}")
-        if field.name not in ("name", *_ARCHITECTURES[spec.name].settings):
-            _check_unused(spec.name, field, value)
-    if spec.depth < 1 or spec.width < 1 or classes < 2:
-        raise InputError(
-            f"a network needs depth and width of at least 1 and 2 classes, "
-            f"got depth {spec.depth}, width {spec.width}, {classes} classes"
-        )
-    if spec.norm == "group" and spec.width % GROUPS:
-        raise InputError(
-            f"network.norm 'group' makes {GROUPS} groups of the channels: "
-            f"network.width {spec.width} must be a multiple of {GROUPS}"
-        )
-
-
-def _check_unused(name, field, value):
-    if value != field.default:
-        raise InputError(
-            f"network.{field.name} is {value!r}, which network.name {name!r} does not use: "
-            f"leave it at {field.default!r}, or take 'convnet'"
-        )
-
-
-def _check_size(spec, image_shape, least):
-    side = min(image_shape[:2])
-    if spec.name == "convnet" and spec.pooling != "none" and side >> spec.depth < 1:
-        raise InputError(
-            f"network.depth {spec.depth} halves a {side}-pixel image away; "
-            f"at most {side.bit_length() - 1} fits"
-        )
-    padded = spec.name == "vgg11" and image_shape == (28, 28, 1)
-    if side < least and not padded:
-        raise InputError(
-            f"network.name {spec.name!r} needs images of at least {least} pixels a side, "
-            f"got {side}: take a convnet, or larger images with --data.resolution"
-        )
 
 
 def in_bfloat16(function):

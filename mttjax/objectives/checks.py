@@ -1,10 +1,12 @@
 """What every objective with a student asks of its arguments."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mttjax.unrolling import DERIVATIVES
 
-__all__ = ["check_student"]
+__all__ = ["check_logits", "check_params", "check_student"]
 
 
 def check_student(synthetic, batches, *, augment, key, chunk, derivative, own_rates=False):
@@ -14,25 +16,113 @@ def check_student(synthetic, batches, *, augment, key, chunk, derivative, own_ra
       own_rates: whether log_lr may be [S], a rate for every step.
       synthetic, batches, augment, key, chunk, derivative: as ``unroll`` has them.
     """
-    images, labels, log_lr = (jnp.shape(x) for x in synthetic)
+    _check_batches(batches)
+    _check_synthetic(synthetic, batches, own_rates)
+    _check_indices(batches, len(synthetic.images))
+    if augment is not None:
+        _check_augment(augment, key)
+    batch = batches.shape[1]
+    if chunk is not None and (not _is_whole(chunk) or chunk < 1 or batch % chunk):
+        raise ValueError(f"chunk {chunk!r} does not divide the minibatch of {batch} images")
+    if not isinstance(derivative, str) or derivative not in DERIVATIVES:
+        raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
+
+
+def _is_whole(value):
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_array(x):
+    return hasattr(x, "shape") and hasattr(x, "dtype")
+
+
+def _check_synthetic(synthetic, batches, own_rates):
     rates = "[] or [S]" if own_rates else "[]"
+    wanted = f"Synthetic(images [N, H, W, C], labels [N, K], log_lr {rates}) of floating arrays"
+    fields = [getattr(synthetic, name, None) for name in ("images", "labels", "log_lr")]
+    if any(field is None or not _is_number(field) for field in fields):
+        raise ValueError(f"synthetic needs {wanted}, got {type(synthetic).__name__}")
+    images, labels, log_lr = map(jnp.shape, fields)
     fits = log_lr == () or (own_rates and log_lr == jnp.shape(batches)[:1])
     if (len(images), len(labels)) != (4, 2) or images[0] != labels[0] or not fits:
         raise ValueError(
             f"synthetic needs images [N, H, W, C], labels [N, K] and log_lr {rates}, "
             f"got shapes {images}, {labels} and {log_lr}"
         )
-    if jnp.ndim(batches) != 2 or not jnp.issubdtype(batches.dtype, jnp.integer):
+    if 0 in images or 0 in labels:
+        raise ValueError(f"synthetic must not be empty, got shapes {images} and {labels}")
+    dtypes = [jnp.result_type(field) for field in fields]
+    if not all(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
+        raise ValueError(f"synthetic needs {wanted}, got {', '.join(map(str, dtypes))}")
+
+
+def _is_number(x):
+    return _is_array(x) or isinstance(x, float)
+
+
+def _check_batches(batches):
+    if (
+        not _is_array(batches)
+        or batches.ndim != 2
+        or not jnp.issubdtype(batches.dtype, jnp.integer)
+    ):
+        found = f"shape {batches.shape} of {batches.dtype}" if _is_array(batches) else type(batches)
         raise ValueError(
-            f"batches must be integers [S, B], got shape {jnp.shape(batches)} of {batches.dtype}: "
-            "make them with mttjax.sample_batches"
+            f"batches must be integers [S, B], got {found}: make them with mttjax.sample_batches"
         )
-    steps, batch = batches.shape
-    if steps < 1 or batch < 1:
-        raise ValueError(f"batches [S, B] must not be empty, got shape {(steps, batch)}")
-    if augment is not None and key is None:
+    if 0 in batches.shape:
+        raise ValueError(f"batches [S, B] must not be empty, got shape {batches.shape}")
+
+
+def _check_indices(batches, n):
+    """Of a traced value nothing is known: JAX then takes the nearest image there is."""
+    if isinstance(batches, jax.core.Tracer):
+        return
+    known = np.asarray(batches)
+    lowest, highest = int(known.min()), int(known.max())
+    if lowest < 0 or highest >= n:
+        raise ValueError(f"batches must be in 0..{n - 1}, found {lowest} to {highest}")
+
+
+def _check_augment(augment, key):
+    if not callable(augment):
+        raise ValueError(f"augment must be a function of (key, images), got {augment!r}")
+    if key is None:
         raise ValueError("augment is given and key is None: pass a JAX random key")
-    if chunk is not None and (chunk < 1 or batch % chunk):
-        raise ValueError(f"chunk {chunk} does not divide the minibatch of {batch} images")
-    if derivative not in DERIVATIVES:
-        raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
+    typed = _is_array(key) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    raw = _is_array(key) and key.dtype == jnp.uint32 and key.ndim == 1
+    if not (raw or (typed and key.ndim == 0)):
+        raise ValueError(f"key must be one JAX random key, such as jax.random.key(0), got {key!r}")
+
+
+def check_params(params, name):
+    """Raises ``ValueError`` unless ``params`` is a pytree of floating arrays, at least one."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves:
+        raise ValueError(f"{name} has no parameters")
+    for path, leaf in leaves:
+        at = f"{name}{jax.tree_util.keystr(path)}"
+        if not _is_number(leaf):
+            raise ValueError(f"{at} is no array but {type(leaf).__name__}")
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ValueError(f"{at} must be floating, got {jnp.result_type(leaf)}")
+
+
+def check_logits(apply, params, images, labels, batch):
+    """Raises ``ValueError`` unless ``apply`` gives [B, K] logits for B of the images."""
+    if not callable(apply):
+        raise ValueError(f"apply must be a function of (params, images), got {apply!r}")
+    some = jax.ShapeDtypeStruct((batch, *images.shape[1:]), jnp.result_type(images))
+    try:
+        logits = jax.eval_shape(apply, params, some)
+    except Exception as error:
+        raise ValueError(
+            f"apply fails on the parameters and {batch} images of shape {images.shape[1:]}: "
+            f"{error}. Are they of one network?"
+        ) from error
+    wanted = (batch, labels.shape[1])
+    if getattr(logits, "shape", None) != wanted:
+        raise ValueError(
+            f"apply must return logits {list(wanted)}, as labels have {wanted[1]} classes, got "
+            f"{getattr(logits, 'shape', type(logits))}"
+        )

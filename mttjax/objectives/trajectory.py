@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mttjax.objectives.checks import check_student
+from mttjax.objectives.checks import check_logits, check_params, check_student
 from mttjax.unrolling import unroll
 
 __all__ = ["MatchAux", "match_loss"]
@@ -42,7 +42,8 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
       target: θ*, the same structure, the expert's epoch s + M.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``. It and ``augment``
         must not close over values that are being differentiated.
-      batches: [S, B] integers in 0..N-1; see ``sample_batches``.
+      batches: [S, B] integers in 0..N-1; see ``sample_batches``. Under ``jit`` others cannot be
+        refused: there JAX takes the nearest image, and counts negative ones from the end.
       augment: ``augment(key, images) -> images``, such as ``mttjax.dsa`` with its
         operations, or None.
       key: a JAX random key for ``augment``.
@@ -53,10 +54,12 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
       (loss [], ``MatchAux``). If start equals target the loss is not finite.
 
     Raises:
-      ValueError: trees that differ, wrong ranks, or settings out of range.
+      ValueError: trees that differ or are not floating, wrong ranks or dtypes, empty arrays,
+        batches out of range, settings out of range, or ``apply`` fails or gives other logits.
     """
     check_student(synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative)
     _check_trees(start, target)
+    check_logits(apply, start, synthetic.images, synthetic.labels, chunk or batches.shape[1])
     params, losses = unroll(
         synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
         derivative=derivative,
@@ -72,6 +75,8 @@ def _squared_distance(a, b):
 
 
 def _check_trees(start, target):
+    check_params(start, "start")
+    check_params(target, "target")
     trees = [jax.tree.structure(t) for t in (start, target)]
     if trees[0] != trees[1]:
         raise ValueError(f"start and target must have one structure, got {trees[0]} and {trees[1]}")

@@ -13,6 +13,10 @@ from mttjax.reporting.tables import checked_rows
 
 __all__ = ["write_page"]
 
+_LEVELS = 20  # of settings that get a line each; what is below is one value
+
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+
 _WIDE = 1000  # pixels that the page has for a figure; wider ones are scaled down
 
 _PAGE = """\
@@ -93,7 +97,8 @@ def _figure(path, caption):
     caption = escape(caption)
     try:
         image = _image(path, caption)
-    except OSError:
+    # Pillow lets out SyntaxError, DecompressionBombError and others besides OSError.
+    except Exception:
         return f'<p class="missing">{caption}: {escape(path.name)} is not there yet.</p>'
     return (
         f'<figure>\n<div class="pan">{image}</div>\n<figcaption>{caption}</figcaption>\n</figure>'
@@ -104,7 +109,7 @@ def _image(path, alt):
     from PIL import Image
 
     data = path.read_bytes()
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         width, height = image.size
         kind = Image.MIME[image.format]
         grid = image.info.get("Title") == MARK
@@ -128,11 +133,17 @@ def _settings(settings):
     )
 
 
-def _flat(tree, prefix=""):
+def _flat(tree, prefix="", levels=_LEVELS):
     """(dotted name, value as text) of every leaf."""
     for name, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
+        if isinstance(value, dict) and value and levels:
+            yield from _flat(value, f"{prefix}{name}.", levels - 1)
         else:
-            text = value if isinstance(value, str) else json.dumps(value, default=str)
-            yield f"{prefix}{name}", text
+            yield f"{prefix}{name}", value if isinstance(value, str) else _as_json(value)
+
+
+def _as_json(value):
+    try:
+        return json.dumps(value, default=str)
+    except RecursionError:
+        return "nested too deeply to be shown"

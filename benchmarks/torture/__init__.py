@@ -1,0 +1,1 @@
+"""What happens when things go wrong: kills, faults, bad input, long runs. ``make torture``."""

@@ -1,0 +1,37 @@
+"""Where a command writes: looked at before it works for hours."""
+
+import os
+from pathlib import Path
+
+from mttjax.errors import InputError
+
+__all__ = ["require_folder"]
+
+
+def require_folder(option, path):
+    """Raises ``InputError`` unless ``path`` is a folder that can be written to, or can be made.
+
+    Args:
+      option: how it was given, such as ``--to``.
+      path: the folder; None: nothing was given.
+    """
+    if path is None:
+        return
+    if not str(path).strip():
+        raise InputError(f"{option} {str(path)!r}: give the name of a folder")
+    try:
+        place = Path(path).absolute()
+        while not place.exists():
+            _require_short(option, path, place)
+            place = place.parent
+    except OSError as error:
+        raise InputError(f"{option} {path}: {error.strerror or error}") from error
+    if not place.is_dir():
+        raise InputError(f"{option} {path}: {place} is not a folder; give another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {path}: {place} cannot be written to; give another folder")
+
+
+def _require_short(option, path, place):
+    if len(os.fsencode(place.name)) > 200:  # what is written beside has longer names
+        raise InputError(f"{option} {path}: {place.name[:20]}... is too long a name")

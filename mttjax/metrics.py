@@ -1,0 +1,51 @@
+"""The log of a run: JSON lines, each on disk as soon as it is whole."""
+
+import json
+from pathlib import Path
+
+from mttjax.files import atomically
+
+__all__ = ["Metrics"]
+
+
+class Metrics:
+    """``metrics.jsonl``, opened when first written to.
+
+    Args:
+      path: of the file.
+    """
+
+    def __init__(self, path):
+        self.path, self._file = Path(path), None
+
+    def write(self, line):
+        """Appends a dictionary of JSON values."""
+        if self._file is None:
+            self._file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+        self._file.write(json.dumps(line) + "\n")
+
+    def flush(self):
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self):
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
+
+    def forget_after(self, step):
+        """Drops the lines of steps after ``step``: a resumed run writes them again."""
+        self.close()
+        if not self.path.exists():
+            return
+        with atomically(self.path, "w") as file:
+            file.writelines(line + "\n" for line in self._whole_lines(step))
+
+    def _whole_lines(self, step):
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                found = json.loads(line).get("step", 0)
+            except (ValueError, AttributeError):
+                return  # the line that a kill or a full disk cut off is the last
+            if found <= step:
+                yield line
