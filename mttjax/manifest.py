@@ -39,10 +39,11 @@ def read_manifest(folder, log=print):
       InputError: neither is whole; it is of a format that this version does not read; or
         snapshots are here without any.
     """
-    folder, faults = Path(folder), []
+    folder, faults, missing = Path(folder), [], []
     for name in ("manifest.json", "manifest.before.json"):
         path = folder / name
         if not path.exists():
+            missing.append(f"{path}: no such file")
             continue
         try:
             manifest = read_json(path)
@@ -50,7 +51,7 @@ def read_manifest(folder, log=print):
             faults.append(str(error))
             continue
         _check(path, manifest)
-        for fault in faults:
+        for fault in faults or missing:
             log(f"passed over: {fault}")
         return manifest
     if faults:

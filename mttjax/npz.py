@@ -19,6 +19,9 @@ __all__ = ["MOST_BYTES", "read_arrays", "write_arrays"]
 MOST_BYTES = 16 * 2**30
 """What an ``.npz`` may unpack to. A compressed file of megabytes can claim any size."""
 
+MOST_TIMES = 1032
+"""What a byte of a deflated member unpacks to at most; one that claims more is lying."""
+
 
 def write_arrays(path, arrays):
     """Writes a mapping of names to arrays as ``path``; equal arrays give equal bytes."""
@@ -77,6 +80,8 @@ def _members(archive):
 
 def _array(archive, member):
     """Reads a member whole, so that its checksum is seen, before its header is believed."""
+    if member.file_size > MOST_TIMES * member.compress_size + 64:
+        raise ValueError(f"{member.filename} claims more than its bytes can be unpacked to")
     data = bytearray(member.file_size)
     with archive.open(member) as file:
         got = file.readinto(data) if data else 0

@@ -121,7 +121,7 @@ def _expected(hint, limits):
     if origin in (types.UnionType, typing.Union):
         return ", or ".join(_expected(one, limits) for one in inside)
     if origin is tuple:
-        return f"a tuple, each {_expected(inside[0], limits)}"
+        return f"a list, each {_expected(inside[0], limits)}"
     if hint in (int, float):
         return f"a {'whole ' if hint is int else ''}number {limits}"
     if hint is str or hint is Path:

@@ -5,6 +5,9 @@ import json
 import os
 from pathlib import Path
 
+import jax
+import numpy as np
+
 from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
 from mttjax.expert_store import versions
@@ -12,7 +15,10 @@ from mttjax.files import read_json, write_json
 from mttjax.metrics import Metrics
 from mttjax.npz import read_arrays
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "differing_settings", "settings_in"]
+
+SETTINGS = "settings"
+"""The member of a state that says of which run it is."""
 
 
 class RunFolder:
@@ -22,6 +28,7 @@ class RunFolder:
     went well: a run that diverged falls back to it, and one whose ``state.npz`` is damaged goes
     on from it and ends with the same bits. ``state.STEP.npz`` is there only after a stop
     between two saves, and holds the save before it, until it is known whether that was good.
+    Every state holds the settings of its run, so that another run's is not gone on from.
 
     Args:
       path: the folder; made when missing.
@@ -34,13 +41,14 @@ class RunFolder:
     """
 
     def __init__(self, path, settings, extendable=(), log=print):
-        self.path, self._log = Path(path), log
+        self.path, self._log, self._extendable = Path(path), log, extendable
         now = json.loads(json.dumps(settings)) | {"versions": versions()}
         before = self._before(now)
         if before is not None:
-            self._require_same(before, now, extendable)
+            self._require_same(before, now)
             self._tell_versions(before, now)
         write_json(self.path / "config.json", now)
+        self._settings = {name: value for name, value in now.items() if name != "versions"}
         self.metrics = Metrics(self.path / "metrics.jsonl")
         self.state_path, self.good_path = self.path / "state.npz", self.path / "good.npz"
 
@@ -62,21 +70,12 @@ class RunFolder:
                 "not tell: begin another with --run.folder, or remove the folder"
             ) from error
 
-    def _require_same(self, before, now, extendable):
-        before, now = _flat(before), _flat(now)
-        differing = [
-            name
-            for name in sorted(set(before) | set(now))
-            if before.get(name) != now.get(name)
-            and name not in extendable
-            and not name.startswith("versions.")
-        ]
-        if differing:
-            listed = "; ".join(f"{n} was {before.get(n)!r}, is {now.get(n)!r}" for n in differing)
+    def _require_same(self, before, now):
+        if listed := differing_settings(before, now, self._extendable):
+            may = ", ".join(self._extendable) or "nothing"
             raise InputError(
                 f"{self.path}: the run here has other settings: {listed}. Run it on with its own "
-                f"(only {', '.join(extendable) or 'nothing'} may change), begin another with "
-                "--run.folder, or remove the folder"
+                f"(only {may} may change), begin another with --run.folder, or remove the folder"
             )
 
     def _tell_versions(self, before, now):
@@ -102,7 +101,7 @@ class RunFolder:
                 fallen = True
                 continue
             try:
-                state = load_tree(path, like)
+                state = self._load(path, like)
             except InputError as error:
                 faults.append(str(error))
                 continue
@@ -121,19 +120,19 @@ class RunFolder:
     def load_good(self, like):
         """The state to fall back to, or None where that file is missing or damaged."""
         try:
-            return load_tree(self.good_path, like)
+            return self._load(self.good_path, like)
         except InputError as error:
             self._log(f"passed over: {error}")
             return None
 
     def save_first(self, state):
         """Before the first step: the state, which is good."""
-        save_tree(self.good_path, state)
+        self._save(self.good_path, state)
         self.save_state(state)
 
     def save_state(self, state):
         """One of the saves that the schedule of the run decides."""
-        save_tree(self.state_path, state)
+        self._save(self.state_path, state)
         for path in self.path.glob("state.*.npz"):
             path.unlink()
 
@@ -142,7 +141,7 @@ class RunFolder:
         before = self._between(last_save)
         if not before.exists() and self.state_path.exists():
             os.replace(self.state_path, before)
-        save_tree(self.state_path, state)
+        self._save(self.state_path, state)
 
     def keep_as_good(self, last_save):
         """The state of the last save turned out to be good; another is saved right after."""
@@ -151,6 +150,47 @@ class RunFolder:
 
     def _between(self, step):
         return self.path / f"state.{step:06d}.npz"
+
+    def _save(self, path, state):
+        text = np.array(json.dumps(self._settings, sort_keys=True))
+        save_tree(path, _by_path(state) | {SETTINGS: text})
+
+    def _load(self, path, like):
+        own = read_arrays(path, only=(SETTINGS,))  # versions before 0.3 wrote none
+        before = settings_in(path, own) or self._settings
+        if listed := differing_settings(before, self._settings, self._extendable):
+            raise InputError(f"{path}: it is the state of a run with other settings: {listed}")
+        named = _by_path(like)
+        found = load_tree(path, named | own)
+        return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in named])
+
+
+def differing_settings(before, now, extendable=()):
+    """What differs between the settings of two runs beside ``extendable`` ones, as a text."""
+    before, now = _flat(before), _flat(now)
+    return "; ".join(
+        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted(set(before) | set(now))
+        if before.get(name) != now.get(name)
+        and name not in extendable
+        and not name.startswith("versions.")
+    )
+
+
+def settings_in(path, arrays):
+    """The settings that a state was saved with; None where its version wrote none."""
+    if SETTINGS not in arrays:
+        return None
+    try:
+        return {} | json.loads(arrays[SETTINGS].item())
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: its settings are not a JSON object ({error})") from error
+
+
+def _by_path(tree):
+    """The leaves by their paths: they are saved under these names beside the settings."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _flat(tree, prefix=""):

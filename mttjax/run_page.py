@@ -1,8 +1,10 @@
 """What a person looks at after a run: its page, with tables, curves and grids."""
 
+import shlex
 from pathlib import Path
 
 from mttjax.distilled import load_distilled
+from mttjax.errors import InputError
 from mttjax.files import read_json, write_json
 from mttjax.presets import NEED_EXPERTS, TITLES
 from mttjax.reporting import percent, save_curves, save_views, write_page
@@ -47,16 +49,12 @@ def write_run_page(folder):
     config = config or {}
     tables, summary = [], "Not evaluated yet: run bin/evaluate --run on this folder."
     if results:
-        tables = [("Test accuracy", HEADERS, results_rows(results))]
-        summary = (
-            f"Fresh networks trained for {results['epochs']} epochs on each set, then tested "
-            f"on the real test set. {results['date']}, {results['hardware']}."
-        )
+        tables, summary = _evaluated(folder / "results.json", results)
     name, ipc = config.get("name", folder.name), config.get("ipc", "?")
     title = f"{name}: {ipc} image{'' if ipc == 1 else 's'} per class"
     return write_page(
         folder,
-        title=f"{title}, {TITLES.get(config.get('method'), 'MTT')}",
+        title=f"{title}, {TITLES.get(str(config.get('method')), 'MTT')}",
         summary=summary,
         tables=tables,
         figures=run_figures(folder),
@@ -65,8 +63,24 @@ def write_run_page(folder):
     )
 
 
+def _evaluated(path, results):
+    """The tables and the summary of the results in ``path``."""
+    try:
+        tables = [("Test accuracy", HEADERS, results_rows(results))]
+        return tables, (
+            f"Fresh networks trained for {results['epochs']} epochs on each set, then tested "
+            f"on the real test set. {results['date']}, {results['hardware']}."
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not the results of an evaluation ({error!r}); remove it and run "
+            "bin/evaluate again"
+        ) from error
+
+
 def _command(name, ipc, method):
     """The commands that make the run again with the preset's settings."""
+    name, ipc, method = (shlex.quote(str(word)) for word in (name, ipc, method))
     options = f"--config {name} --ipc {ipc}"
     lines = [f"bin/train_experts {options}"] if method in NEED_EXPERTS else []
     if method == "mtt":

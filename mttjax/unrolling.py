@@ -89,6 +89,7 @@ def unroll(synthetic, start, *, apply, batches, augment=None, key=None, chunk=No
       (θ_S, losses [S]). θ_S is differentiable in ``synthetic`` and ``start``; the losses
       are for information and carry no gradient.
     """
+    synthetic = jax.tree.map(jnp.asarray, synthetic)  # NumPy's cannot be indexed within a scan
     step = partial(_step, apply=apply, augment=augment, chunk=chunk)
     if derivative == "mixed":
         step = _mixed_mode(step, apply=apply, augment=augment, chunk=chunk)
@@ -132,8 +133,9 @@ def _mixed_mode(step, *, apply, augment, chunk):
         data, pull_back = jax.vjp(lambda s: _minibatch(s, batch, key, augment), synthetic)
         (slope, hessian_v), data_part = _over_chunks(directional, *data, chunk)
         share = _chunk_size(chunk, len(batch)) / len(batch)
-        (towards_data,) = pull_back(jax.tree.map(lambda g: -lr * share * g, data_part))
-        towards = towards_data._replace(log_lr=-lr * slope)
+        scaled = jax.tree.map(lambda g: (-lr * share * g).astype(g.dtype), data_part)
+        (towards_data,) = pull_back(scaled)
+        towards = towards_data._replace(log_lr=(-lr * slope).astype(lr.dtype))
         return _descend(v, lr, hessian_v), towards, None, None
 
     mixed = jax.custom_vjp(step)

@@ -19,8 +19,9 @@ from mttjax.files import atomically, write_json
 from mttjax.npz import write_arrays
 
 CAREFUL = """
-import json, os, sys, time
+import json, os, signal, sys, time
 from mttjax.files import atomically, remove_leftovers
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     remove_leftovers(".")
     done = json.load(open("done.json"))["n"] if os.path.exists("done.json") else 0

@@ -17,6 +17,7 @@ from benchmarks.torture.lives import Work, live
 __all__ = ["Size", "run", "table", "torture"]
 
 WORKERS = 2
+MOST_LIVES = 60  # some processes are done before their kill comes
 CROWDED = 1.5
 """How much longer a process takes while another life goes on, about."""
 
@@ -62,8 +63,8 @@ def torture(size, say=print):
         context = multiprocessing.get_context("spawn")  # each life's folder polls undisturbed
         with ProcessPoolExecutor(size.workers, mp_context=context) as pool:
             running, seed = set(), 0
-            while running or not total.enough(size):
-                while len(running) < size.workers and not total.enough(size):
+            while running or total.wants_more(size, seed):
+                while len(running) < size.workers and total.wants_more(size, seed):
                     work = _work(size, folder, seconds, seed)
                     running.add(pool.submit(live, work))
                     seed += 1
@@ -124,8 +125,10 @@ class _Total:
         self.signals = {"TERM": 0, "INT": 0}
         self.partial_files, self.different, self.faults = [], [], []
 
-    def enough(self, size):
-        return self.sums["killed"] >= size.kills and min(self.signals.values()) >= size.signals
+    def wants_more(self, size, begun):
+        """Whether another life is to begin after so many."""
+        enough = self.sums["killed"] >= size.kills and min(self.signals.values()) >= size.signals
+        return not enough and begun < MOST_LIVES
 
     def add(self, life):
         """Counts a life in; its faults."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ __all__ = ["Life", "Work", "live"]
 
 BEGUN = 0.5  # seconds until Python has started and the command's own code runs
 POLL = 0.02
+LONGEST = 900  # seconds; a process that takes longer hangs
 
 SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT}
 STATUS = {"TERM": 143, "INT": 130}
@@ -96,11 +98,12 @@ class _Living:
                 _kill_in_a_write(process, self.folder, before, self._which_write())
             elif plan is not None:
                 self._at_a_time(process, command, plan)
-            status = process.wait()
+            process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            self._fault(command, f"not done {LONGEST} s after {plan or 'its start'}")
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()
+            status = process.wait()
         self._see(command, plan, status, before)
         return status
 
@@ -145,7 +148,8 @@ class _Living:
 def _kill_in_a_write(process, folder, before, which):
     """SIGKILL as soon as the temporary file number ``which`` is seen; tight, to come in time."""
     ignored, seen = {Path(folder, name).name for name in before}, set()
-    while process.poll() is None:
+    until = time.monotonic() + LONGEST
+    while process.poll() is None and time.monotonic() < until:
         for _ in range(50):  # asking for the process's status is slower than looking
             seen |= _temporaries(folder) - ignored
             if len(seen) >= which:

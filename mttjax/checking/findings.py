@@ -40,3 +40,10 @@ class Findings:
     def note(self, text):
         """Enters a note."""
         self.notes.append(text)
+
+    def extend(self, other):
+        """Enters all that another check found."""
+        self.checked += other.checked
+        self.faults += other.faults
+        self.notes += other.notes
+        self.removable += other.removable

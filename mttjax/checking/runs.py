@@ -7,11 +7,16 @@ from mttjax.errors import InputError
 from mttjax.files import read_json
 from mttjax.npz import read_arrays
 from mttjax.reporting import read_metrics
+from mttjax.run_folder import differing_settings, settings_in
+from mttjax.workflows import EXTENDABLE
 
 __all__ = ["check_run", "check_set", "is_run"]
 
 AGAIN = "With it removed, the command that made the run writes it again"
 FALL_BACK = "The run goes on from the state before it when its command is typed again"
+NO_CONFIG = "The run takes its settings from last.npz when its command is typed again"
+OF_ANOTHER = "it is of another run than config.json:"
+MAY_CHANGE = (*EXTENDABLE, "distill.save_every")
 STATES = ("state.npz", "state.[0-9]*.npz", "good.npz")
 
 
@@ -38,8 +43,9 @@ def check_run(folder, findings):
     Returns:
       A line that says what is there.
     """
-    with findings.of(folder / "config.json", "Without it the run cannot go on; its sets can"):
-        read_json(folder / "config.json")
+    config = None
+    with findings.of(folder / "config.json", NO_CONFIG):
+        config = read_json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
         if path.name != "config.json":
             with findings.of(path, "Remove it and run the command that made it again", True):
@@ -49,6 +55,7 @@ def check_run(folder, findings):
             read_metrics(folder / "metrics.jsonl")
     states = _states(folder, findings)
     sets = _sets(folder, findings)
+    _check_of_this_run(folder, config, states, sets, findings)
     _check_together(folder, states, sets, findings)
     _check_pictures(folder, findings)
     step = states.get("state.npz", {}).get("step")
@@ -66,6 +73,7 @@ def _states(folder, findings):
             numbers = (a for n, a in arrays.items() if n.startswith("outer/synthetic"))
             if not all(np.isfinite(a).all() for a in numbers):
                 raise InputError("it holds images or rates that are not finite")
+            settings_in(path, arrays)
             states[path.name] = arrays
     if not states and list(folder.glob("state.npz")):
         findings.fault(folder, "no state is whole: the run begins again from its first step")
@@ -81,20 +89,39 @@ def _sets(folder, findings):
     return sets
 
 
+def _check_of_this_run(folder, config, states, sets, findings):
+    """Whether states and sets were made with the settings that the run has."""
+    if config is None:
+        return
+    paths = {folder / name: settings_in(name, arrays) for name, arrays in states.items()}
+    for name, found in sets.items():
+        paths[folder / f"{name}.npz"] = {n: v for n, v in found.settings.items() if n in config}
+    for path, settings in paths.items():
+        if settings and (listed := differing_settings(settings, config, MAY_CHANGE)):
+            findings.fault(path, f"{OF_ANOTHER} {listed}")
+
+
 def _check_together(folder, states, sets, findings):
-    """What a state and a set of the same step must share."""
+    """What a state and the sets of the same run must share."""
     state = states.get("state.npz")
     if state is None:
         return
+    step, best_step = int(state["step"]), int(state["best_step"])
     if float(state["best"]) >= 0 and not (folder / "best.npz").exists():
         findings.fault(
             folder / "best.npz",
-            f"the best images, of step {int(state['best_step'])}, are gone. Begin the run again "
+            f"the best images, of step {best_step}, are gone. Begin the run again "
             "with another --run.folder to have them back",
         )
-    last, step = sets.get("last"), int(state["step"])
+    # A kill may come after a set of a later step was written and before its state was.
+    best = sets["best"].settings.get("step", step) if "best" in sets else best_step
+    if best != best_step and best <= step:
+        findings.fault(folder / "best.npz", f"it is of step {best}, the best was step {best_step}")
+    last = sets.get("last")
     if last is None and not (folder / "last.npz").exists():
         findings.fault(folder / "last.npz", "it is gone", AGAIN)
+    if last is not None and (found := last.settings.get("step", step)) < step:
+        findings.fault(folder / "last.npz", f"it is of step {found}, the run is at {step}", AGAIN)
     if last is not None and last.settings.get("step") == step:
         images = state.get("outer/synthetic/images")
         if images is None or not np.array_equal(images, last.images):

@@ -3,6 +3,7 @@
 import errno
 import functools
 import sys
+import unicodedata
 
 from mttjax.errors import InputError
 from mttjax.stopping import Stopped
@@ -29,11 +30,11 @@ def messages(function):
         try:
             return function(arguments)
         except InputError as error:
-            return f"{function.__name__}: {error}"
+            return _printable(f"{function.__name__}: {error}")
         except BrokenPipeError:
             raise
         except OSError as error:
-            return f"{function.__name__}: {_system_error(error)}"
+            return _printable(f"{function.__name__}: {_system_error(error)}")
         except Stopped as stopped:
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal
@@ -45,3 +46,9 @@ def _system_error(error):
     where = f"{error.filename}: " if error.filename else ""
     remedy = REMEDIES.get(error.errno)
     return f"{where}{error.strerror or error}" + (f". {remedy}" if remedy else "")
+
+
+def _printable(text):
+    """Without the control characters of a stranger's names, which a terminal would obey."""
+    shown = lambda c: c == "\n" or unicodedata.category(c) not in ("Cc", "Cs")  # noqa: E731
+    return "".join(c if shown(c) else repr(c)[1:-1] for c in text)

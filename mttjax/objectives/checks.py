@@ -52,7 +52,9 @@ def _check_synthetic(synthetic, batches, own_rates):
     if 0 in images or 0 in labels:
         raise ValueError(f"synthetic must not be empty, got shapes {images} and {labels}")
     dtypes = [jnp.result_type(field) for field in fields]
-    if not all(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
+    # Images may be pixels where augment makes floating numbers of them; see ``check_logits``.
+    pixels = jnp.issubdtype(dtypes[0], jnp.integer)
+    if not all(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes[pixels:]):
         raise ValueError(f"synthetic needs {wanted}, got {', '.join(map(str, dtypes))}")
 
 
@@ -108,21 +110,42 @@ def check_params(params, name):
             raise ValueError(f"{at} must be floating, got {jnp.result_type(leaf)}")
 
 
-def check_logits(apply, params, images, labels, batch):
-    """Raises ``ValueError`` unless ``apply`` gives [B, K] logits for B of the images."""
+def check_logits(apply, params, synthetic, batch, *, augment, key, chunk):
+    """Raises ``ValueError`` unless ``apply`` gives [B, K] logits for a minibatch.
+
+    Args:
+      apply, augment, key, chunk: as ``unroll`` has them.
+      params: the student's parameters.
+      synthetic: the ``Synthetic``.
+      batch: B.
+    """
     if not callable(apply):
         raise ValueError(f"apply must be a function of (params, images), got {apply!r}")
-    some = jax.ShapeDtypeStruct((batch, *images.shape[1:]), jnp.result_type(images))
-    try:
-        logits = jax.eval_shape(apply, params, some)
-    except Exception as error:
+    shape = synthetic.images.shape[1:]
+    images = jax.ShapeDtypeStruct((batch, *shape), jnp.result_type(synthetic.images))
+    if augment is not None:
+        images = _shape_of("augment", augment, key, images)
+    floating = hasattr(images, "dtype") and jnp.issubdtype(images.dtype, jnp.floating)
+    if not floating or images.shape != (batch, *shape):
         raise ValueError(
-            f"apply fails on the parameters and {batch} images of shape {images.shape[1:]}: "
-            f"{error}. Are they of one network?"
-        ) from error
-    wanted = (batch, labels.shape[1])
+            f"the student's images must be floating, of shape {(batch, *shape)}, got {images}"
+        )
+    piece = jax.ShapeDtypeStruct((chunk or batch, *shape), images.dtype)
+    logits = _shape_of("apply", apply, params, piece)
+    wanted = (chunk or batch, synthetic.labels.shape[1])
     if getattr(logits, "shape", None) != wanted:
         raise ValueError(
             f"apply must return logits {list(wanted)}, as labels have {wanted[1]} classes, got "
-            f"{getattr(logits, 'shape', type(logits))}"
+            f"{logits}"
         )
+
+
+def _shape_of(name, function, first, images):
+    """What ``function(first, images)`` returns, as shapes."""
+    try:
+        return jax.eval_shape(function, first, images)
+    except Exception as error:
+        raise ValueError(
+            f"{name} fails on images {images.shape} of {images.dtype}: {error}. Do the "
+            "parameters and the images belong to one network?"
+        ) from error

@@ -37,7 +37,8 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
     not grow with S (see ``mttjax.unrolling``).
 
     Args:
-      synthetic: ``Synthetic(images [N, H, W, C], labels [N, K], log_lr [])``, floating.
+      synthetic: ``Synthetic(images [N, H, W, C], labels [N, K], log_lr [])``, floating;
+        images may be integers where ``augment`` makes floating ones of them.
       start: θ_0, a pytree of floating arrays, such as an expert's epoch s.
       target: θ*, the same structure, the expert's epoch s + M.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``. It and ``augment``
@@ -59,7 +60,7 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
     """
     check_student(synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative)
     _check_trees(start, target)
-    check_logits(apply, start, synthetic.images, synthetic.labels, chunk or batches.shape[1])
+    check_logits(apply, start, synthetic, batches.shape[1], augment=augment, key=key, chunk=chunk)
     params, losses = unroll(
         synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
         derivative=derivative,
