@@ -40,6 +40,7 @@ def command(name):
     except ModuleNotFoundError as error:
         status = f"{name}: the package {error.name!r} is missing. Set up with: {SETUP}"
     except Stopped as stopped:
+        print(f"{name}: {stopped}", file=sys.stderr)
         status = 128 + stopped.signal
     except BrokenPipeError:
         status = _closed()

@@ -18,7 +18,7 @@ _TYPES = {"recipe": dict, "preprocessing": str, "versions": dict, "experts": dic
 def write_manifest(folder, manifest):
     """Writes ``manifest.json``; the one before stays as ``manifest.before.json``."""
     path = Path(folder) / "manifest.json"
-    if path.exists():
+    if _is_whole(path):  # a damaged one must not take the place of the copy it was mended from
         beside = path.with_name(".manifest.before.json.tmp")
         beside.unlink(missing_ok=True)
         try:
@@ -27,6 +27,13 @@ def write_manifest(folder, manifest):
             shutil.copyfile(path, beside)
         os.replace(beside, path.with_name("manifest.before.json"))
     write_json(path, manifest)
+
+
+def _is_whole(path):
+    try:
+        return bool(read_json(path))
+    except InputError:
+        return False
 
 
 def read_manifest(folder, log=print):

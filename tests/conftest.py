@@ -1,12 +1,23 @@
 """Strict settings for the whole suite, and the fixtures that several modules share."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 # Most of the suite's time is compiling small programs that run once: LLVM need not optimise
 # them. XLA's own passes, and with them results and memory analysis, stay as they are.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 ).strip()
+
+# Many tests run the same small programs: each is compiled once a session, also for the
+# commands that are started.
+_COMPILED = tempfile.mkdtemp(prefix="mttjax-compiled-")
+atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax
 import pytest

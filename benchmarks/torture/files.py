@@ -76,7 +76,8 @@ def content(folder):
     """
     found = {}
     for path in _visible(folder):
-        if path.name in DRAWN_FROM_TIMES | KEPT_APART:
+        with_times = path.parent.parent.name == "full_data"  # states that count their seconds
+        if with_times or path.name in DRAWN_FROM_TIMES | KEPT_APART:
             continue
         data = _lasting(path)
         if data is not None:

@@ -112,7 +112,9 @@ def cases_of(draw, name):
     flags = flags_of(options)
     arguments = list(usual)
     for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
-        what = draw(st.sampled_from(["option"] * 8 + ["config", "word", "drop", "twice"]))
+        what = draw(
+            st.sampled_from(["option"] * 20 + ["config", "config", "word", "drop", "twice"])
+        )
         if what == "option":
             flag, hint = draw(st.sampled_from(flags))
             arguments += draw(option(flag, hint))

@@ -117,7 +117,7 @@ def _kills(rng, count):
 class _Total:
     """The sum of all lives."""
 
-    counts = ("started", "killed", "in_writes", "cut_files", "cut_lines")
+    counts = ("started", "killed", "in_writes", "cut_files", "cut_lines", "done_anyway")
 
     def __init__(self, reference):
         self.reference, self.lives = reference, 0
@@ -177,8 +177,9 @@ def table(record):
         ["of them when a file was seen being written", record["in_writes"]],
         ["temporary files that they left, removed by the next process", record["cut_files"]],
         ["metrics that ended within a line", record["cut_lines"]],
-        ["SIGTERM, status 143", record["signals"]["TERM"]],
-        ["SIGINT, status 130", record["signals"]["INT"]],
+        ["SIGTERM, answered by status 143", record["signals"]["TERM"]],
+        ["SIGINT, answered by status 130", record["signals"]["INT"]],
+        ["of these two, answered by 0: it was about to end", record["done_anyway"]],
         ["visible files not whole after a kill", len(record["partial_files"])],
         ["runs let finish", record["lives"]],
         ["files of each compared with an undisturbed run's", record["compared"]],

@@ -17,6 +17,7 @@ __all__ = ["Life", "Work", "live"]
 BEGUN = 0.5  # seconds until Python has started and the command's own code runs
 POLL = 0.02
 LONGEST = 900  # seconds; a process that takes longer hangs
+SOON = 5  # seconds in which a process ends that was asked to stop
 
 SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT}
 STATUS = {"TERM": 143, "INT": 130}
@@ -55,6 +56,9 @@ class Life:
     cut_lines: int = 0
     """Kills after which the metrics ended within a line."""
     signals: dict = field(default_factory=lambda: dict.fromkeys(SIGNALS, 0))
+    """Those that a process was sent."""
+    done_anyway: int = 0
+    """Of them, those to which it answered by ending with 0: it was about to."""
     partial_files: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     content: dict = field(default_factory=dict)
@@ -89,7 +93,7 @@ class _Living:
 
     def _one(self, command, arguments, plan):
         """One process; its status, negative where a signal ended it."""
-        before = set(files_left(self.folder))
+        before, self.asked = set(files_left(self.folder)), None
         with open(self.log, "wb") as log:
             process = self.place.start(arguments, log)
         self.life.started += 1
@@ -104,6 +108,10 @@ class _Living:
         finally:
             process.kill()
             status = process.wait()
+        if self.asked is not None:
+            self._see_stopped(command, plan, status, time.monotonic() - self.asked)
+        elif status not in (0, -signal.SIGKILL):
+            self._fault(command, f"status {status} by itself: {self._said()}")
         self._see(command, plan, status, before)
         return status
 
@@ -117,6 +125,18 @@ class _Living:
             time.sleep(POLL)
         if process.poll() is None:
             process.send_signal(SIGNALS.get(plan, signal.SIGKILL))
+            if plan in SIGNALS:
+                self.life.signals[plan] += 1
+                self.asked = time.monotonic()
+
+    def _see_stopped(self, command, plan, status, seconds):
+        """After SIGTERM or SIGINT."""
+        if status == 0:
+            self.life.done_anyway += 1
+            if seconds > SOON:
+                self._fault(command, f"went on for {seconds:.0f} s after SIG{plan}")
+        elif shell_status(status) != STATUS[plan]:
+            self._fault(command, f"status {status} after SIG{plan}: {self._said()}")
 
     def _see(self, command, plan, status, before):
         """Counts what happened, and looks at what is there now."""
@@ -129,17 +149,11 @@ class _Living:
         life.partial_files += partial
         for name in partial:
             self._fault(command, f"not whole after {plan or 'the end'}: {name}")
-        said = self.log.read_text(errors="replace")
-        if plan in SIGNALS:
-            life.signals[plan] += status != 0
-            if shell_status(status) not in (0, STATUS[plan]):
-                self._fault(
-                    command, f"status {shell_status(status)} after SIG{plan}: {said[-500:]}"
-                )
-        elif status not in (0, -signal.SIGKILL):
-            self._fault(command, f"status {status} by itself: {said[-500:]}")
-        if "Traceback" in said:
-            self._fault(command, f"a traceback after {plan or 'the end'}: {said[-1500:]}")
+        if "Traceback" in self._said():
+            self._fault(command, f"a traceback after {plan or 'the end'}: {self._said()}")
+
+    def _said(self):
+        return self.log.read_text(errors="replace")[-1500:]
 
     def _fault(self, command, what):
         self.life.faults.append(f"seed {self.work.seed}, {command}: {what}")

@@ -17,6 +17,10 @@ FALL_BACK = "The run goes on from the state before it when its command is typed 
 NO_CONFIG = "The run takes its settings from last.npz when its command is typed again"
 OF_ANOTHER = "it is of another run than config.json:"
 MAY_CHANGE = (*EXTENDABLE, "distill.save_every")
+LOST = {
+    "state.npz": "The run goes on from the one before it",
+    "good.npz": "There is none to fall back to until the next good one",
+}
 STATES = ("state.npz", "state.[0-9]*.npz", "good.npz")
 
 
@@ -76,7 +80,10 @@ def _states(folder, findings):
             settings_in(path, arrays)
             states[path.name] = arrays
     if not states and list(folder.glob("state.npz")):
-        findings.fault(folder, "no state is whole: the run begins again from its first step")
+        findings.fault(folder, "no state is whole: with them removed the run begins again")
+    for name in ("state.npz", "good.npz") if states else ():
+        if not (folder / name).exists():
+            findings.note(f"{folder / name}: it is not there. {LOST[name]}")
     return states
 
 
@@ -96,9 +103,17 @@ def _check_of_this_run(folder, config, states, sets, findings):
     paths = {folder / name: settings_in(name, arrays) for name, arrays in states.items()}
     for name, found in sets.items():
         paths[folder / f"{name}.npz"] = {n: v for n, v in found.settings.items() if n in config}
-    for path, settings in paths.items():
-        if settings and (listed := differing_settings(settings, config, MAY_CHANGE)):
-            findings.fault(path, f"{OF_ANOTHER} {listed}")
+    differing = {
+        path: listed
+        for path, settings in paths.items()
+        if settings and (listed := differing_settings(settings, config, MAY_CHANGE))
+    }
+    if len(differing) == len(paths) > 1:
+        listed = next(iter(differing.values()))
+        findings.fault(folder / "config.json", f"all states and sets are of another run: {listed}")
+        return
+    for path, listed in differing.items():
+        findings.fault(path, f"{OF_ANOTHER} {listed}")
 
 
 def _check_together(folder, states, sets, findings):
@@ -115,7 +130,8 @@ def _check_together(folder, states, sets, findings):
         )
     # A kill may come after a set of a later step was written and before its state was.
     best = sets["best"].settings.get("step", step) if "best" in sets else best_step
-    if best != best_step and best <= step:
+    # A run that fell back has forgotten a best step after that.
+    if best != best_step and best <= step and not state.get("watch/fallbacks"):
         findings.fault(folder / "best.npz", f"it is of step {best}, the best was step {best_step}")
     last = sets.get("last")
     if last is None and not (folder / "last.npz").exists():

@@ -7,6 +7,8 @@ from mttjax.errors import InputError
 
 __all__ = ["require_folder"]
 
+MOST_BYTES = 200  # of a name: a file system holds 255, and temporary files have longer ones
+
 
 def require_folder(option, path):
     """Raises ``InputError`` unless ``path`` is a folder that can be written to, or can be made.
@@ -19,10 +21,12 @@ def require_folder(option, path):
         return
     if not str(path).strip():
         raise InputError(f"{option} {str(path)!r}: give the name of a folder")
+    place = Path(path).absolute()
+    for name in place.parts:
+        if len(os.fsencode(name)) > MOST_BYTES:
+            raise InputError(f"{option} {name[:20]}...: too long a name; give a shorter one")
     try:
-        place = Path(path).absolute()
         while not place.exists():
-            _require_short(option, path, place)
             place = place.parent
     except OSError as error:
         raise InputError(f"{option} {path}: {error.strerror or error}") from error
@@ -30,8 +34,3 @@ def require_folder(option, path):
         raise InputError(f"{option} {path}: {place} is not a folder; give another")
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"{option} {path}: {place} cannot be written to; give another folder")
-
-
-def _require_short(option, path, place):
-    if len(os.fsencode(place.name)) > 200:  # what is written beside has longer names
-        raise InputError(f"{option} {path}: {place.name[:20]}... is too long a name")
