@@ -8,7 +8,7 @@ import numpy as np
 from mttjax.assembling import assemble
 from mttjax.config import Settings
 from mttjax.datasets import load_dataset
-from mttjax.distilled import DistilledSet, save_distilled
+from mttjax.distilled import DistilledSet, load_distilled, save_distilled
 from mttjax.distilling import Schedule, distill
 from mttjax.errors import InputError
 from mttjax.evaluating import Evaluator, Protocol
@@ -124,6 +124,8 @@ def run_selection(settings: Settings, dataset=None, log=print):
     check_settings(settings)
     dataset = dataset or load_data(settings)
     require_room(settings, dataset.image_shape, dataset.n_classes)
+    if _selected_already(settings, log):
+        return settings.run_folder
     preprocessing = preprocessing_of(settings, dataset)
     chosen = select(settings, dataset, log)
     images = np.asarray(preprocessing(dataset.train.images[chosen]))
@@ -133,6 +135,22 @@ def run_selection(settings: Settings, dataset=None, log=print):
         keep = _Keeper(settings, dataset, preprocessing, folder.path)
         keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
     return folder.path
+
+
+def _selected_already(settings, log):
+    """Whether the set is there, whole and of these settings; a damaged one is made again."""
+    path = settings.run_folder / "last.npz"
+    if not path.exists():
+        return False
+    with exclusive(settings.run_folder):
+        _run_folder(settings, log)
+    try:
+        load_distilled(path)
+    except InputError as error:
+        log(f"{error}; made again")
+        return False
+    log(f"selected already: {path}")
+    return True
 
 
 def preprocessing_of(settings, dataset):
