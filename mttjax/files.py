@@ -11,6 +11,7 @@ from mttjax.errors import InputError
 
 __all__ = [
     "atomically",
+    "discard_unfinished",
     "leftovers",
     "read_json",
     "read_kept",
@@ -22,6 +23,10 @@ CHECKSUM = "checksum"
 """The member of a JSON file that says what the others were when it was written."""
 
 
+_unfinished = set()
+"""The temporary files of this process that are being written."""
+
+
 @contextlib.contextmanager
 def atomically(path, mode="wb"):
     """A file that appears under ``path`` whole and synced when the block ends, or not at all."""
@@ -29,6 +34,7 @@ def atomically(path, mode="wb"):
     path.parent.mkdir(parents=True, exist_ok=True)
     encoding = None if "b" in mode else "utf-8"
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    _unfinished.add(temporary)
     try:
         with os.fdopen(handle, mode, encoding=encoding) as file:
             yield file
@@ -40,7 +46,16 @@ def atomically(path, mode="wb"):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+    finally:
+        _unfinished.discard(temporary)
     _sync_folder(path.parent)
+
+
+def discard_unfinished():
+    """Removes what this process is writing; for one that is about to end."""
+    for temporary in list(_unfinished):
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def _umask():

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from mttjax.stopping import Stopped, stop_at_once
+from mttjax.stopping import stop_at_once
 
 __all__ = ["command"]
 
@@ -25,6 +25,17 @@ def keep_compiled_programs():
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
+def same_bits_on_one_core():
+    """Asks XLA for two threads where there is one core.
+
+    XLA adds many numbers in another order with one thread than with several, whose number does
+    not matter: a run that goes on with fewer cores would end with other last bits.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if cores == 1:
+        os.environ.setdefault("NPROC", "2")
+
+
 def command(name):
     """Runs ``mttjax.cli.<name>`` and leaves with its status.
 
@@ -32,6 +43,7 @@ def command(name):
     neither is a traceback.
     """
     keep_compiled_programs()
+    same_bits_on_one_core()
     sys.stdout.reconfigure(line_buffering=True)  # a log that is followed shows whole lines
     try:
         with stop_at_once():
@@ -39,9 +51,6 @@ def command(name):
             status = getattr(cli, name)(sys.argv[1:])
     except ModuleNotFoundError as error:
         status = f"{name}: the package {error.name!r} is missing. Set up with: {SETUP}"
-    except Stopped as stopped:
-        print(f"{name}: {stopped}", file=sys.stderr)
-        status = 128 + stopped.signal
     except BrokenPipeError:
         status = _closed()
     if isinstance(status, str):

@@ -187,7 +187,7 @@ def test_full_data_of_another_recipe_is_not_taken_for_this_one(made, preset, tmp
         ({"protocol": "long"}, "--protocol 'long'"),
         ({"draws": 0}, "--draws 0"),
         ({"ipcs": (0,)}, "--ipc 0"),
-        ({"ipcs": ()}, "at least 1 image per class"),
+        ({"ipcs": ()}, "--ipc 0: must be whole numbers from 1"),
     ],
 )
 def test_what_no_table_can_hold_is_refused(preset, change, message, tmp_path):

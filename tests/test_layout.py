@@ -15,8 +15,8 @@ ROOT = Path(mttjax.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"memory", "ranges"},
-    {"synthetic", "convolution", "files", "progress", "stopping", "parallel", "peak_memory"},
+    {"memory", "ranges", "files"},
+    {"synthetic", "convolution", "progress", "stopping", "parallel", "peak_memory"},
     {"npz", "locking", "manifest", "metrics"},
     {"checkpoint"},
     {"networks", "augmentation", "preprocessing", "unrolling"},

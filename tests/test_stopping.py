@@ -1,7 +1,10 @@
 """Signals: the first finishes the step in hand, a second one or one between steps stops at once."""
 
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,23 +13,31 @@ from mttjax.parallel import in_threads
 from mttjax.stopping import Stopped, stop_at_once, stop_requested
 
 
+@pytest.fixture
+def former():
+    """Handlers of the test's own, and what they saw."""
+    seen = []
+    before = {
+        s: signal.signal(s, lambda n, frame: seen.append(n))
+        for s in (signal.SIGINT, signal.SIGTERM)
+    }
+    yield seen
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_noted_and_the_second_stops(number, capfd):
+def test_the_first_signal_is_noted_and_the_second_does_what_it_did(number, former, capfd):
     with stop_requested() as stopped:
         assert stopped() is None
         signal.raise_signal(number)
         assert stopped() == number
+        assert former == []
         assert "once more to stop at once" in capfd.readouterr().err
-        with pytest.raises(Stopped, match=f"{number.name} at once"):
-            signal.raise_signal(number)
-
-
-def test_handlers_are_as_before(capfd):
-    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    with stop_at_once(), stop_requested() as stopped:
-        signal.raise_signal(signal.SIGTERM)
-        assert stopped()
-    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+        signal.raise_signal(number)
+    assert former == [number]
+    signal.raise_signal(number)
+    assert former == [number, number]  # the handlers are as before
 
 
 def test_outside_the_main_thread_nothing_ever_comes():
@@ -42,27 +53,40 @@ def test_outside_the_main_thread_nothing_ever_comes():
     assert seen == [None]
 
 
-def test_a_stop_is_no_failure_that_is_caught_with_others():
-    def tried():
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        except Exception:
-            pytest.fail("taken for an error")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_between_steps_a_signal_ends_the_process_and_what_it_was_writing(number, tmp_path):
+    """Though it comes where an exception would be swallowed, and with a thread at work."""
+    code = f"""
+import signal, threading, time
+from mttjax.files import atomically
+from mttjax.stopping import stop_at_once
+class Swallows:
+    def __del__(self):
+        signal.raise_signal({int(number)})
+threading.Thread(target=time.sleep, args=(60,)).start()
+with stop_at_once(), atomically({str(tmp_path / "half")!r}) as file:
+    file.write(b"h")
+    Swallows()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50,
+        cwd=Path(__file__).resolve().parents[1], check=False,
+    )  # fmt: skip
+    assert done.returncode == 128 + number
+    assert done.stderr == f"stopped by {number.name} at once\n"
+    assert list(tmp_path.iterdir()) == []
 
-    with stop_at_once(), pytest.raises(Stopped):
-        tried()
 
-
-def test_a_stop_does_not_wait_for_threads_at_work():
+def test_what_interrupts_threads_does_not_wait_for_them():
     go_on, done = threading.Event(), []
 
     def work(number):
         if number == 0:
-            signal.raise_signal(signal.SIGTERM)
+            raise KeyboardInterrupt
         go_on.wait(30)
         done.append(number)
 
-    with pytest.raises(Stopped), stop_at_once():
+    with pytest.raises(KeyboardInterrupt):
         in_threads(work, range(4), workers=2)
     assert done == []
     go_on.set()

@@ -79,15 +79,15 @@ class Place:
             stdout=log, stderr=log, **more,
         )  # fmt: skip
 
-    def run(self, arguments, **more):
-        """Runs a process to its end; what it printed.
+    def run(self, arguments, **variables):
+        """Runs a process to its end, with ``variables`` of the environment; what it printed.
 
         Raises:
           RuntimeError: it failed.
         """
         done = subprocess.run(
-            arguments, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more,
+            arguments, cwd=self.folder, env=self.environment | variables, text=True, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         if done.returncode:
             line = " ".join(arguments[1:])

@@ -25,7 +25,7 @@ from mttjax.workflows import EXTENDABLE
 
 __all__ = ["damages", "run"]
 
-FLIPS, CUTS = {"full": 60, "small": 3}, {"full": 6, "small": 1}
+FLIPS, CUTS = {"full": 60, "small": 4}, {"full": 6, "small": 1}
 
 MANIFESTS = ("manifest.json", "manifest.before.json")
 STATES = ("state.npz", "good.npz")
@@ -37,6 +37,8 @@ def run(bench, size, tally):
     bench.make_others()
     store, folder = _Store(bench), _Run(bench)
     for name in store.names:
+        if size == "small" and name.startswith("0000/"):
+            continue  # of the experts one is enough
         _try_all(name, bench.store, bench.other_store, store, size, tally)
     for name in (*STATES, *SETS, "config.json"):
         _try_all(name, bench.run, bench.other_run, folder, size, tally)
@@ -135,7 +137,7 @@ class _Store:
             load = functools.partial(store.load, expert, epoch, self.like)
             pieces[f"{expert:04d}/{epoch:03d}.npz"] = load
             if epoch:
-                known = functools.partial(store._correct_of, expert, epoch)
+                known = functools.partial(store.correct, expert, epoch)
                 pieces[f"{expert:04d}/{epoch:03d}.correct.npz"] = known
         return {piece: _or_error(function) for piece, function in pieces.items()}
 
@@ -208,13 +210,12 @@ class _Run:
                 _require_named(folder, name)
             return outcome
 
-    def _opened(self, folder):
-        return RunFolder(folder, self.bench.settings.record(), EXTENDABLE, quiet)
+    def _opened(self, folder, log=quiet):
+        return RunFolder(folder, self.bench.settings.record(), EXTENDABLE, log)
 
     def _state(self, folder, name):
-        run = self._opened(folder)
-        # Whole is also an older state of this run: a kill could have come after it.
-        whole = not isinstance(_or_error(lambda: run._load(folder / name, self.like)), InputError)
+        lines, gone = [], not (folder / name).exists()
+        run = self._opened(folder, lines.append)
         good = run.load_good(self.like)
         try:
             state = run.load_state(self.like)
@@ -225,7 +226,9 @@ class _Run:
             raise Wrong("a state that this run never had is gone on from")
         if good is not None and not any(same(good, one) for one in self.states):
             raise Wrong("a state that this run never had would be fallen back to")
-        return "harmless" if whole else "repaired"
+        # An older state of this run in its place is whole: a kill could have come after it.
+        passed_over = gone or any(f"/{name}: " in line for line in lines)
+        return "repaired" if passed_over else "harmless"
 
     def _set(self, folder, name):
         try:

@@ -87,7 +87,7 @@ def _copy(value):
 
 def _change(draw, value):
     if not isinstance(value, dict | list) or not value or draw(st.integers(0, 4)) == 0:
-        return draw(_JSON | st.integers(1, 2000).map(_nested))
+        return draw(_JSON | st.integers(1, 400).map(_nested))
     key = draw(st.sampled_from(list(value) if isinstance(value, dict) else range(len(value))))
     what = draw(st.sampled_from(["inside", "inside", "inside", "remove", "add"]))
     if what == "inside":

@@ -149,7 +149,7 @@ class _Living:
         life.partial_files += partial
         for name in partial:
             self._fault(command, f"not whole after {plan or 'the end'}: {name}")
-        if "Traceback" in self._said():
+        if "Traceback" in self.log.read_text(errors="replace"):
             self._fault(command, f"a traceback after {plan or 'the end'}: {self._said()}")
 
     def _said(self):
