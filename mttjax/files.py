@@ -9,6 +9,11 @@ from pathlib import Path
 
 from mttjax.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 __all__ = [
     "atomically",
     "discard_unfinished",
@@ -37,18 +42,32 @@ def atomically(path, mode="wb"):
     _unfinished.add(temporary)
     try:
         with os.fdopen(handle, mode, encoding=encoding) as file:
+            _take(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # of a full disk the system does not say which file
         raise
     finally:
         _unfinished.discard(temporary)
-    _sync_folder(path.parent)
+
+
+def _take(descriptor):
+    """Whether nobody else writes this file; it is ours then for as long as it is open."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (AttributeError, OSError):  # Windows, and file systems without locks
+        return True
+    return True
 
 
 def discard_unfinished():
@@ -77,16 +96,12 @@ def leftovers(folder):
     return sorted(Path(folder).rglob(".*.tmp"))
 
 
-def remove_leftovers(folder, lock=".lock"):
-    """Removes them; only for who holds the folder's lock, as another may be writing.
-
-    Folders within it that have a lock of their own are left to who holds that.
-    """
-    folder = Path(folder)
+def remove_leftovers(folder):
+    """Removes them, but for those that a living process is writing."""
     for path in leftovers(folder):
-        between = [p for p in path.parents if folder in p.parents]
-        if not any((p / lock).exists() for p in between):
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, PermissionError), open(path, "rb") as file:
+            if _take(file.fileno()):
+                path.unlink()
 
 
 def write_json(path, value):

@@ -90,7 +90,7 @@ def _locked(path, beside_others):
             os.close(descriptor)  # its holder removed it between our opening and our locking
             continue
         if alone:
-            remove_leftovers(path.parent, NAME)
+            remove_leftovers(path.parent)
         return descriptor
 
 

@@ -44,8 +44,8 @@ class Metrics:
     def _whole_lines(self, step):
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                found = json.loads(line).get("step", 0)
-            except (ValueError, AttributeError):
+                late = json.loads(line).get("step", 0) > step
+            except (ValueError, AttributeError, TypeError):
                 return  # the line that a kill or a full disk cut off is the last
-            if found <= step:
+            if not late:
                 yield line

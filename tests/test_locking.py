@@ -57,7 +57,7 @@ def test_another_process_is_refused_and_named_until_it_is_killed(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]  # nothing was written
 
 
-def test_a_folder_with_a_lock_of_its_own_is_not_swept(tmp_path):
+def test_what_a_living_process_writes_is_not_swept(tmp_path):
     process = holder(tmp_path / "sets" / "one")
     try:
         with shared(tmp_path):
