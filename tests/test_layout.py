@@ -23,6 +23,7 @@ FLOORS = [
     {"objectives", "selection", "training", "expert_store"},
     {"datasets", "experts", "distilled", "outer_step", "run_folder", "watching"},
     {"methods", "evaluating"},
+    {"outer_loop"},
     {"distilling"},
     {"reporting", "config", "real_data"},
     {"settings_checks"},

@@ -73,7 +73,7 @@ _JSON = st.one_of(
 @st.composite
 def changed_json(draw, value):
     """``value`` with up to three of its members, at any depth, replaced, removed or added."""
-    value = draw(st.just(value).map(_copy))
+    value = _copy(value)
     for _ in range(draw(st.integers(1, 3))):
         value = _change(draw, value)
     return value
@@ -87,7 +87,7 @@ def _copy(value):
 
 def _change(draw, value):
     if not isinstance(value, dict | list) or not value or draw(st.integers(0, 4)) == 0:
-        return draw(_JSON | st.integers(1, 400).map(_nested))
+        return _copy(draw(_JSON | st.integers(1, 400).map(_nested)))
     key = draw(st.sampled_from(list(value) if isinstance(value, dict) else range(len(value))))
     what = draw(st.sampled_from(["inside", "inside", "inside", "remove", "add"]))
     if what == "inside":
@@ -95,9 +95,9 @@ def _change(draw, value):
     elif what == "remove":
         del value[key]
     elif isinstance(value, dict):
-        value[draw(TEXTS)] = draw(_JSON)
+        value[draw(TEXTS)] = _copy(draw(_JSON))
     else:
-        value.append(draw(_JSON))
+        value.append(_copy(draw(_JSON)))
     return value
 
 
