@@ -52,7 +52,8 @@ def sample_batches(key, n, steps, batch):
       ValueError: ``batch`` outside 1..N, ``steps`` below 1, or no whole numbers.
     """
     numbers = (n, steps, batch)
-    if not all(isinstance(x, int | np.integer) and x < 2**31 for x in numbers):
+    whole = [isinstance(x, int | np.integer) and not isinstance(x, bool) for x in numbers]
+    if not all(whole) or max(numbers) >= 2**31:
         raise ValueError(f"n, steps and batch are whole numbers below 2**31, got {shown(numbers)}")
     if not 1 <= batch <= n or steps < 1:
         raise ValueError(

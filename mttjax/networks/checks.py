@@ -50,7 +50,7 @@ def check_spec(spec, classes, used):
             raise InputError(f"network.{name} is {shown(value)}; it is a whole number up to {most}")
     for field in fields(spec):
         known, value = get_args(field.type), getattr(spec, field.name)
-        if known and value not in known:
+        if known and not (isinstance(value, str) and value in known):
             listed = ", ".join(map(repr, known))
             raise InputError(f"network.{field.name} is {shown(value)}; known are {listed}")
         if field.name not in ("name", *used[spec.name]):
