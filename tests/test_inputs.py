@@ -42,7 +42,7 @@ def numbers_of(kind, prefix=""):
             yield from numbers_of(one, f"{field.name}.")
 
 
-@pytest.mark.parametrize("kind", [Settings, *set(KINDS.values()), FullData, DistanceOptions,
+@pytest.mark.parametrize("kind", [Settings, *dict.fromkeys(KINDS.values()), FullData, DistanceOptions,
                                   RangeOptions])  # fmt: skip
 def test_every_number_has_a_range(kind):
     for name in numbers_of(kind):
