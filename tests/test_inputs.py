@@ -42,8 +42,10 @@ def numbers_of(kind, prefix=""):
             yield from numbers_of(one, f"{field.name}.")
 
 
-@pytest.mark.parametrize("kind", [Settings, *dict.fromkeys(KINDS.values()), FullData, DistanceOptions,
-                                  RangeOptions])  # fmt: skip
+OPTIONS = (Settings, *dict.fromkeys(KINDS.values()), FullData, DistanceOptions, RangeOptions)
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
 def test_every_number_has_a_range(kind):
     for name in numbers_of(kind):
         assert name in RANGES or name.split(".")[-1] in RANGES, name
