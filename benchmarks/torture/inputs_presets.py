@@ -43,7 +43,7 @@ _ODD = {
     "null.py": _HEAD + "def get_config(ipc): return Settings(ipc=ipc, run=Run('a\\0b'))\n",
     "field.py": _HEAD + "def get_config(ipc): return Settings(ipc=ipc, wdith=3)\n",
     "methods.py": _HEAD + "METHODS = 3\ndef get_config(ipc): return Settings(ipc=ipc)\n",
-    "rows.py": _HEAD + "METHODS = {'dm': {}}\ndef get_config(ipc): return Settings(ipc=ipc)\n",
+    "rows.py": _HEAD + "METHODS = {'dm': 3}\ndef get_config(ipc): return Settings(ipc=ipc)\n",
     "unknown.py": TINY.replace('"real_batch"', '"reel_batch"'),
     "wide.py": TINY.replace("width=2", "width=10**9"),
 }
