@@ -8,11 +8,11 @@ from typing import get_args, get_type_hints
 
 from mttjax.errors import InputError
 from mttjax.expert_store import versions
-from mttjax.files import atomically, write_json
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.reporting import markdown_table, percent, print_table
 from mttjax.results import check_same_data, hardware, random_sets, today
 from mttjax.scoring import Scorer
+from mttjax.storage.files import atomically, write_json
 
 __all__ = ["POOLS", "across_table", "evaluate_across", "expand", "report_across", "spec_of"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mttjax.checkpoint import load_tree, save_tree, tree_checksum
 from mttjax.errors import InputError
 from mttjax.manifest import FORMAT, read_manifest, write_manifest
 from mttjax.networks import BEFORE
-from mttjax.npz import read_arrays, write_arrays
 from mttjax.preprocessing import preprocessing_from_arrays
+from mttjax.storage.checkpoint import load_tree, save_tree, tree_checksum
+from mttjax.storage.npz import read_arrays, write_arrays
 
 __all__ = ["ExpertStore", "versions"]
 

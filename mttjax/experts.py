@@ -15,12 +15,12 @@ import numpy as np
 
 from mttjax.augmentation import dsa
 from mttjax.expert_store import ExpertStore
-from mttjax.locking import exclusive
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.parallel import cores, in_one_program, in_threads
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.progress import progress_bar
 from mttjax.stopping import Stopped, stop_requested
+from mttjax.storage.locking import exclusive
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
 __all__ = ["Recipe", "recipe_record", "train_experts"]

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mttjax.errors import InputError
-from mttjax.files import read_json, write_json
+from mttjax.storage.files import read_json, write_json
 
 __all__ = ["FORMAT", "read_manifest", "write_manifest"]
 

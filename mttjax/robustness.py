@@ -12,10 +12,10 @@ import numpy as np
 
 from mttjax.errors import InputError
 from mttjax.expert_store import versions
-from mttjax.files import write_json
 from mttjax.reporting import percent, print_table
 from mttjax.results import hardware, today
 from mttjax.scoring import Scorer
+from mttjax.storage.files import write_json
 
 __all__ = [
     "AugmentationRobustness",

@@ -8,12 +8,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
 from mttjax.expert_store import versions
-from mttjax.files import read_json, write_json
-from mttjax.metrics import Metrics
-from mttjax.npz import read_arrays
+from mttjax.storage.checkpoint import load_tree, save_tree
+from mttjax.storage.files import read_json, write_json
+from mttjax.storage.metrics import Metrics
+from mttjax.storage.npz import read_arrays
 
 __all__ = ["RunFolder", "differing_settings", "settings_in"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from mttjax.distilled import load_distilled
 from mttjax.errors import InputError
-from mttjax.files import read_json, write_json
 from mttjax.presets import NEED_EXPERTS, TITLES
 from mttjax.reporting import percent, save_curves, save_views, write_page
 from mttjax.results import KINDS
+from mttjax.storage.files import read_json, write_json
 
 __all__ = ["HEADERS", "results_rows", "run_figures", "save_results", "write_run_page"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.expert_store import versions
-from mttjax.files import read_kept, write_json
 from mttjax.results import evaluate_set, hardware, make_evaluator, today
+from mttjax.storage.files import read_kept, write_json
 
 __all__ = ["Scorer"]
 

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 
-from mttjax.files import discard_unfinished
+from mttjax.storage.files import discard_unfinished
 
 __all__ = ["Stopped", "stop_at_once", "stop_requested"]
 

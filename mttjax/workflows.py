@@ -14,7 +14,6 @@ from mttjax.errors import InputError
 from mttjax.evaluating import Evaluator, Protocol
 from mttjax.expert_store import ExpertStore, versions
 from mttjax.experts import recipe_record, train_experts
-from mttjax.locking import exclusive
 from mttjax.networks import make_network
 from mttjax.preprocessing import fit_preprocessing
 from mttjax.presets import SELECTIONS
@@ -22,6 +21,7 @@ from mttjax.reporting import save_views
 from mttjax.run_folder import RunFolder
 from mttjax.selecting import select
 from mttjax.settings_checks import check_settings, require_room
+from mttjax.storage.locking import exclusive
 from mttjax.synthetic import mean_rate, one_hot_labels
 
 __all__ = ["load_data", "preprocessing_of", "run_distill", "run_experts", "run_selection"]

@@ -12,10 +12,10 @@ from mttjax.checking import Findings, check_path
 from mttjax.distilled import save_distilled
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
-from mttjax.files import write_json
-from mttjax.npz import read_arrays, write_arrays
 from mttjax.preprocessing import Standardize
 from mttjax.run_folder import RunFolder
+from mttjax.storage.files import write_json
+from mttjax.storage.npz import read_arrays, write_arrays
 
 SETTINGS = {"method": "mtt", "seed": 0, "distill": {"steps": 12, "lr_img": 30}}
 

@@ -17,9 +17,9 @@ from mttjax.datasets import Split, load_dataset
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
 from mttjax.experts import Recipe, recipe_record, train_experts
-from mttjax.locking import exclusive
 from mttjax.networks import NetworkSpec, make_network
 from mttjax.stopping import Stopped
+from mttjax.storage.locking import exclusive
 
 NETWORK = NetworkSpec(depth=1, width=4)
 RECIPE = Recipe(NETWORK, "standardize", ("flip",), batch=32)

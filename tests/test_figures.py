@@ -21,10 +21,10 @@ from mttjax.figures import distance
 from mttjax.figures.distance import distances, distilled_student, real_student
 from mttjax.figures.ranges import Sweep, draw_range
 from mttjax.figures.recipes import recipe_of, require_held_out, used_experts
-from mttjax.files import read_json
 from mttjax.networks import make_network
 from mttjax.presets import load_preset
 from mttjax.results import real_data_of
+from mttjax.storage.files import read_json
 
 PRESET = """
 from mttjax.config import Data, Distill, Experts, Settings

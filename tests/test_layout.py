@@ -15,10 +15,9 @@ ROOT = Path(mttjax.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"memory", "ranges", "files"},
+    {"memory", "ranges", "storage"},
     {"synthetic", "convolution", "progress", "stopping", "parallel", "peak_memory"},
-    {"npz", "locking", "manifest", "metrics"},
-    {"checkpoint"},
+    {"manifest"},
     {"networks", "augmentation", "preprocessing", "unrolling"},
     {"objectives", "selection", "training", "expert_store"},
     {"datasets", "experts", "distilled", "outer_step", "run_folder", "watching"},

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from mttjax.errors import InputError
-from mttjax.files import atomically, leftovers
-from mttjax.locking import exclusive, shared
+from mttjax.storage.files import atomically, leftovers
+from mttjax.storage.locking import exclusive, shared
 
 HOLD = """
 import sys, time
-from mttjax.files import atomically
-from mttjax.locking import exclusive
+from mttjax.storage.files import atomically
+from mttjax.storage.locking import exclusive
 with exclusive(sys.argv[1]), atomically(sys.argv[1] + "/half") as file:
     file.write(b"h")
     print("held", flush=True)
@@ -87,7 +87,7 @@ def test_many_processes_and_each_holds_it_alone(tmp_path):
 import sys
 from pathlib import Path
 from mttjax.errors import InputError
-from mttjax.locking import exclusive
+from mttjax.storage.locking import exclusive
 folder, done = Path(sys.argv[1]), 0
 while done < 100:
     try:

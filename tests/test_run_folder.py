@@ -8,8 +8,8 @@ import pytest
 
 from mttjax.config import Condense, LearnLabels, LearnThrough, Select, Settings
 from mttjax.errors import InputError
-from mttjax.metrics import Metrics
 from mttjax.run_folder import RunFolder
+from mttjax.storage.metrics import Metrics
 from mttjax.workflows import EXTENDABLE
 
 DEFAULTS = {

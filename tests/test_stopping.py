@@ -58,7 +58,7 @@ def test_between_steps_a_signal_ends_the_process_and_what_it_was_writing(number,
     """Though it comes where an exception would be swallowed, and with a thread at work."""
     code = f"""
 import signal, threading, time
-from mttjax.files import atomically
+from mttjax.storage.files import atomically
 from mttjax.stopping import stop_at_once
 class Swallows:
     def __del__(self):

@@ -15,9 +15,9 @@ from mttjax.comparison.cells import Cell, set_path
 from mttjax.config import Settings
 from mttjax.distilled import load_distilled, save_distilled
 from mttjax.errors import InputError
-from mttjax.files import write_json
 from mttjax.results import real_data_of
 from mttjax.run_page import write_run_page
+from mttjax.storage.files import write_json
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 

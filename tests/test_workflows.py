@@ -12,8 +12,8 @@ from mttjax.distilled import load_distilled
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.networks import NetworkSpec
-from mttjax.npz import read_arrays
 from mttjax.presets import settings_of
+from mttjax.storage.npz import read_arrays
 from mttjax.workflows import run_distill
 
 LEARN = ("dd", "ld", "dc", "dm", "cafe_dsa")

@@ -18,9 +18,9 @@ from mttjax.checking import check_path
 from mttjax.distilled import load_distilled
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
-from mttjax.files import read_json
-from mttjax.npz import read_arrays
 from mttjax.run_folder import RunFolder
+from mttjax.storage.files import read_json
+from mttjax.storage.npz import read_arrays
 from mttjax.workflows import EXTENDABLE
 
 __all__ = ["damages", "run"]

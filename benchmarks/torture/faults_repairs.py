@@ -9,8 +9,8 @@ from benchmarks.torture.faults_common import Wrong, quiet, the_files
 from mttjax import cli
 from mttjax.checking import check_path
 from mttjax.errors import InputError
-from mttjax.files import read_json
-from mttjax.npz import read_arrays
+from mttjax.storage.files import read_json
+from mttjax.storage.npz import read_arrays
 
 __all__ = ["flip", "refused", "retrained", "run"]
 

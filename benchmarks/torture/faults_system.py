@@ -17,7 +17,7 @@ from benchmarks.torture.faults_disk import require_message
 from benchmarks.torture.faults_repairs import refused
 from benchmarks.torture.files import content, differing
 from mttjax import cli
-from mttjax.locking import exclusive
+from mttjax.storage.locking import exclusive
 
 __all__ = ["Commands", "run"]
 

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from mttjax.errors import InputError
-from mttjax.files import leftovers, read_json
-from mttjax.npz import read_arrays
+from mttjax.storage.files import leftovers, read_json
+from mttjax.storage.npz import read_arrays
 
 __all__ = ["content", "cut_lines", "differing", "files_left", "not_whole"]
 

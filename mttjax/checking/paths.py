@@ -6,7 +6,7 @@ from mttjax.checking.findings import Findings
 from mttjax.checking.runs import check_run, check_set, is_run
 from mttjax.checking.stores import check_store, is_store
 from mttjax.errors import InputError
-from mttjax.files import leftovers, read_json
+from mttjax.storage.files import leftovers, read_json
 
 __all__ = ["check_path"]
 

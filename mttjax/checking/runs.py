@@ -4,10 +4,10 @@ import numpy as np
 
 from mttjax.distilled import load_distilled
 from mttjax.errors import InputError
-from mttjax.files import read_json
-from mttjax.npz import read_arrays
 from mttjax.reporting import read_metrics
 from mttjax.run_folder import differing_settings, settings_in
+from mttjax.storage.files import read_json
+from mttjax.storage.npz import read_arrays
 from mttjax.workflows import EXTENDABLE
 
 __all__ = ["check_run", "check_set", "is_run"]

@@ -3,12 +3,12 @@
 import numpy as np
 
 from mttjax.checking.findings import Findings
-from mttjax.checkpoint import tree_checksum
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore, versions
-from mttjax.files import read_json
-from mttjax.npz import read_arrays
 from mttjax.progress import progress_bar
+from mttjax.storage.checkpoint import tree_checksum
+from mttjax.storage.files import read_json
+from mttjax.storage.npz import read_arrays
 
 __all__ = ["check_store", "is_store"]
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from mttjax.config import Run
 from mttjax.distilled import load_distilled
 from mttjax.expert_store import versions
-from mttjax.files import read_kept, write_json
 from mttjax.peak_memory import peak_memory
 from mttjax.presets import SELECTIONS
 from mttjax.reporting import read_metrics
 from mttjax.results import evaluate_set, hardware, make_evaluator, today
+from mttjax.storage.files import read_kept, write_json
 from mttjax.workflows import run_distill
 
 __all__ = ["Cell", "cell_path", "run_cell", "set_path"]

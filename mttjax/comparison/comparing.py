@@ -9,10 +9,10 @@ from mttjax.comparison.full_data import FullData, experts_row, train_better
 from mttjax.comparison.report import write_report
 from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
-from mttjax.locking import shared
 from mttjax.presets import METHODS, settings_of
 from mttjax.ranges import is_whole
 from mttjax.settings_checks import RANGES, check_options, check_settings
+from mttjax.storage.locking import shared
 from mttjax.workflows import load_data, preprocessing_of
 
 __all__ = ["PROTOCOLS", "Plan", "compare"]

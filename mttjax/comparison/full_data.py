@@ -12,16 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from mttjax.augmentation import dsa
-from mttjax.checkpoint import load_tree, save_tree
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore, versions
 from mttjax.experts import recipe_record
-from mttjax.files import read_kept, write_json
-from mttjax.locking import exclusive
 from mttjax.networks import make_network
 from mttjax.parallel import in_threads
 from mttjax.progress import progress_bar
 from mttjax.results import hardware, today
+from mttjax.storage.checkpoint import load_tree, save_tree
+from mttjax.storage.files import read_kept, write_json
+from mttjax.storage.locking import exclusive
 from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
 __all__ = ["FullData", "experts_row", "train_better"]

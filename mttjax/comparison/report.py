@@ -9,9 +9,9 @@ import numpy as np
 from mttjax.comparison.cells import Cell, set_path
 from mttjax.comparison.published import FULL_DATA, published_figure, published_protocols
 from mttjax.distilled import load_distilled
-from mttjax.files import atomically
 from mttjax.presets import METHODS, TITLES, published_settings
 from mttjax.reporting import markdown_table, percent, save_grid, write_page
+from mttjax.storage.files import atomically
 
 __all__ = ["write_report"]
 

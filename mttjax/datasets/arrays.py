@@ -7,7 +7,7 @@ import numpy as np
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source
 from mttjax.errors import InputError
-from mttjax.npz import read_arrays as read_npz
+from mttjax.storage.npz import read_arrays as read_npz
 
 __all__ = ["MOST_BYTES", "read_arrays"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
 from mttjax.errors import InputError
-from mttjax.npz import read_arrays, write_arrays
+from mttjax.storage.npz import read_arrays, write_arrays
 
 __all__ = ["cached"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from mttjax.distilled.distilled_set import DistilledSet, require_field
 from mttjax.errors import InputError
 from mttjax.networks import BEFORE, NetworkSpec
-from mttjax.npz import read_arrays, write_arrays
 from mttjax.preprocessing import preprocessing_from_arrays
+from mttjax.storage.npz import read_arrays, write_arrays
 
 __all__ = ["load_distilled", "save_distilled"]
 

@@ -12,9 +12,9 @@ from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
 from mttjax.figures.data import write_csv
 from mttjax.figures.recipes import recipe_of
-from mttjax.files import read_json
 from mttjax.reporting import read_metrics
 from mttjax.reporting.plots import figure, legend_below
+from mttjax.storage.files import read_json
 
 __all__ = ["Course", "draw_cost", "read_course"]
 

@@ -5,7 +5,7 @@ import io
 import json
 
 from mttjax.errors import InputError
-from mttjax.files import atomically, read_kept, write_json
+from mttjax.storage.files import atomically, read_kept, write_json
 
 __all__ = ["kept", "require_at_least", "write_csv"]
 

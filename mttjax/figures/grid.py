@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.errors import InputError
-from mttjax.files import write_json
 from mttjax.reporting import save_grid
+from mttjax.storage.files import write_json
 
 __all__ = ["draw_grid"]
 

@@ -17,9 +17,9 @@ from mttjax.errors import InputError
 from mttjax.evaluating import Protocol
 from mttjax.expert_store import ExpertStore
 from mttjax.figures.data import require_at_least, write_csv
-from mttjax.files import write_json
-from mttjax.locking import shared
 from mttjax.reporting.plots import figure, legend_below, shades
+from mttjax.storage.files import write_json
+from mttjax.storage.locking import shared
 from mttjax.workflows import load_data
 
 __all__ = ["RangeCell", "Sweep", "draw_range"]

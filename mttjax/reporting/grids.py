@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mttjax.errors import InputError
-from mttjax.files import atomically
 from mttjax.reporting.views import view
+from mttjax.storage.files import atomically
 
 __all__ = ["save_grid", "save_views"]
 

@@ -6,10 +6,10 @@ import json
 from html import escape
 from pathlib import Path
 
-from mttjax.files import atomically
 from mttjax.reporting.grids import MARK
 from mttjax.reporting.style import STYLE
 from mttjax.reporting.tables import checked_rows
+from mttjax.storage.files import atomically
 
 __all__ = ["write_page"]
 

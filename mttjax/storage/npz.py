@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from mttjax.errors import InputError
-from mttjax.files import atomically
+from mttjax.storage.files import atomically
 
 __all__ = ["MOST_BYTES", "read_arrays", "write_arrays"]
 

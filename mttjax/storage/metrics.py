@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mttjax.files import atomically
+from mttjax.storage.files import atomically
 
 __all__ = ["Metrics"]
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from mttjax.errors import InputError
-from mttjax.npz import read_arrays, write_arrays
+from mttjax.storage.npz import read_arrays, write_arrays
 
 __all__ = ["load_tree", "save_tree", "tree_checksum"]
 

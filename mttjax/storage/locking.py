@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 
 from mttjax.errors import InputError
-from mttjax.files import remove_leftovers
+from mttjax.storage.files import remove_leftovers
 
 try:
     import fcntl
