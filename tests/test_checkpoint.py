@@ -274,3 +274,11 @@ def test_leaves_of_another_tree_are_named(like, message, tmp_path):
     save_tree(tmp_path / "a.npz", {"w": np.zeros((2, 3), np.float32), "b": np.zeros(3)})
     with pytest.raises(InputError, match=r"a\.npz: " + message):
         load_tree(tmp_path / "a.npz", like)
+
+
+@pytest.mark.parametrize("read", [read_arrays, read_json])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(read, tmp_path):
+    path = tmp_path / "state"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="not a file but a pipe"):
+        read(path)

@@ -6,7 +6,7 @@ from mttjax.distilled import load_distilled
 from mttjax.errors import InputError
 from mttjax.reporting import read_metrics
 from mttjax.run_folder import differing_settings, settings_in
-from mttjax.storage.files import read_json
+from mttjax.storage.files import read_json, require_file
 from mttjax.storage.npz import read_arrays
 from mttjax.workflows import EXTENDABLE
 
@@ -149,6 +149,7 @@ def _check_pictures(folder, findings):
 
     for path in sorted(folder.rglob("*.png")):
         with findings.of(path, "Remove it; it is drawn again", removable=True):
+            require_file(path)
             try:
                 with Image.open(path, formats=("PNG",)) as image:
                     image.verify()

@@ -7,6 +7,7 @@ import numpy as np
 
 from mttjax.errors import InputError
 from mttjax.reporting.plots import BLUE, PALE, figure
+from mttjax.storage.files import require_file
 
 __all__ = ["read_metrics", "save_curves", "save_expert_curves"]
 
@@ -20,6 +21,7 @@ def read_metrics(path):
     Raises:
       InputError: no such file, or a line before the last that is not a JSON object with a step.
     """
+    require_file(path)
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError as error:

@@ -21,6 +21,7 @@ __all__ = [
     "read_json",
     "read_kept",
     "remove_leftovers",
+    "require_file",
     "write_json",
 ]
 
@@ -93,7 +94,7 @@ def _sync_folder(folder):
 
 def leftovers(folder):
     """What ``atomically`` left under ``folder`` when it was killed: nobody's files."""
-    return sorted(Path(folder).rglob(".*.tmp"))
+    return sorted(path for path in Path(folder).rglob(".*.tmp") if path.is_file())
 
 
 def remove_leftovers(folder):
@@ -112,6 +113,13 @@ def write_json(path, value):
         file.write("\n")
 
 
+def require_file(path):
+    """Raises ``InputError`` where a pipe or a device is in a file's place: reading would hang."""
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: not a file but a pipe, a socket or a device; remove it")
+
+
 def read_json(path):
     """Reads a JSON object, and sees to it that it is as it was written.
 
@@ -120,6 +128,7 @@ def read_json(path):
     Raises:
       InputError: no such file, not a JSON object, or changed since it was written.
     """
+    require_file(path)
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

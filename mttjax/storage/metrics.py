@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mttjax.storage.files import atomically
+from mttjax.storage.files import atomically, require_file
 
 __all__ = ["Metrics"]
 
@@ -38,6 +38,7 @@ class Metrics:
         self.close()
         if not self.path.exists():
             return
+        require_file(self.path)
         with atomically(self.path, "w") as file:
             file.writelines(line + "\n" for line in self._whole_lines(step))
 

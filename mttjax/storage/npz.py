@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from mttjax.errors import InputError
-from mttjax.storage.files import atomically
+from mttjax.storage.files import atomically, require_file
 
 __all__ = ["MOST_BYTES", "read_arrays", "write_arrays"]
 
@@ -43,6 +43,7 @@ def read_arrays(path, *, only=None, most=MOST_BYTES):
       InputError: no such file, not an ``.npz``, truncated, damaged, with pickled objects, or
         larger than ``most``.
     """
+    require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive)
