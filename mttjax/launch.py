@@ -44,7 +44,8 @@ def command(name):
     """
     keep_compiled_programs()
     same_bits_on_one_core()
-    sys.stdout.reconfigure(line_buffering=True)  # a log that is followed shows whole lines
+    # Whole lines for who follows a log; names that the terminal cannot show, as their codes.
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         with stop_at_once():
             cli = importlib.import_module("mttjax.cli")

@@ -87,7 +87,7 @@ def real_data_of(distilled, *, folder=None, download=False):
         )
     split = data.get("seed")
     return load_dataset(
-        distilled.dataset,
+        data.get("dataset", distilled.dataset),  # of a folder or an .npz a set has its own name
         folder=folder,
         download=download,
         resolution=data.get("resolution"),

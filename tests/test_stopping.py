@@ -109,3 +109,18 @@ def test_control_characters_of_a_strangers_name_are_shown_not_obeyed():
 
     answer = check([])
     assert answer.startswith("check: a\\x1b[2Jb: No space left on device. Free some space")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "distill: MemoryError. Not enough memory: lower --distill.chunk"),
+        (RuntimeError("RESOURCE_EXHAUSTED: 9 GB\nmore"), "distill: RESOURCE_EXHAUSTED: 9 GB. Not"),
+    ],
+)
+def test_a_machine_without_memory_is_answered_by_what_to_lower(error, said):
+    @messages
+    def distill(arguments):
+        raise error
+
+    assert distill([]).startswith(said)

@@ -17,6 +17,7 @@ from benchmarks.torture.inputs_options import flags_of, option
 from benchmarks.torture.inputs_presets import PRESETS
 from benchmarks.torture.inputs_values import NAMES, Target
 from mttjax import cli
+from mttjax.cli.checking import CheckOptions
 from mttjax.cli.comparing import TableOptions
 from mttjax.cli.evaluating import EvaluateOptions
 from mttjax.cli.showing import DemoOptions, ExportOptions
@@ -47,6 +48,7 @@ COMMANDS = {
     "evaluate": (cli.evaluate, EvaluateOptions(), ["--set", SET, *PROTOCOL], 450),
     "export_images": (cli.export_images, ExportOptions(Path(SET), Path("pngs")),
                       ["--set", SET, "--to", "pngs"], 150),
+    "check": (cli.check, CheckOptions(Path(STORE)), [STORE], 150),
     "table": (cli.table, TableOptions("tiny.py"),
               [*CONFIG, "--methods", "random", "--networks", "1", "--draws", "1", "--no-full",
                "--protocol", "short", "--folder", "table"], 300),

@@ -21,6 +21,11 @@ REMEDIES = {
 }
 """What to do about an error of the system, where something can be said."""
 
+LESS = (
+    "Not enough memory: lower --distill.chunk, --distill.trajectories, --experts.parallel or "
+    "--network.width; what was saved is kept, and the command goes on from there"
+)
+
 
 def messages(function):
     """Bad input becomes a message and status 2; a stopped run the signal's status."""
@@ -35,11 +40,24 @@ def messages(function):
             raise
         except OSError as error:
             return _printable(f"{function.__name__}: {_system_error(error)}")
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            return _printable(f"{function.__name__}: {_first_line(error)}. {LESS}")
         except Stopped as stopped:
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal
 
     return run
+
+
+def _is_out_of_memory(error):
+    """Python's own, or XLA's, which is a RuntimeError that says so."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _first_line(error):
+    return str(error).split("\n", 1)[0] or type(error).__name__
 
 
 def _system_error(error):

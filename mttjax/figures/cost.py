@@ -11,7 +11,7 @@ import numpy as np
 from mttjax.errors import InputError
 from mttjax.expert_store import ExpertStore
 from mttjax.figures.data import write_csv
-from mttjax.figures.recipes import recipe_of
+from mttjax.figures.recipes import recipe_of, whole_at
 from mttjax.reporting import read_metrics
 from mttjax.reporting.plots import figure, legend_below
 from mttjax.storage.files import read_json
@@ -65,18 +65,23 @@ def read_course(run, *, experts=None, name=None):
 def _seconds_of_experts(run, store):
     """The seconds of all epochs that an MTT run's experts were read to; 0 for other methods."""
     config = read_json(run / "config.json")
-    if config["method"] != "mtt":
+    if config.get("method") != "mtt":
         return 0.0
-    network = recipe_of(store).network
+    network, given = recipe_of(store).network, config.get("network")
     theirs = (network.name, network.depth, network.width)
-    mine = tuple(config["network"][part] for part in ("name", "depth", "width"))
+    parts = given if isinstance(given, dict) else {}
+    mine = tuple(parts.get(part) for part in ("name", "depth", "width"))
     if theirs != mine:
         raise InputError(
             f"--with-experts {store.folder}: its experts are {theirs} and those of {run} {mine}; "
             "give the store that the run was made with"
         )
-    last = config["distill"]["max_start"] - 1 + config["distill"]["expert_epochs"]
-    ready = store.experts_with(last)[: config["experts"]["count"]]
+    read = [whole_at(config, "distill", n) for n in ("max_start", "expert_epochs")]
+    count = whole_at(config, "experts", "count")
+    if None in (*read, count):
+        raise InputError(f"{run}: its config.json does not say which experts it reads")
+    last = sum(read) - 1
+    ready = [e for e in store.experts_with(last) if e < count]
     if not ready:
         raise InputError(
             f"--with-experts {store.folder}: no expert there has the {last} epochs that {run} "

@@ -176,7 +176,7 @@ def _walk(students, store, like, walks, folder, what, on_advance, log, which):
         log(f"{data}, expert {expert} from epoch {start}: lowest {np.nanmin(found):.3f}")
         return [d if math.isfinite(d) else None for d in found]
 
-    decided = {"data": what[data], "experts": store.manifest["created"], "target": target}
+    decided = {"data": what[data], "experts": store.manifest["recipe"], "target": target}
     decided |= {name: getattr(walks, name) for name in ("steps", "every", "seed")}
     path = folder / "walks" / f"{data}-expert{expert}-start{start}.json"
     found = kept(path, decided, make)

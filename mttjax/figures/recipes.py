@@ -8,6 +8,7 @@ from mttjax.errors import InputError
 from mttjax.experts import Recipe, recipe_record
 from mttjax.networks import BEFORE, NetworkSpec
 from mttjax.presets import METHODS
+from mttjax.ranges import is_whole
 from mttjax.reporting import read_metrics
 
 __all__ = ["recipe_of", "require_fitting", "require_held_out", "used_experts"]
@@ -63,20 +64,27 @@ def used_experts(distilled, store, metrics_path):
       InputError: the set does not say how it was made.
     """
     settings = distilled.settings
-    method, distill = settings.get("method"), settings.get("distill", {})
+    method = settings.get("method")
     if method in _LOOKS_AT_ONE:
-        return {distill.get("expert", 0)}
-    if method in METHODS and method != "mtt":
+        return {whole_at(settings, "distill", "expert") or 0}
+    if isinstance(method, str) and method in METHODS and method != "mtt":
         return set()
-    count = settings.get("experts", {}).get("count")
-    if count is None or not {"max_start", "expert_epochs"} <= set(distill):
+    count = whole_at(settings, "experts", "count")
+    if count is None:
         raise InputError(
-            "the set does not say which experts it was made with (settings experts.count, "
-            "distill.max_start, distill.expert_epochs); with --allow-used all may be taken"
+            "the set does not say which experts it was made with (settings experts.count); with "
+            "--allow-used all may be taken"
         )
-    used = set(store.experts_with(distill["max_start"] - 1 + distill["expert_epochs"])[:count])
+    used = set(store.numbers()) & set(range(count))
     records = read_metrics(metrics_path) if metrics_path.exists() else []
     return used.union(*(record.get("experts", ()) for record in records))
+
+
+def whole_at(settings, *names):
+    """The whole number at a path of a stranger's settings, or None."""
+    for name in names:
+        settings = settings.get(name) if isinstance(settings, dict) else None
+    return settings if is_whole(settings) else None
 
 
 def require_held_out(held_out, last, store, used):
