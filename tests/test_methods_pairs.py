@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from mttjax.errors import InputError
 from mttjax.methods import read_ahead
 from mttjax.methods.pairs import PairSource
 
@@ -16,14 +17,17 @@ class Store:
     def experts_with(self, epoch):
         return [0, 1, 2, 5]
 
+    def missing(self, expert, epoch):
+        return [] if expert in self.experts_with(epoch) else [1]
+
     def load(self, expert, epoch, like):
         return {"w": np.array([expert, epoch], np.float32)}
 
 
-def source(count=1, seed=0):
+def source(count=1, seed=0, experts=None):
     like = {"w": jax.ShapeDtypeStruct((2,), np.float32)}
     return PairSource(
-        Store(), like, expert_epochs=2, max_start=4, experts=None, seed=seed, count=count
+        Store(), like, expert_epochs=2, max_start=4, experts=experts, seed=seed, count=count
     )
 
 
@@ -62,3 +66,10 @@ def test_step_and_seed_decide_the_draw():
 def test_read_ahead_yields_the_draws_in_order():
     draw = source(count=2).draw
     assert [noted(p) for p in read_ahead(draw, 3, 9)] == [noted(draw(s)) for s in range(3, 9)]
+
+
+def test_the_experts_are_the_first_and_not_others_in_the_place_of_a_lost_one():
+    """A run that goes on when a snapshot was lost must not draw from another expert."""
+    assert source(experts=3).experts == [0, 1, 2]
+    with pytest.raises(InputError, match=r"4 of 6 experts have all epochs to 5 .*expert 3 lacks"):
+        source(experts=6)
