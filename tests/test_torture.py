@@ -82,7 +82,6 @@ def test_kills_of_a_careless_command_find_what_it_leaves(tmp_path):
     assert any("temporary files are left" in fault for fault in found["faults"])
 
 
-@pytest.mark.slow
 def test_distill_survives_kills():
     found = kills.run("small", quiet)
     assert found["killed"] >= 3
@@ -139,7 +138,6 @@ json.dump({"same": 1, "seconds": os.getpid()}, open("same.json", "w"))
     assert "cores.json" in determinism.table(record).markdown() or not one_core
 
 
-@pytest.mark.slow
 def test_distill_is_the_same_on_one_core_and_on_all_devices():
     found = determinism.run("small", quiet)
     assert found["faults"] == []
