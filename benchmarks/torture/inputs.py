@@ -14,9 +14,10 @@ import time
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from benchmarks.tables import Table
 from benchmarks.torture import inputs_commands, inputs_datasets, inputs_files, inputs_library
 
-__all__ = ["SIZES", "run"]
+__all__ = ["SIZES", "run", "table"]
 
 SIZES = {"small": 0.025, "full": 1.0}
 """The share of each target's cases that is tried; a target of which it is below 3 is left out."""
@@ -138,3 +139,17 @@ if __name__ == "__main__":
     result = run(sys.argv[1] if len(sys.argv) > 1 else "small")
     print(json.dumps(result, indent=1))
     raise SystemExit(bool(result["faults"]))
+
+
+def table(record):
+    """A row per target."""
+    rows = [
+        [name, *(each[what] for what in ("tried", "worked", "refused", "faults"))]
+        for name, each in record["by_target"].items()
+    ]
+    note = (
+        "Cases drawn by hypothesis. Refused: by the documented error, or by a message and status "
+        "2, with nothing left behind; a case of more than "
+        f"{MOST_SECONDS} s, another exception or a file left is a fault."
+    )
+    return Table("Inputs", ["", "tried", "worked", "refused", "faults"], rows, [note])
