@@ -13,11 +13,11 @@ import torch
 from benchmarks.pytorch import distilling
 from benchmarks.pytorch.network import ConvNet, params_from_jax
 from benchmarks.pytorch.same_draws import make_augment, replay
-from mttjax.augmentation import dsa
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.objectives.trajectory import match_loss
-from mttjax.synthetic import Synthetic
-from mttjax.unrolling import sample_batches
+from mttjax.core.augmentation import dsa
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.objectives.trajectory import match_loss
+from mttjax.core.synthetic import Synthetic
+from mttjax.core.unrolling import sample_batches
 
 __all__ = ["make"]
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mttjax.convolution import convolve
+from mttjax.core.convolution import convolve
 
 __all__ = ["Convolution", "operands", "products"]
 

@@ -10,17 +10,22 @@ from benchmarks.jax_convolution import Convolution
 from benchmarks.jax_device import Copy, Device, Matrix, device_meter, trace
 from benchmarks.synthetic_data import DSA, LR, distilled, real
 from benchmarks.works import work_from
-from mttjax import evaluating, experts, parallel
-from mttjax.augmentation import dsa
+from mttjax.config.methods import Matching
+from mttjax.config.protocol import Protocol
+from mttjax.config.recipe import Recipe
+from mttjax.core.augmentation import dsa
+from mttjax.core.networks import NetworkSpec, make_network, parameter_count
+from mttjax.core.preprocessing import Standardize
+from mttjax.core.synthetic import to_device
+from mttjax.core.training import cache_chunk, divisor_up_to
 from mttjax.datasets import Dataset, Split
-from mttjax.evaluating import Evaluator, Protocol
-from mttjax.experts import Recipe, train_experts
-from mttjax.methods.mtt import Matching, make_outer_step, matching_optimiser
-from mttjax.networks import NetworkSpec, make_network, parameter_count
-from mttjax.outer_step import initial_state
-from mttjax.preprocessing import Standardize
-from mttjax.synthetic import to_device
-from mttjax.training import cache_chunk, divisor_up_to
+from mttjax.distilling.mtt import make_outer_step, matching_optimiser
+from mttjax.distilling.step import initial_state
+from mttjax.evaluation import evaluator as evaluating
+from mttjax.evaluation.evaluator import Evaluator
+from mttjax.experts import training as experts
+from mttjax.experts.training import train_experts
+from mttjax.system import threads as parallel
 
 __all__ = ["device_meter", "make", "trace"]
 

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.precision import gradient_errors
-from mttjax.config import Run
+from mttjax.config.presets import load_preset
+from mttjax.config.settings import Run
 from mttjax.distilled import load_distilled
-from mttjax.presets import load_preset
-from mttjax.results import evaluate_sets, hardware
-from mttjax.workflows import load_data, run_distill, run_experts
+from mttjax.evaluation.sets import evaluate_sets
+from mttjax.runs.workflows import load_data, run_distill, run_experts
+from mttjax.system.provenance import hardware
 
 VARIANTS = {
     "float32, K = 1": {},

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mttjax.augmentation import dsa
-from mttjax.expert_store import ExpertStore
-from mttjax.networks import in_bfloat16, make_network
-from mttjax.objectives import match_loss
-from mttjax.synthetic import Synthetic, initial_images, one_hot_labels
-from mttjax.unrolling import sample_batches
+from mttjax.core.augmentation import dsa
+from mttjax.core.networks import in_bfloat16, make_network
+from mttjax.core.objectives import match_loss
+from mttjax.core.synthetic import Synthetic, initial_images, one_hot_labels
+from mttjax.core.unrolling import sample_batches
+from mttjax.experts.store import ExpertStore
 
 __all__ = ["gradient_errors"]
 

@@ -7,8 +7,7 @@ Published test accuracy at 1, 10, 50 per class: 46.3, 65.3, 71.6 %. Measured her
     bin/distill --config cifar10 --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings
-from mttjax.presets import preset_row
+from mttjax.config import Data, Distill, Settings, preset_row
 
 IPCS = (1, 10, 50)
 

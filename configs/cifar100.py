@@ -7,8 +7,7 @@ Published test accuracy at 1, 10, 50 per class: 24.3, 40.1, 47.7 %. Measured her
     bin/distill --config cifar100 --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings
-from mttjax.presets import preset_row
+from mttjax.config import Data, Distill, Settings, preset_row
 
 IPCS = (1, 10, 50)
 

@@ -7,10 +7,7 @@ images alike, and the lead at 10 per class shrinks (95.8 against 94.7 %).
     make demo
 """
 
-from mttjax.config import Data, Distill, Experts, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.presets import preset_row
+from mttjax.config import Data, Distill, Experts, NetworkSpec, Protocol, Settings, preset_row
 
 IPCS = (1, 10)
 

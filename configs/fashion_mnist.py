@@ -11,10 +11,7 @@ results/fashion_mnist, with the commands, hardware and times. At the papers' wid
     bin/table --config fashion_mnist --ipc 1 10 --protocol short --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Experts, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.presets import preset_row
+from mttjax.config import Data, Distill, Experts, NetworkSpec, Protocol, Settings, preset_row
 
 IPCS = (1, 10)
 

@@ -10,10 +10,8 @@ thread its author names 1e5 for the images' rate. Measured here: not run.
     bin/distill --config imagenet_subset --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings
+from mttjax.config import Data, Distill, NetworkSpec, Settings, preset_row
 from mttjax.datasets import IMAGENET_SUBSETS
-from mttjax.networks import NetworkSpec
-from mttjax.presets import preset_row
 
 IPCS = (1, 10)
 

@@ -6,8 +6,7 @@ Augmentation without flips, which would make other digits. Measured here: not ru
     bin/distill --config mnist --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings
-from mttjax.presets import preset_row
+from mttjax.config import Data, Distill, Settings, preset_row
 
 IPCS = (1, 10, 50)
 

@@ -8,9 +8,7 @@ The folder is the archive's own, unpacked: it has train/, val/ and wnids.txt.
     bin/distill --config tiny_imagenet --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings
-from mttjax.networks import NetworkSpec
-from mttjax.presets import preset_row
+from mttjax.config import Data, Distill, NetworkSpec, Settings, preset_row
 
 IPCS = (1, 10, 50)
 

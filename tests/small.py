@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import NetworkSpec
+from mttjax.core.preprocessing import Standardize
 from mttjax.datasets import Dataset, Split
 from mttjax.distilled import DistilledSet
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.preprocessing import Standardize
 
 NAMES = ("ant", "bee", "cat")
 PROTOCOL = Protocol(networks=2, epochs=3)

@@ -5,13 +5,14 @@ import json
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax import cli, scoring
-from mttjax.architectures import POOLS, across_table, evaluate_across, expand, spec_of
+from mttjax import cli
+from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.datasets import load_dataset
 from mttjax.distilled import save_distilled
-from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.results import evaluate_set, make_evaluator
+from mttjax.evaluation import scorer as scoring
+from mttjax.evaluation.architectures import POOLS, across_table, evaluate_across, expand, spec_of
+from mttjax.evaluation.sets import evaluate_set, make_evaluator
+from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
 OWN = NetworkSpec(depth=2, width=8, activation="sigmoid")
@@ -151,7 +152,7 @@ QUICK = ["--protocol.networks", "1", "--protocol.epochs", "2"]
 def test_the_command_writes_the_table_and_goes_on(digits, capsys, monkeypatch):
     sets = [str(digits / f"ipc{ipc}" / "last.npz") for ipc in (1, 2)]
     command = ["--set", *sets, "--networks", "convnet", "convnet-d2", "--to", str(digits), *QUICK]
-    assert cli.evaluate(command) == 0
+    assert cli.evaluate.main(command) == 0
     assert "| ipc2/last " in capsys.readouterr().out
     table = (digits / "architectures.md").read_text()
     rows = json.loads((digits / "architectures.json").read_text())["rows"]
@@ -160,15 +161,15 @@ def test_the_command_writes_the_table_and_goes_on(digits, capsys, monkeypatch):
     assert all(set(row["scores"]) == {"convnet", "convnet-d2"} for row in rows.values())
     assert all(name in table for name in rows)
     monkeypatch.setattr(scoring, "evaluate_set", None)
-    assert cli.evaluate(command) == 0
+    assert cli.evaluate.main(command) == 0
     assert (digits / "architectures.md").read_text() == table
 
 
 def test_the_command_writes_beside_the_set_and_refuses_what_does_not_fit(digits):
     one = ["--set", str(digits / "ipc1/last.npz"), "--no-random", *QUICK]
-    assert cli.evaluate([*one, "--networks", "convnet"]) == 0
+    assert cli.evaluate.main([*one, "--networks", "convnet"]) == 0
     assert (digits / "ipc1/architectures.json").exists()
-    answer = cli.evaluate([*one, "--networks", "architectures"])
+    answer = cli.evaluate.main([*one, "--networks", "architectures"])
     assert "resnet18 out of --networks" in answer
-    answer = cli.evaluate([*one, "--run", str(digits)])
+    answer = cli.evaluate.main([*one, "--run", str(digits)])
     assert "either --set" in answer

@@ -11,8 +11,8 @@ import pytest
 from chex import assert_trees_all_close
 from scipy import ndimage, stats
 
-from mttjax import augmentation
-from mttjax.augmentation import OPERATIONS, dsa
+from mttjax.core import augmentation
+from mttjax.core.augmentation import OPERATIONS, dsa
 
 ALL = ("color", "crop", "cutout", "flip", "scale", "rotate")
 HEIGHT, WIDTH = 12, 9

@@ -11,10 +11,11 @@ import pytest
 from chex import assert_trees_all_close, assert_trees_all_equal
 
 import mttjax
-from mttjax.methods.mtt import Matching, make_outer_step, matching_optimiser
-from mttjax.objectives.trajectory import match_loss
-from mttjax.outer_step import initial_state
-from mttjax.training import TrainState
+from mttjax.config.methods import Matching
+from mttjax.core.objectives.trajectory import match_loss
+from mttjax.core.training import TrainState
+from mttjax.distilling.mtt import make_outer_step, matching_optimiser
+from mttjax.distilling.step import initial_state
 
 torch = pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed

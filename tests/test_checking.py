@@ -8,14 +8,15 @@ from PIL import Image
 from small import small_set
 
 from mttjax import cli
-from mttjax.checking import Findings, check_path
+from mttjax.cli.check import check_path
+from mttjax.core.preprocessing import Standardize
 from mttjax.distilled import save_distilled
-from mttjax.errors import InputError
-from mttjax.expert_store import ExpertStore
-from mttjax.preprocessing import Standardize
-from mttjax.run_folder import RunFolder
-from mttjax.storage.files import write_json
-from mttjax.storage.npz import read_arrays, write_arrays
+from mttjax.experts.store import ExpertStore
+from mttjax.runs.folder import RunFolder
+from mttjax.system.errors import InputError
+from mttjax.system.files import write_json
+from mttjax.system.findings import Findings
+from mttjax.system.npz import read_arrays, write_arrays
 
 SETTINGS = {"method": "mtt", "seed": 0, "distill": {"steps": 12, "lr_img": 30}}
 
@@ -282,7 +283,7 @@ def test_what_may_change_when_a_run_goes_on_is_no_fault(tmp_path):
 
 def command(capsys, *arguments):
     """(status, lines of standard output)."""
-    status = cli.check([*map(str, arguments)])
+    status = cli.check.main([*map(str, arguments)])
     return status, capsys.readouterr().out.splitlines()
 
 
@@ -331,7 +332,7 @@ def test_only_what_is_made_again_is_removed(tmp_path, capsys):
 
 
 def test_nothing_to_check_is_a_message(tmp_path):
-    assert cli.check([str(tmp_path)]).startswith(f"check: {tmp_path}: no expert store")
+    assert cli.check.main([str(tmp_path)]).startswith(f"check: {tmp_path}: no expert store")
 
 
 def test_a_system_error_is_a_fault_of_its_file(tmp_path):

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mttjax.errors import InputError
-from mttjax.storage import files
-from mttjax.storage.checkpoint import load_tree, save_tree
-from mttjax.storage.files import read_json, write_json
-from mttjax.storage.npz import read_arrays, write_arrays
+from mttjax.system import files
+from mttjax.system.errors import InputError
+from mttjax.system.files import read_json, write_json
+from mttjax.system.npz import read_arrays, write_arrays
+from mttjax.system.trees import load_tree, save_tree
 
 
 class State(NamedTuple):

@@ -14,9 +14,10 @@ from mttjax import cli
 BIN = Path(__file__).resolve().parents[1] / "bin"
 
 PRESET = """
-from mttjax.config import Data, Distill, Experts, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
+from mttjax.config.settings import Data, Experts, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import NetworkSpec
 IPCS = (1, 2)
 def get_config(ipc):
     return Settings(
@@ -49,27 +50,27 @@ def bin_command(name, *arguments, cwd=None, **environment):
 
 def test_the_whole_way(place, capsys):
     preset = ["--config", "tiny.py", "--ipc", "2"]
-    assert cli.train_experts(preset) == 0
+    assert cli.train_experts.main(preset) == 0
     assert (place / "experts/digits/convnet-d1-w4-standardize/0001/002.npz").exists()
-    assert cli.distill(preset) == 0
+    assert cli.distill.main(preset) == 0
     run = place / "runs/tiny-ipc2"
     assert (run / "index.html").exists()
     protocol = ["--protocol.networks", "2", "--protocol.epochs", "3"]
-    assert cli.evaluate(["--run", str(run), *protocol]) == 0
+    assert cli.evaluate.main(["--run", str(run), *protocol]) == 0
     rows = json.loads((run / "results.json").read_text())["rows"]
     assert set(rows) == {"last", "best on validation", "random real images"}
     assert all(len(row["accuracies"]) == 2 for row in rows.values())
     assert "best on validation" in (run / "index.html").read_text()
-    assert cli.evaluate(["--set", str(run / "last.npz"), "--no-random", *protocol]) == 0
+    assert cli.evaluate.main(["--set", str(run / "last.npz"), "--no-random", *protocol]) == 0
     assert "last" in capsys.readouterr().out
-    assert cli.export_images(["--set", str(run / "last.npz"), "--to", "pngs"]) == 0
+    assert cli.export_images.main(["--set", str(run / "last.npz"), "--to", "pngs"]) == 0
     assert len(list((place / "pngs").rglob("*.png"))) == 20
 
 
 def test_the_best_on_test_is_kept_when_asked_for(place):
     preset = ["--config", "tiny.py", "--experts.count", "1", "--experts.epochs", "2"]
-    assert cli.train_experts(preset) == 0
-    assert cli.distill([*preset, "--distill.track-test", "--distill.steps", "2"]) == 0
+    assert cli.train_experts.main(preset) == 0
+    assert cli.distill.main([*preset, "--distill.track-test", "--distill.steps", "2"]) == 0
     run = place / "runs/tiny-ipc1"
     assert (run / "best_on_test.npz").exists()
     assert '"test"' in (run / "metrics.jsonl").read_text()
@@ -78,34 +79,34 @@ def test_the_best_on_test_is_kept_when_asked_for(place):
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
-        (cli.distill, ["--config", "cifar11"], "did you mean 'cifar1"),
-        (cli.distill, [], "--config is needed"),
-        (cli.distill, ["--config", "digits", "--ipc", "0"], "--ipc 0"),
-        (cli.distill, ["--config", "digits"], "bin/train_experts --config digits --ipc 1"),
-        (cli.train_experts, ["--config", "cifar10", "--data.dir", "nowhere"], "nowhere"),
-        (cli.evaluate, [], "--set FILE.npz or --run FOLDER"),
-        (cli.evaluate, ["--set", "none.npz"], "none.npz"),
-        (cli.evaluate, ["--run", "."], "no distilled set"),
-        (cli.export_images, ["--set", "tiny.py", "--to", "x"], "tiny.py"),
+        (cli.distill.main, ["--config", "cifar11"], "did you mean 'cifar1"),
+        (cli.distill.main, [], "--config is needed"),
+        (cli.distill.main, ["--config", "digits", "--ipc", "0"], "--ipc 0"),
+        (cli.distill.main, ["--config", "digits"], "bin/train_experts --config digits --ipc 1"),
+        (cli.train_experts.main, ["--config", "cifar10", "--data.dir", "nowhere"], "nowhere"),
+        (cli.evaluate.main, [], "--set FILE.npz or --run FOLDER"),
+        (cli.evaluate.main, ["--set", "none.npz"], "none.npz"),
+        (cli.evaluate.main, ["--run", "."], "no distilled set"),
+        (cli.export_images.main, ["--set", "tiny.py", "--to", "x"], "tiny.py"),
     ],
 )
 def test_a_mistake_is_answered_with_the_value_and_the_remedy(place, command, arguments, message):
     answer = command(arguments)
     assert isinstance(answer, str)
     assert message in answer
-    assert answer.startswith(command.__name__)
+    assert answer.startswith(command.__module__.rpartition(".")[2])
 
 
 def test_a_set_of_other_data_is_refused(place):
     preset = ["--config", "tiny.py", "--experts.count", "1", "--experts.epochs", "2"]
-    cli.train_experts(preset)
-    cli.distill([*preset, "--distill.steps", "1"])
+    cli.train_experts.main(preset)
+    cli.distill.main([*preset, "--distill.steps", "1"])
     file = place / "runs/tiny-ipc1/last.npz"
     with np.load(file) as arrays:
         content = dict(arrays)
     content["metadata"] = np.array(str(content["metadata"]).replace('"digits"', '"mnist"'))
     np.savez(file, **content)
-    answer = cli.evaluate(["--set", str(file), "--data.dir", str(place)])
+    answer = cli.evaluate.main(["--set", str(file), "--data.dir", str(place)])
     assert isinstance(answer, str)
     assert "mnist" in answer
 

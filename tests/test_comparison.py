@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from mttjax import cli
-from mttjax.comparison import Plan, compare
-from mttjax.comparison.full_data import FullData
-from mttjax.comparison.published import published_figure, published_protocols
-from mttjax.config import Data, Distill, Experts, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Settings
+from mttjax.core.networks import NetworkSpec
 from mttjax.distilled import load_distilled
-from mttjax.errors import InputError
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.workflows import run_experts
+from mttjax.paper.table import Plan, compare
+from mttjax.paper.table.full_data import FullData
+from mttjax.paper.table.published import published_figure, published_protocols
+from mttjax.runs.workflows import run_experts
+from mttjax.system.errors import InputError
 
 NONE = Protocol(networks=0)
 METHODS = ("random", "herding", "forgetting", "dm", "mtt")
@@ -111,7 +112,7 @@ def test_a_cells_set_says_how_it_was_made_and_selections_are_real_images(made, p
     distilled = load_distilled(made / "sets" / "herding-ipc2-seed0" / "last.npz")
     assert distilled.settings["method"] == "herding"
     assert len(distilled.settings["chosen"]) == 20
-    from mttjax.workflows import load_data
+    from mttjax.runs.workflows import load_data
 
     train = load_data(preset.get_config()).train
     real = distilled.preprocessing(train.images[distilled.settings["chosen"]])
@@ -148,8 +149,8 @@ def test_a_killed_table_goes_on_to_the_same_accuracies(made, preset, short, tmp_
 
 
 def test_full_data_goes_on_after_a_kill(made, preset, tmp_path):
-    from mttjax.comparison.full_data import train_better
-    from mttjax.workflows import load_data, preprocessing_of
+    from mttjax.paper.table.full_data import train_better
+    from mttjax.runs.workflows import load_data, preprocessing_of
 
     settings = preset.get_config()
     dataset = load_data(settings)
@@ -167,8 +168,8 @@ def test_full_data_goes_on_after_a_kill(made, preset, tmp_path):
 
 
 def test_full_data_of_another_recipe_is_not_taken_for_this_one(made, preset, tmp_path):
-    from mttjax.comparison.full_data import train_better
-    from mttjax.workflows import load_data, preprocessing_of
+    from mttjax.paper.table.full_data import train_better
+    from mttjax.runs.workflows import load_data, preprocessing_of
 
     settings = preset.get_config()
     dataset = load_data(settings)
@@ -210,7 +211,7 @@ def test_published_figures():
 def test_the_command_on_random_images(tmp_path, capsys, short):
     arguments = ["--config", "digits", "--ipc", "1", "--methods", "random", "--draws", "1"]
     arguments += ["--protocol", "short", "--networks", "1", "--no-full", "--folder", str(tmp_path)]
-    assert cli.table(arguments) == 0
+    assert cli.table.main(arguments) == 0
     assert f"page: {tmp_path / 'index.html'}" in capsys.readouterr().out
     assert "bin/table --config digits" in (tmp_path / "table.md").read_text()
-    assert "--methods magic" in cli.table([*arguments, "--methods", "magic"])
+    assert "--methods magic" in cli.table.main([*arguments, "--methods", "magic"])

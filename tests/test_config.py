@@ -2,8 +2,8 @@
 
 import pytest
 
-from mttjax.errors import InputError
-from mttjax.presets import load_preset, preset_names
+from mttjax.config.presets import load_preset, preset_names
+from mttjax.system.errors import InputError
 
 # dataset, ipc, depth, S, M, T⁺, lr_img, lr_lr, α₀, zca, B: the published table.
 TABLE = [

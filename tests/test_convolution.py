@@ -10,7 +10,7 @@ import pytest
 from chex import assert_trees_all_close
 from jax import lax
 
-from mttjax.convolution import convolve
+from mttjax.core.convolution import convolve
 
 FORMS = [  # H, W, kernel, stride, padding
     (8, 8, 3, 1, 1),

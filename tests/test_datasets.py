@@ -8,7 +8,7 @@ import pytest
 from mttjax.datasets import DATASET_NAMES, IMAGENET_SUBSETS, load_dataset
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
 from mttjax.datasets.splits import split_off
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 
 def test_digits_are_uint8_and_complete():

@@ -15,7 +15,7 @@ from mttjax.datasets import idx as idx_module
 from mttjax.datasets import load_dataset, matlab, tarballs
 from mttjax.datasets.batches import read_batch
 from mttjax.datasets.catalogue import CIFAR100_COARSE
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)
 

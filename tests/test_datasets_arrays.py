@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mttjax.datasets import arrays, load_dataset
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (12, 5, 6, 3), np.uint8)

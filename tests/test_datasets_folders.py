@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mttjax.datasets import load_dataset
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 

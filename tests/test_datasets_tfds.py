@@ -23,7 +23,7 @@ from mttjax.datasets.cache import cached
 from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.dataset import Source, Split
 from mttjax.datasets.prepared import _decoded
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
 

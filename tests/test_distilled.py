@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.preprocessing import Standardize, fit_preprocessing
 from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
 from mttjax.distilled.pngs import _folder_names
-from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.preprocessing import Standardize, fit_preprocessing
+from mttjax.system.errors import InputError
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 RNG = np.random.default_rng(0)

@@ -7,15 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mttjax.config import Data, Distill, Experts, Run, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Run, Settings
+from mttjax.core.networks import NetworkSpec
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled
-from mttjax.distilling import Diverged
-from mttjax.errors import InputError
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.stopping import Stopped
-from mttjax.workflows import run_distill, run_experts
+from mttjax.distilling.loop import Diverged
+from mttjax.runs.workflows import run_distill, run_experts
+from mttjax.system.errors import InputError
+from mttjax.system.signals import Stopped
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,7 @@ def test_a_run_that_diverges_falls_back_and_goes_on_alike_after_a_kill(settings,
 
 def test_one_bad_step_is_skipped_and_counted(settings, dataset, tmp_path, monkeypatch):
     """A pair with a NaN changes nothing but the count."""
-    from mttjax.methods.pairs import PairSource
+    from mttjax.distilling.pairs import PairSource
 
     draw = PairSource.draw
 

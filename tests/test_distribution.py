@@ -7,7 +7,7 @@ import pytest
 from chex import assert_trees_all_close, assert_trees_all_equal
 
 import mttjax
-from mttjax.objectives.distribution import feature_alignment_loss, mean_feature_loss
+from mttjax.core.objectives.distribution import feature_alignment_loss, mean_feature_loss
 
 IPC, REALS, K = 2, 4, 3
 

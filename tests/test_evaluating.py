@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import mttjax
-from mttjax import evaluating
-from mttjax.evaluating import Evaluation, Evaluator, Protocol
-from mttjax.preprocessing import Standardize
-from mttjax.unrolling import soft_cross_entropy
+from mttjax.config.protocol import Protocol
+from mttjax.core.preprocessing import Standardize
+from mttjax.core.unrolling import soft_cross_entropy
+from mttjax.evaluation import evaluator as evaluating
+from mttjax.evaluation.evaluator import Evaluation, Evaluator
 
 SHAPE, K, N = (8, 8, 1), 3, 7
 LR = 0.1

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mttjax.errors import InputError
-from mttjax.expert_store import ExpertStore
-from mttjax.networks import NetworkSpec
-from mttjax.preprocessing import ZCA, Standardize
+from mttjax.core.networks import NetworkSpec
+from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.experts.store import ExpertStore
+from mttjax.system.errors import InputError
 
 RECIPE = {"dataset": "digits", "ops": ["flip", "crop"], "lr": 0.1, "seed": 3}
 PREPROCESSING = Standardize(np.float32([0.25]), np.float32([0.5]))

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax import expert_store
+from mttjax.config.recipe import Recipe
+from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.datasets import Split, load_dataset
-from mttjax.errors import InputError
-from mttjax.expert_store import ExpertStore
-from mttjax.experts import Recipe, recipe_record, train_experts
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.stopping import Stopped
-from mttjax.storage.locking import exclusive
+from mttjax.experts import store as expert_store
+from mttjax.experts.recipe import recipe_record
+from mttjax.experts.store import ExpertStore
+from mttjax.experts.training import train_experts
+from mttjax.system.errors import InputError
+from mttjax.system.locks import exclusive
+from mttjax.system.signals import Stopped
 
 NETWORK = NetworkSpec(depth=1, width=4)
 RECIPE = Recipe(NETWORK, "standardize", ("flip",), batch=32)
@@ -146,7 +148,7 @@ def test_experts_in_threads_have_the_bits_of_those_trained_alone(finished, tmp_p
 
 def test_experts_in_one_vmap_agree_with_those_trained_alone(finished, tmp_path, monkeypatch):
     _, store, _ = finished
-    monkeypatch.setattr("mttjax.experts.in_one_program", lambda: True)
+    monkeypatch.setattr("mttjax.experts.training.in_one_program", lambda: True)
     together, lines = train(tmp_path, parallel=3)
     assert [line.split(":")[0] for line in lines] == ["experts 0-2"]
     _, like = shapes()

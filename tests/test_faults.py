@@ -15,9 +15,9 @@ from benchmarks.torture.faults_common import Tally, Wrong, kept_programs, quiet,
 from benchmarks.torture.faults_disk import full_after, require_message
 from benchmarks.torture.faults_repairs import flip, refused
 from benchmarks.torture.faults_versions import jumping_clocks
-from mttjax.errors import InputError
-from mttjax.storage.files import atomically, read_json, write_json
-from mttjax.storage.npz import read_arrays, write_arrays
+from mttjax.system.errors import InputError
+from mttjax.system.files import atomically, read_json, write_json
+from mttjax.system.npz import read_arrays, write_arrays
 
 
 def test_no_fault_of_a_file_or_the_disk_gives_wrong_numbers():

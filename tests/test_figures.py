@@ -11,25 +11,27 @@ import pytest
 from PIL import Image
 
 from mttjax import cli
-from mttjax.comparison import cells
-from mttjax.config import Distill
+from mttjax.config.methods import Distill
+from mttjax.config.presets import load_preset
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import make_network
 from mttjax.distilled import load_distilled, save_distilled
-from mttjax.errors import InputError
-from mttjax.evaluating import Protocol
-from mttjax.expert_store import ExpertStore
-from mttjax.figures import distance
-from mttjax.figures.distance import distances, distilled_student, real_student
-from mttjax.figures.ranges import Sweep, draw_range
-from mttjax.figures.recipes import recipe_of, require_held_out, used_experts
-from mttjax.networks import make_network
-from mttjax.presets import load_preset
-from mttjax.results import real_data_of
-from mttjax.storage.files import read_json
+from mttjax.evaluation.sets import real_data_of
+from mttjax.experts.recipe import recipe_of
+from mttjax.experts.store import ExpertStore
+from mttjax.paper import cells
+from mttjax.paper.figures import distance
+from mttjax.paper.figures.distance import distances, distilled_student, real_student
+from mttjax.paper.figures.held_out import require_held_out, used_experts
+from mttjax.paper.figures.range import Sweep, draw_range
+from mttjax.system.errors import InputError
+from mttjax.system.files import read_json
 
 PRESET = """
-from mttjax.config import Data, Distill, Experts, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
+from mttjax.config.settings import Data, Experts, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import NetworkSpec
 IPCS = (2,)
 def get_config(ipc):
     return Settings(
@@ -51,8 +53,10 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         preset = ["--config", "tiny.py"]
-        assert cli.train_experts([*preset, "--experts.count", "4", "--experts.epochs", "3"]) == 0
-        assert cli.distill(preset) == 0
+        assert (
+            cli.train_experts.main([*preset, "--experts.count", "4", "--experts.epochs", "3"]) == 0
+        )
+        assert cli.distill.main(preset) == 0
     return folder
 
 
@@ -162,7 +166,7 @@ def test_a_student_whose_own_end_is_the_target_arrives(parts):
 def test_the_distance_command_writes_all_walks_and_makes_none_twice(place, capsys, monkeypatch):
     command = ["distance", "--run", "runs/tiny-ipc2", "--experts", STORE, "--held-out", "2", "3",
                "--starts", "0", "2", "--steps", "6", "--every", "3"]  # fmt: skip
-    assert cli.figure(command) == 0
+    assert cli.figure.main(command) == 0
     path = place / "runs/tiny-ipc2/distance/distance.csv"
     assert str(path.relative_to(place)) in capsys.readouterr().out
     rows = rows_of(path)
@@ -174,22 +178,22 @@ def test_the_distance_command_writes_all_walks_and_makes_none_twice(place, capsy
     assert is_png(path.with_suffix(".png"))
     before = path.read_bytes(), path.with_suffix(".png").read_bytes()
     monkeypatch.setattr(distance, "distances", lambda *_, **__: pytest.fail("made twice"))
-    assert cli.figure(command) == 0
+    assert cli.figure.main(command) == 0
     assert (path.read_bytes(), path.with_suffix(".png").read_bytes()) == before
     monkeypatch.setattr(distance, "distances", lambda *_, **__: [1.0, 0.5, float("nan")])
-    assert cli.figure([*command, "--seed", "1"]) == 0
+    assert cli.figure.main([*command, "--seed", "1"]) == 0
     assert {r["distance"] for r in rows_of(path) if r["step"] == "6"} == {""}
 
 
 def test_experts_that_were_matched_are_refused_by_number(place):
     command = ["distance", "--set", "runs/tiny-ipc2/last.npz", "--experts", STORE, "--steps", "2"]
-    answer = cli.figure([*command, "--held-out", "1", "2"])
+    answer = cli.figure.main([*command, "--held-out", "1", "2"])
     assert answer.startswith("figure: --held-out 1: the set was distilled with these experts")
     assert "Free and trained to epoch 1 there: 2 3." in answer
     assert "--allow-used" in answer
     away = ["--to", "elsewhere", "--allow-used"]
-    assert cli.figure([*command, "--held-out", "1", *away]) == 0
-    answer = cli.figure([*command, "--held-out", "2", "7", "--starts", "0", "3"])
+    assert cli.figure.main([*command, "--held-out", "1", *away]) == 0
+    answer = cli.figure.main([*command, "--held-out", "2", "7", "--starts", "0", "3"])
     assert "--held-out 2 7: epoch 4 is needed" in answer
     assert "2 to epoch 3, 7 not at all" in answer
 
@@ -228,7 +232,7 @@ def test_experts_of_another_network_or_preprocessing_are_refused(parts, tmp_path
     save_distilled(tmp_path / "wider.npz", wider)
     for name, message in (("other", "preprocessing standardize"), ("wider", "networks are")):
         command = ["distance", "--set", str(tmp_path / f"{name}.npz"), "--experts", STORE]
-        assert message in cli.figure([*command, "--held-out", "2"])
+        assert message in cli.figure.main([*command, "--held-out", "2"])
 
 
 RANGE = ["range", "--config", "tiny.py", "--student-steps", "3", "--expert-epochs", "1", "2",
@@ -261,7 +265,7 @@ def test_a_sweep_killed_goes_on_and_a_whole_one_makes_nothing(place, monkeypatch
     assert "there already" in lines[0]
     assert not any("S3-M1: the step" in line for line in lines)
 
-    assert cli.figure(RANGE) == 0
+    assert cli.figure.main(RANGE) == 0
     whole = place / "runs/tiny-ipc2-range"
     numbers = ("student_steps", "expert_epochs", "mean", "std", "lr")
     table, other = (
@@ -272,7 +276,7 @@ def test_a_sweep_killed_goes_on_and_a_whole_one_makes_nothing(place, monkeypatch
     assert [row[:2] for row in table] == [["3", "1"], ["3", "2"]]
     monkeypatch.setattr(cells, "run_distill", lambda *_, **__: pytest.fail("made twice"))
     before = (whole / "range.csv").read_bytes()
-    assert cli.figure(RANGE) == 0
+    assert cli.figure.main(RANGE) == 0
     assert (whole / "range.csv").read_bytes() == before
     record = read_json(whole / "range.json")
     assert [cell["expert_epochs"] for cell in record["cells"]] == [1, 2]
@@ -280,14 +284,14 @@ def test_a_sweep_killed_goes_on_and_a_whole_one_makes_nothing(place, monkeypatch
     score = read_json(whole / "cells/2x3/S3-M2.json")["accuracies"]
     assert record["cells"][-1]["mean"] == pytest.approx(np.mean(score))
     assert load_distilled(whole / "sets/S3-M2/last.npz").settings["distill"]["expert_epochs"] == 2
-    answer = cli.figure([*RANGE, "--steps", "1"])
+    answer = cli.figure.main([*RANGE, "--steps", "1"])
     assert "--steps 1: the set in" in answer
     assert "has had 4 already" in answer
 
 
 def test_the_grid_shows_the_first_image_of_every_class(place):
     command = ["grid", "--set", "runs/tiny-ipc2/last.npz", "--to", "grids/first.png"]
-    assert cli.figure(command) == 0
+    assert cli.figure.main(command) == 0
     record = read_json(place / "grids/first.json")
     assert record["indices"] == list(range(0, 20, 2))
     assert record["classes"] == [str(k) for k in range(10)]
@@ -314,7 +318,7 @@ def test_the_cost_adds_up_the_seconds_before_each_evaluation(place, tmp_path):
         write_run(tmp_path, "a", lines, distill=few),
         write_run(tmp_path, "b", lines, method="dsa"),
     ]
-    assert cli.figure(["cost", "--runs", *runs, "--to", str(tmp_path / "cost")]) == 0
+    assert cli.figure.main(["cost", "--runs", *runs, "--to", str(tmp_path / "cost")]) == 0
     rows = rows_of(tmp_path / "cost/cost.csv")
     assert [(r["run"], r["step"], r["seconds"]) for r in rows] == [
         ("a", "0", "0.0"), ("a", "2", "0.5"), ("b", "0", "0.0"), ("b", "2", "0.5"),
@@ -323,7 +327,7 @@ def test_the_cost_adds_up_the_seconds_before_each_evaluation(place, tmp_path):
     assert is_png(tmp_path / "cost/cost.png")
 
     command = ["cost", "--runs", *runs, "--to", str(tmp_path / "cost"), "--with-experts", STORE]
-    assert cli.figure(command) == 0
+    assert cli.figure.main(command) == 0
     experts = ExpertStore(STORE).manifest["experts"]
     paid = sum(epoch["seconds"] for e in ("0000", "0001") for epoch in experts[e]["epochs"][1:3])
     seconds = [float(r["seconds"]) for r in rows_of(tmp_path / "cost/cost.csv")]
@@ -331,7 +335,7 @@ def test_the_cost_adds_up_the_seconds_before_each_evaluation(place, tmp_path):
 
 
 def test_a_real_run_has_a_cost_at_every_evaluation(place, tmp_path):
-    assert cli.figure(["cost", "--runs", "runs/tiny-ipc2", "--to", str(tmp_path)]) == 0
+    assert cli.figure.main(["cost", "--runs", "runs/tiny-ipc2", "--to", str(tmp_path)]) == 0
     assert [row["step"] for row in rows_of(tmp_path / "cost.csv")] == ["0", "2", "4"]
 
 
@@ -360,7 +364,7 @@ def test_a_real_run_has_a_cost_at_every_evaluation(place, tmp_path):
     ],
 )  # fmt: skip
 def test_a_mistake_is_answered_with_the_value_and_the_remedy(place, arguments, message):
-    answer = cli.figure(arguments)
+    answer = cli.figure.main(arguments)
     assert isinstance(answer, str)
     assert answer.startswith("figure: ")
     assert message in answer
@@ -369,8 +373,8 @@ def test_a_mistake_is_answered_with_the_value_and_the_remedy(place, arguments, m
 def test_a_run_that_was_never_evaluated_and_experts_of_another_size_have_no_cost(place, tmp_path):
     line = {"step": 1, "loss": 1.0, "seconds": 1.0}
     bare = write_run(tmp_path, "bare", [line])
-    assert "never evaluated" in cli.figure(["cost", "--runs", bare, "--to", str(tmp_path)])
+    assert "never evaluated" in cli.figure.main(["cost", "--runs", bare, "--to", str(tmp_path)])
     wide = {"name": "convnet", "depth": 1, "width": 64}
     other = write_run(tmp_path, "wide", [line], network=wide)
     command = ["cost", "--runs", other, "--to", str(tmp_path), "--with-experts", STORE]
-    assert "--with-experts" in cli.figure(command)
+    assert "--with-experts" in cli.figure.main(command)

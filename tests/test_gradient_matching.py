@@ -7,7 +7,7 @@ import pytest
 from chex import assert_trees_all_close, assert_trees_all_equal
 
 import mttjax
-from mttjax.objectives.gradient import gradient_distance, gradient_match_loss
+from mttjax.core.objectives.gradient import gradient_distance, gradient_match_loss
 
 IPC, REALS, K = 2, 6, 3
 

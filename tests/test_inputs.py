@@ -10,15 +10,17 @@ import pytest
 
 import mttjax
 from benchmarks.torture import inputs
-from mttjax import cli, memory
-from mttjax.comparison.full_data import FullData
-from mttjax.config import KINDS, Data, Distill, Run, Select, Settings
-from mttjax.errors import InputError
-from mttjax.figures.options import DistanceOptions, RangeOptions
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.presets import METHODS, load_preset
-from mttjax.ranges import Range, check_fields
-from mttjax.settings_checks import RANGES, check_options, check_settings, require_room
+from mttjax import cli
+from mttjax.cli.figure import DistanceOptions, RangeOptions
+from mttjax.config.checks import RANGES, check_options, check_settings, require_room
+from mttjax.config.methods import KINDS, METHODS, Distill, Select
+from mttjax.config.presets import load_preset
+from mttjax.config.settings import Data, Run, Settings
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.paper.table.full_data import FullData
+from mttjax.system import memory
+from mttjax.system.errors import InputError
+from mttjax.system.fields import Range, check_fields
 
 
 def test_some_hundred_cases_work_or_are_refused(tmp_path, monkeypatch):
@@ -134,17 +136,21 @@ def test_a_preset_is_not_looked_for_outside_the_presets():
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
-        (cli.distill, ["--config", "digits", "--ipc", "100000000000"], "--ipc 100000000000"),
-        (cli.distill, ["--config", "digits", "--run.folder", "file/x"], "--run.folder file/x"),
-        (cli.train_experts, ["--config", "digits", "--method", "dm", "--ipc", "1"],
+        (cli.distill.main, ["--config", "digits", "--ipc", "100000000000"], "--ipc 100000000000"),
+        (cli.distill.main, ["--config", "digits", "--run.folder", "file/x"], "--run.folder file/x"),
+        (cli.train_experts.main, ["--config", "digits", "--method", "dm", "--ipc", "1"],
          "--experts.epochs: give it"),
-        (cli.evaluate, ["--set", "x.npz", "--to", "file"], "--to file: .*not a folder"),
-        (cli.evaluate, ["--set", "x.npz", "--robustness"], "--robustness needs --full-accuracy"),
-        (cli.evaluate, ["--set", "x.npz", "--seed", "-1"], "--seed -1"),
-        (cli.export_images, ["--set", "x.npz", "--to", "y" * 300], "too long a name"),
-        (cli.table, ["--config", "digits", "--draws", "9" * 20], "--draws 9{20}"),
-        (cli.figure, ["grid", "--set", "x.npz", "--to", "folder.png"], "is a folder"),
-        (cli.demo, ["--folder", "file"], "--folder file"),
+        (cli.evaluate.main, ["--set", "x.npz", "--to", "file"], "--to file: .*not a folder"),
+        (
+            cli.evaluate.main,
+            ["--set", "x.npz", "--robustness"],
+            "--robustness needs --full-accuracy",
+        ),
+        (cli.evaluate.main, ["--set", "x.npz", "--seed", "-1"], "--seed -1"),
+        (cli.export_images.main, ["--set", "x.npz", "--to", "y" * 300], "too long a name"),
+        (cli.table.main, ["--config", "digits", "--draws", "9" * 20], "--draws 9{20}"),
+        (cli.figure.main, ["grid", "--set", "x.npz", "--to", "folder.png"], "is a folder"),
+        (cli.demo.main, ["--folder", "file"], "--folder file"),
     ],
 )  # fmt: skip
 def test_options_are_refused_before_anything_is_read_or_written(

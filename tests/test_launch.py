@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mttjax.launch import keep_compiled_programs
+from mttjax.cli.launch import keep_compiled_programs
 
 NAMES = (
     "XDG_CACHE_HOME",

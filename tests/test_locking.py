@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mttjax.errors import InputError
-from mttjax.storage.files import atomically, leftovers
-from mttjax.storage.locking import exclusive, shared
+from mttjax.system.errors import InputError
+from mttjax.system.files import atomically, leftovers
+from mttjax.system.locks import exclusive, shared
 
 HOLD = """
 import sys, time
-from mttjax.storage.files import atomically
-from mttjax.storage.locking import exclusive
+from mttjax.system.files import atomically
+from mttjax.system.locks import exclusive
 with exclusive(sys.argv[1]), atomically(sys.argv[1] + "/half") as file:
     file.write(b"h")
     print("held", flush=True)
@@ -86,8 +86,8 @@ def test_many_processes_and_each_holds_it_alone(tmp_path):
     code = """
 import sys
 from pathlib import Path
-from mttjax.errors import InputError
-from mttjax.storage.locking import exclusive
+from mttjax.system.errors import InputError
+from mttjax.system.locks import exclusive
 folder, done = Path(sys.argv[1]), 0
 while done < 100:
     try:

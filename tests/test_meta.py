@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.objectives import terminal_loss
-from mttjax.synthetic import Synthetic
-from mttjax.unrolling import soft_cross_entropy
+from mttjax.core.objectives import terminal_loss
+from mttjax.core.synthetic import Synthetic
+from mttjax.core.unrolling import soft_cross_entropy
 
 N, K, S = 6, 3, 4
 

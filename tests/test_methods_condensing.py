@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.errors import InputError
-from mttjax.methods.condensing import Condensing, condensing, summed_over_classes
-from mttjax.methods.real_batches import ClassBatches, MixedBatches
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.objectives import mean_feature_loss
-from mttjax.synthetic import Synthetic
-from mttjax.training import TrainState, make_epoch, sgd
+from mttjax.config.methods import Condensing
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.objectives import mean_feature_loss
+from mttjax.core.synthetic import Synthetic
+from mttjax.core.training import TrainState, make_epoch, sgd
+from mttjax.distilling.condensing import condensing, summed_over_classes
+from mttjax.distilling.real_batches import ClassBatches, MixedBatches
+from mttjax.system.errors import InputError
 
 K, IPC, R = 3, 2, 4
 SHAPE = (8, 8, 1)

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mttjax.methods.dd import Meta, dd, dd_batches
-from mttjax.methods.ld import Labels, ld, probabilities
-from mttjax.methods.real_batches import MixedBatches
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.synthetic import Synthetic, mean_rate
+from mttjax.config.methods import Labels, Meta
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.synthetic import Synthetic, mean_rate
+from mttjax.distilling.dd import dd, dd_batches
+from mttjax.distilling.ld import ld, probabilities
+from mttjax.distilling.real_batches import MixedBatches
 
 K, IPC = 3, 2
 SHAPE = (8, 8, 1)

@@ -9,18 +9,13 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.augmentation import dsa
-from mttjax.methods.mtt import (
-    Matching,
-    make_gradient,
-    make_outer_step,
-    matching_optimiser,
-    mtt,
-)
-from mttjax.networks import NetworkSpec, in_bfloat16, make_network
-from mttjax.objectives import match_loss
-from mttjax.outer_step import initial_state
-from mttjax.synthetic import Synthetic
+from mttjax.config.methods import Matching
+from mttjax.core.augmentation import dsa
+from mttjax.core.networks import NetworkSpec, in_bfloat16, make_network
+from mttjax.core.objectives import match_loss
+from mttjax.core.synthetic import Synthetic
+from mttjax.distilling.mtt import make_gradient, make_outer_step, matching_optimiser, mtt
+from mttjax.distilling.step import initial_state
 
 MATCHING = Matching(student_steps=3, batch=3, lr_img=5.0, lr=0.05, trajectories=3)
 AUGMENT = partial(dsa, ops=("flip", "cutout"))

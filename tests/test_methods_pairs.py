@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from mttjax.errors import InputError
-from mttjax.methods import read_ahead
-from mttjax.methods.pairs import PairSource
+from mttjax.distilling import read_ahead
+from mttjax.distilling.pairs import PairSource
+from mttjax.system.errors import InputError
 
 
 class Store:

@@ -7,8 +7,8 @@ import pytest
 from chex import assert_trees_all_close
 from scipy import signal, stats
 
-from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec, in_bfloat16, make_network, parameter_count
+from mttjax.core.networks import NetworkSpec, in_bfloat16, make_network, parameter_count
+from mttjax.system.errors import InputError
 
 KEY = jax.random.key(0)
 

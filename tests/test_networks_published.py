@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from mttjax.networks import NetworkSpec, make_network, parameter_count
-from mttjax.networks.plain import Plain
-from mttjax.networks.resnet import ResNet
-from mttjax.objectives import match_loss
-from mttjax.synthetic import Synthetic
+from mttjax.core.networks import NetworkSpec, make_network, parameter_count
+from mttjax.core.networks.plain import Plain
+from mttjax.core.networks.resnet import ResNet
+from mttjax.core.objectives import match_loss
+from mttjax.core.synthetic import Synthetic
 
 KEY = jax.random.key(0)
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mttjax.preprocessing import (
+from mttjax.core.preprocessing import (
     STATISTICS,
     ZCA,
     Standardize,

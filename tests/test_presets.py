@@ -2,9 +2,18 @@
 
 import pytest
 
-from mttjax.config import Condense, Distill, LearnLabels, LearnThrough, Select
-from mttjax.errors import InputError
-from mttjax.presets import METHODS, SELECTIONS, TITLES, load_preset, preset_names, settings_of
+from mttjax.config.methods import (
+    METHODS,
+    SELECTIONS,
+    TITLES,
+    Condense,
+    Distill,
+    LearnLabels,
+    LearnThrough,
+    Select,
+)
+from mttjax.config.presets import load_preset, preset_names, settings_of
+from mttjax.system.errors import InputError
 
 CIFAR10 = load_preset("cifar10")
 

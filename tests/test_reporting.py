@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mttjax.errors import InputError
 from mttjax.reporting import (
     markdown_table,
     percent,
     print_table,
-    read_metrics,
     save_curves,
     save_expert_curves,
     save_grid,
     write_page,
 )
+from mttjax.system.errors import InputError
+from mttjax.system.metrics import read_metrics
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
 

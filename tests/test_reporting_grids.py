@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mttjax.core.networks import NetworkSpec
+from mttjax.core.preprocessing import fit_preprocessing
 from mttjax.distilled import DistilledSet
-from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec
-from mttjax.preprocessing import fit_preprocessing
 from mttjax.reporting import save_grid, save_views
+from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)
 

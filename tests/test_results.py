@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
+from mttjax.core.networks import NetworkSpec
 from mttjax.distilled import save_distilled
-from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec
-from mttjax.results import evaluate_sets, load_sets, make_evaluator, random_sets
+from mttjax.evaluation.sets import evaluate_sets, load_sets, make_evaluator, random_sets
+from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
 

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax import cli, robustness
+from mttjax import cli
 from mttjax.distilled import save_distilled
-from mttjax.errors import InputError
-from mttjax.robustness import augmentation_robust_score, label_robust_score, robustness_of
+from mttjax.evaluation import robustness
+from mttjax.evaluation.robustness import (
+    augmentation_robust_score,
+    label_robust_score,
+    robustness_of,
+)
+from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
 NOTHING = (1 - math.exp(-1)) / (math.e - math.exp(-1))
@@ -137,8 +142,8 @@ def test_the_command_writes_all_accuracies_and_prints_a_table(tmp_path, capsys):
     save_distilled(tmp_path / "set.npz", small_set(dataset="arrays"))
     command = ["--set", str(tmp_path / "set.npz"), "--data.dir", str(tmp_path / "bright.npz")]
     command += ["--robustness", "--protocol.networks", "1", "--protocol.epochs", "2"]
-    assert "--full-accuracy" in cli.evaluate(command)
-    assert cli.evaluate([*command, "--full-accuracy", "0.95"]) == 0
+    assert "--full-accuracy" in cli.evaluate.main(command)
+    assert cli.evaluate.main([*command, "--full-accuracy", "0.95"]) == 0
     assert "| set " in capsys.readouterr().out
     record = json.loads((tmp_path / "robustness.json").read_text())
     result, means = record["sets"]["set"], {}

@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from mttjax.config import Condense, LearnLabels, LearnThrough, Select, Settings
-from mttjax.errors import InputError
-from mttjax.run_folder import RunFolder
-from mttjax.storage.metrics import Metrics
-from mttjax.workflows import EXTENDABLE
+from mttjax.config.methods import Condense, LearnLabels, LearnThrough, Select
+from mttjax.config.settings import Settings
+from mttjax.runs.folder import RunFolder
+from mttjax.runs.workflows import EXTENDABLE
+from mttjax.system.errors import InputError
+from mttjax.system.metrics import Metrics
 
 DEFAULTS = {
     "mtt": Settings(),
@@ -68,7 +69,7 @@ def test_what_may_change_is_said_and_is_little(tmp_path):
 
 def test_other_versions_are_told_and_do_not_stop_a_run(tmp_path, monkeypatch):
     RunFolder(tmp_path, {"a": 1})
-    monkeypatch.setattr("mttjax.run_folder.versions", lambda: {"jax": "99"})
+    monkeypatch.setattr("mttjax.runs.folder.versions", lambda: {"jax": "99"})
     lines = []
     RunFolder(tmp_path, {"a": 1}, log=lines.append)
     (line,) = lines

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax import scoring
-from mttjax.errors import InputError
-from mttjax.networks import NetworkSpec
-from mttjax.results import evaluate_set, make_evaluator
-from mttjax.scoring import Scorer
+from mttjax.core.networks import NetworkSpec
+from mttjax.evaluation import scorer as scoring
+from mttjax.evaluation.scorer import Scorer
+from mttjax.evaluation.sets import evaluate_set, make_evaluator
+from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mttjax.selection import forgetting, forgetting_counts, herding, k_center, random_selection
-from mttjax.synthetic import initial_images
+from mttjax.core.selection import forgetting, forgetting_counts, herding, k_center, random_selection
+from mttjax.core.synthetic import initial_images
 
 LABELS = np.array([1, 0, 2, 1, 0, 2, 2, 1, 0, 0, 1, 2, 2, 0, 1, 1])
 

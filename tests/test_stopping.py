@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mttjax.cli.messages import messages
-from mttjax.parallel import in_threads
-from mttjax.stopping import Stopped, stop_at_once, stop_requested
+from mttjax.system.signals import Stopped, stop_at_once, stop_requested
+from mttjax.system.threads import in_threads
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_between_steps_a_signal_ends_the_process_and_what_it_was_writing(number,
     """Though it comes where an exception would be swallowed, and with a thread at work."""
     code = f"""
 import signal, threading, time
-from mttjax.storage.files import atomically
-from mttjax.stopping import stop_at_once
+from mttjax.system.files import atomically
+from mttjax.system.signals import stop_at_once
 class Swallows:
     def __del__(self):
         signal.raise_signal({int(number)})

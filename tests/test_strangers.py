@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import mttjax
-from mttjax.comparison import Plan, report
-from mttjax.comparison.cells import Cell, set_path
-from mttjax.config import Settings
+from mttjax.config.settings import Settings
 from mttjax.distilled import load_distilled, save_distilled
-from mttjax.errors import InputError
-from mttjax.results import real_data_of
-from mttjax.run_page import write_run_page
-from mttjax.storage.files import write_json
+from mttjax.evaluation.sets import real_data_of
+from mttjax.paper.cells import Cell, set_path
+from mttjax.paper.table import Plan, report
+from mttjax.runs.page import write_run_page
+from mttjax.system.errors import InputError
+from mttjax.system.files import write_json
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mttjax.synthetic import Synthetic, initial_images, one_hot_labels, to_device
+from mttjax.core.synthetic import Synthetic, initial_images, one_hot_labels, to_device
 
 LABELS = np.tile(np.arange(4), 6)
 IMAGES = np.zeros((24, 5, 6, 3), np.uint8)

@@ -15,12 +15,12 @@ from benchmarks.client import cores
 from benchmarks.torture import __main__ as driver
 from benchmarks.torture import determinism, devices, files, kills, soak
 from benchmarks.torture.determinism import Way
-from mttjax.storage.files import atomically, write_json
-from mttjax.storage.npz import write_arrays
+from mttjax.system.files import atomically, write_json
+from mttjax.system.npz import write_arrays
 
 CAREFUL = """
 import json, os, signal, sys, time
-from mttjax.storage.files import atomically, remove_leftovers
+from mttjax.system.files import atomically, remove_leftovers
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     remove_leftovers(".")
@@ -37,7 +37,7 @@ except KeyboardInterrupt:
 
 CARELESS = """
 import json, os, time
-from mttjax.storage.files import atomically
+from mttjax.system.files import atomically
 for n in range(30):
     with atomically("other.json", "w") as file:
         file.write("{}")

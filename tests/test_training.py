@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
+from mttjax.core.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 
 N, B, K = 17, 5, 3
 LR = 0.1

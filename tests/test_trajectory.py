@@ -7,8 +7,8 @@ import pytest
 from chex import assert_trees_all_close, assert_trees_all_equal
 
 import mttjax
-from mttjax.objectives.trajectory import match_loss
-from mttjax.unrolling import DERIVATIVES, sample_batches
+from mttjax.core.objectives.trajectory import match_loss
+from mttjax.core.unrolling import DERIVATIVES, sample_batches
 
 N, K, STEPS, BATCH = 6, 3, 3, 4
 

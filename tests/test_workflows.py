@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mttjax.config import Data, Experts, Run, Settings
+from mttjax.config.presets import settings_of
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Run, Settings
+from mttjax.core.networks import NetworkSpec
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled
-from mttjax.errors import InputError
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.presets import settings_of
-from mttjax.storage.npz import read_arrays
-from mttjax.workflows import run_distill
+from mttjax.runs.workflows import run_distill
+from mttjax.system.errors import InputError
+from mttjax.system.npz import read_arrays
 
 LEARN = ("dd", "ld", "dc", "dm", "cafe_dsa")
 

@@ -10,9 +10,10 @@ __all__ = ["COMMANDS", "TABLE", "Place", "arguments_of", "bin_arguments", "shell
 
 PRESET = '''"""Digits in seconds: one block of width 8, four experts of four epochs."""
 
-from mttjax.config import Data, Distill, Experts, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
+from mttjax.config.settings import Data, Experts, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import NetworkSpec
 
 IPCS = (1,)
 VALIDATION = Protocol(networks=2, epochs=20)

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tables import Table
-from mttjax.config import Data, Distill, Experts, Run, Settings
+from mttjax.config.methods import RATES, Distill, published_settings
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Run, Settings
+from mttjax.core.networks import NetworkSpec
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled
-from mttjax.distilling import Diverged
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.outer_step import MOST_RMS, RATES
-from mttjax.presets import published_settings
-from mttjax.workflows import run_distill, run_experts
+from mttjax.distilling.loop import Diverged
+from mttjax.distilling.step import MOST_RMS
+from mttjax.runs.workflows import run_distill, run_experts
 
 __all__ = ["run", "table"]
 

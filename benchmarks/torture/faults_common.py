@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
-from mttjax.config import Data, Distill, Experts, Run, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Run, Settings
+from mttjax.core.networks import NetworkSpec
 from mttjax.datasets import load_dataset
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.workflows import run_distill, run_experts
+from mttjax.runs.workflows import run_distill, run_experts
 
 __all__ = ["Bench", "Killed", "Tally", "Wrong", "kept_programs", "quiet", "same", "the_files"]
 

@@ -10,7 +10,7 @@ from unittest import mock
 from benchmarks.torture.faults_common import Wrong, the_files
 from benchmarks.torture.files import content, differing
 from mttjax.cli.messages import messages
-from mttjax.storage.files import leftovers
+from mttjax.system.files import leftovers
 
 __all__ = ["full_after", "run"]
 

@@ -14,14 +14,14 @@ import jax
 import numpy as np
 
 from benchmarks.torture.faults_common import Wrong, quiet, same
-from mttjax.checking import check_path
+from mttjax.cli.check import check_path
 from mttjax.distilled import load_distilled
-from mttjax.errors import InputError
-from mttjax.expert_store import ExpertStore
-from mttjax.run_folder import RunFolder
-from mttjax.storage.files import read_json
-from mttjax.storage.npz import read_arrays
-from mttjax.workflows import EXTENDABLE
+from mttjax.experts.store import ExpertStore
+from mttjax.runs.folder import RunFolder
+from mttjax.runs.workflows import EXTENDABLE
+from mttjax.system.errors import InputError
+from mttjax.system.files import read_json
+from mttjax.system.npz import read_arrays
 
 __all__ = ["damages", "run"]
 

@@ -7,10 +7,10 @@ from functools import partial
 
 from benchmarks.torture.faults_common import Wrong, quiet, the_files
 from mttjax import cli
-from mttjax.checking import check_path
-from mttjax.errors import InputError
-from mttjax.storage.files import read_json
-from mttjax.storage.npz import read_arrays
+from mttjax.cli.check import check_path
+from mttjax.system.errors import InputError
+from mttjax.system.files import read_json
+from mttjax.system.npz import read_arrays
 
 __all__ = ["flip", "refused", "retrained", "run"]
 
@@ -206,7 +206,7 @@ def retrained(bench, store, log=quiet):
 def _check_and_remove(folder):
     """``bin/check --remove``: what it said."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        status = cli.check([str(folder), "--remove"])
+        status = cli.check.main([str(folder), "--remove"])
     if status != 1:
         raise Wrong(f"bin/check has the status {status}")
     return out.getvalue()

@@ -17,7 +17,7 @@ from benchmarks.torture.faults_disk import require_message
 from benchmarks.torture.faults_repairs import refused
 from benchmarks.torture.files import content, differing
 from mttjax import cli
-from mttjax.storage.locking import exclusive
+from mttjax.system.locks import exclusive
 
 __all__ = ["Commands", "run"]
 
@@ -172,7 +172,7 @@ def _require_refused(command, folder, *words):
     if command == "distill":
         options = ["--method", "dm", *options]  # which needs no experts
     with contextlib.redirect_stdout(io.StringIO()):
-        said = getattr(cli, command)(options)
+        said = getattr(cli, command).main(options)
     if not isinstance(said, str):
         raise Wrong(f"it was not refused: {said!r}")
     require_message(command, 2, said, *words)

@@ -14,9 +14,9 @@ import numpy as np
 
 from benchmarks.torture.faults_common import Wrong, quiet, the_files
 from benchmarks.torture.faults_repairs import refused
-from mttjax.expert_store import ExpertStore
-from mttjax.run_page import write_run_page
-from mttjax.storage.npz import read_arrays, write_arrays
+from mttjax.experts.store import ExpertStore
+from mttjax.runs.page import write_run_page
+from mttjax.system.npz import read_arrays, write_arrays
 
 __all__ = ["jumping_clocks", "run"]
 

@@ -6,9 +6,9 @@ import io
 import json
 from pathlib import Path
 
-from mttjax.errors import InputError
-from mttjax.storage.files import leftovers, read_json
-from mttjax.storage.npz import read_arrays
+from mttjax.system.errors import InputError
+from mttjax.system.files import leftovers, read_json
+from mttjax.system.npz import read_arrays
 
 __all__ = ["content", "cut_lines", "differing", "files_left", "not_whole"]
 

@@ -14,9 +14,9 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
+from mttjax.core.networks import NetworkSpec
+from mttjax.core.preprocessing import Standardize
 from mttjax.distilled import DistilledSet, save_distilled
-from mttjax.networks import NetworkSpec
-from mttjax.preprocessing import Standardize
 
 EVIL = "<script>alert(1)</script>\"><img src=x onerror=1>&'"
 """What must be seen on a page as it stands here, and do nothing."""

@@ -17,14 +17,16 @@ from benchmarks.torture.inputs_options import flags_of, option
 from benchmarks.torture.inputs_presets import PRESETS
 from benchmarks.torture.inputs_values import NAMES, Target
 from mttjax import cli
-from mttjax.cli.checking import CheckOptions
-from mttjax.cli.comparing import TableOptions
-from mttjax.cli.evaluating import EvaluateOptions
-from mttjax.cli.showing import DemoOptions, ExportOptions
-from mttjax.comparison import comparing
-from mttjax.config import KINDS, Settings
-from mttjax.evaluating import Protocol
-from mttjax.figures.options import CostOptions, DistanceOptions, GridOptions, RangeOptions
+from mttjax.cli.check import CheckOptions
+from mttjax.cli.demo import DemoOptions
+from mttjax.cli.evaluate import EvaluateOptions
+from mttjax.cli.export_images import ExportOptions
+from mttjax.cli.figure import CostOptions, DistanceOptions, GridOptions, RangeOptions
+from mttjax.cli.table import TableOptions
+from mttjax.config.methods import KINDS
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Settings
+from mttjax.paper.table import table as comparing
 
 __all__ = ["targets"]
 
@@ -35,34 +37,39 @@ STORE = "experts/digits/convnet-d1-w2-standardize"
 
 COMMANDS = {
     # name: (the command, its options, arguments that work, cases)
-    "train_experts": (cli.train_experts, Settings(), [*CONFIG, "--experts.folder", "new"], 450),
+    "train_experts": (
+        cli.train_experts.main,
+        Settings(),
+        [*CONFIG, "--experts.folder", "new"],
+        450,
+    ),
     **{
         f"distill {method}": (
-            cli.distill,
+            cli.distill.main,
             Settings(method=method, distill=kind()),
             [*CONFIG, "--method", method, "--run.folder", "new"],
             {"mtt": 500}.get(method, 110),
         )
         for method, kind in KINDS.items()
     },
-    "evaluate": (cli.evaluate, EvaluateOptions(), ["--set", SET, *PROTOCOL], 450),
-    "export_images": (cli.export_images, ExportOptions(Path(SET), Path("pngs")),
+    "evaluate": (cli.evaluate.main, EvaluateOptions(), ["--set", SET, *PROTOCOL], 450),
+    "export_images": (cli.export_images.main, ExportOptions(Path(SET), Path("pngs")),
                       ["--set", SET, "--to", "pngs"], 150),
-    "check": (cli.check, CheckOptions(Path(STORE)), [STORE], 150),
-    "table": (cli.table, TableOptions("tiny.py"),
+    "check": (cli.check.main, CheckOptions(Path(STORE)), [STORE], 150),
+    "table": (cli.table.main, TableOptions("tiny.py"),
               [*CONFIG, "--methods", "random", "--networks", "1", "--draws", "1", "--no-full",
                "--protocol", "short", "--folder", "table"], 300),
-    "figure range": (cli.figure, RangeOptions("tiny.py"),
+    "figure range": (cli.figure.main, RangeOptions("tiny.py"),
                      [*CONFIG, "--student-steps", "1", "--expert-epochs", "1", *PROTOCOL,
                       "--folder", "range"], 200),
-    "figure distance": (cli.figure, DistanceOptions(Path(STORE), (0,)),
+    "figure distance": (cli.figure.main, DistanceOptions(Path(STORE), (0,)),
                         ["--run", "runs/tiny-ipc1", "--experts", STORE, "--held-out", "0",
                          "--allow-used", "--steps", "1", "--every", "1", "--to", "d"], 200),
-    "figure grid": (cli.figure, GridOptions(Path(SET), Path("x.png")),
+    "figure grid": (cli.figure.main, GridOptions(Path(SET), Path("x.png")),
                     ["--set", SET, "--to", "x.png"], 120),
-    "figure cost": (cli.figure, CostOptions((), Path("cost")),
+    "figure cost": (cli.figure.main, CostOptions((), Path("cost")),
                     ["--runs", "runs/tiny-ipc1", "--to", "cost"], 120),
-    "demo": (cli.demo, DemoOptions(), ["--folder", "demo"], 80),
+    "demo": (cli.demo.main, DemoOptions(), ["--folder", "demo"], 80),
 }  # fmt: skip
 
 
@@ -75,7 +82,7 @@ def targets():
         tempfile.TemporaryDirectory() as programs,
         compiled_once(programs),
         mock.patch.dict(comparing.PROTOCOLS, short),
-        mock.patch("mttjax.demo.run_demo", lambda folder: Path(folder).mkdir(parents=True)),
+        mock.patch("mttjax.cli.demo.run_demo", lambda folder: Path(folder).mkdir(parents=True)),
     ):
         place = Place(Path(folder))
         try:
@@ -158,7 +165,7 @@ class Place:
         Path("a folder").mkdir()
         validation = [f"--distill.validation.{name}=1" for name in ("networks", "epochs")]
         evaluated = [*CONFIG, "--distill.evaluate-every", "1", *validation]
-        for command, arguments in ((cli.train_experts, CONFIG), (cli.distill, evaluated)):
+        for command, arguments in ((cli.train_experts.main, CONFIG), (cli.distill.main, evaluated)):
             with quiet():
                 assert command(arguments) == 0
         self.content = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.torture.inputs_values import NAMES, TEXTS, Target, arrays
 from mttjax.datasets import load_dataset
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["targets"]
 

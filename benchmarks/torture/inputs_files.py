@@ -11,12 +11,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from benchmarks.torture.inputs_values import Target, arrays, changed_json
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.preprocessing import Standardize
 from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
-from mttjax.errors import InputError
-from mttjax.expert_store import ExpertStore
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.preprocessing import Standardize
-from mttjax.results import real_data_of
+from mttjax.evaluation.sets import real_data_of
+from mttjax.experts.store import ExpertStore
+from mttjax.system.errors import InputError
 
 __all__ = ["targets"]
 

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 import mttjax
 from benchmarks.torture.inputs_values import ANYTHING, TEXTS, Target, arrays
-from mttjax.config import KINDS, Settings
-from mttjax.errors import InputError
-from mttjax.evaluating import Evaluator, Protocol
-from mttjax.networks import NetworkSpec, make_network
-from mttjax.preprocessing import Standardize
-from mttjax.settings_checks import check_settings
-from mttjax.synthetic import initial_images, one_hot_labels, to_device
+from mttjax.config.checks import check_settings
+from mttjax.config.methods import KINDS
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Settings
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.preprocessing import Standardize
+from mttjax.core.synthetic import initial_images, one_hot_labels, to_device
+from mttjax.evaluation.evaluator import Evaluator
+from mttjax.system.errors import InputError
 
 __all__ = ["targets"]
 

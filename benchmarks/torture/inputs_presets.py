@@ -3,9 +3,10 @@
 __all__ = ["PRESETS"]
 
 TINY = """
-from mttjax.config import Data, Distill, Experts, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
+from mttjax.config.settings import Data, Experts, Settings
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import NetworkSpec
 IPCS = (1,)
 SHORT = {"steps": 1, "evaluate_every": 0, "validation": Protocol(networks=0)}
 REAL = SHORT | {"real_batch": 2}

@@ -15,11 +15,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-import mttjax.distilling
-from mttjax.config import Data, Distill, Experts, Run, Settings
-from mttjax.evaluating import Protocol
-from mttjax.networks import NetworkSpec
-from mttjax.workflows import run_distill, run_experts
+import mttjax.distilling.loop
+from mttjax.config.methods import Distill
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Run, Settings
+from mttjax.core.networks import NetworkSpec
+from mttjax.runs.workflows import run_distill, run_experts
 
 __all__ = ["main"]
 
@@ -88,7 +89,7 @@ def main(arguments):
     how = settings(folder, steps, evaluate_every)
     run_experts(how, log=_quiet)
     watch = Watch(how.run_folder, steps)
-    mttjax.distilling.progress_bar = watch.bar
+    mttjax.distilling.loop.progress_bar = watch.bar
     run_distill(how, log=_quiet)
     if watch.steps != steps:
         sys.exit(f"the loop moved its bar by {watch.steps} steps of {steps}: it was not watched")

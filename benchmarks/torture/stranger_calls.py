@@ -9,10 +9,10 @@ from benchmarks.torture import hostile
 from mttjax.datasets import load_dataset
 from mttjax.datasets.images import read_images
 from mttjax.distilled import export_pngs, load_distilled, save_distilled
+from mttjax.evaluation.sets import real_data_of
 from mttjax.reporting import write_page
-from mttjax.results import real_data_of
-from mttjax.run_page import write_run_page
-from mttjax.storage.files import write_json
+from mttjax.runs.page import write_run_page
+from mttjax.system.files import write_json
 
 __all__ = ["MARKER", "Harm"]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from benchmarks.torture import hostile
 from benchmarks.torture import stranger_calls as calls
-from mttjax.errors import InputError
-from mttjax.peak_memory import peak_memory
+from mttjax.system.errors import InputError
+from mttjax.system.memory import peak_memory
 
 __all__ = ["CASES", "run"]
 

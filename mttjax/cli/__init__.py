@@ -1,10 +1,9 @@
-"""The commands: from the options to the workflows, and errors to messages."""
+"""The commands, a file each: ``main(arguments)`` returns a status, or a message for status 2.
 
-from mttjax.cli.checking import check
-from mttjax.cli.comparing import figure, table
-from mttjax.cli.evaluating import evaluate
-from mttjax.cli.making import distill, train_experts
-from mttjax.cli.showing import demo, export_images
+Nothing is imported until a command is asked for: ``launch`` must run before what could be missing.
+"""
+
+import importlib
 
 __all__ = [
     "check",
@@ -16,3 +15,9 @@ __all__ = [
     "table",
     "train_experts",
 ]
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module 'mttjax.cli' has no attribute {name!r}")
+    return importlib.import_module(f"mttjax.cli.{name}")

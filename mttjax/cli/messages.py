@@ -5,8 +5,8 @@ import functools
 import sys
 import unicodedata
 
-from mttjax.errors import InputError
-from mttjax.stopping import Stopped
+from mttjax.system.errors import InputError
+from mttjax.system.signals import Stopped
 
 __all__ = ["messages"]
 
@@ -29,21 +29,23 @@ LESS = (
 
 def messages(function):
     """Bad input becomes a message and status 2; a stopped run the signal's status."""
+    own = function.__module__.rpartition(".")[2]
+    name = own if function.__name__ == "main" else function.__name__
 
     @functools.wraps(function)
     def run(arguments):
         try:
             return function(arguments)
         except InputError as error:
-            return _printable(f"{function.__name__}: {error}")
+            return _printable(f"{name}: {error}")
         except BrokenPipeError:
             raise
         except OSError as error:
-            return _printable(f"{function.__name__}: {_system_error(error)}")
+            return _printable(f"{name}: {_system_error(error)}")
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            return _printable(f"{function.__name__}: {_first_line(error)}. {LESS}")
+            return _printable(f"{name}: {_first_line(error)}. {LESS}")
         except Stopped as stopped:
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
-__all__ = ["require_folder"]
+__all__ = ["MOST_BYTES", "require_folder"]
 
 MOST_BYTES = 200  # of a name: a file system holds 255, and temporary files have longer ones
 

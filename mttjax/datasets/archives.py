@@ -8,7 +8,7 @@ from mttjax.datasets.cifar import read_cifar_archive
 from mttjax.datasets.dataset import Source
 from mttjax.datasets.idx import read_idx_archives
 from mttjax.datasets.svhn import read_svhn_archives
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["archive_names", "find_archives", "read_archives"]
 

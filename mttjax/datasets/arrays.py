@@ -6,8 +6,8 @@ import numpy as np
 
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source
-from mttjax.errors import InputError
-from mttjax.storage.npz import read_arrays as read_npz
+from mttjax.system.errors import InputError
+from mttjax.system.npz import read_arrays as read_npz
 
 __all__ = ["MOST_BYTES", "read_arrays"]
 

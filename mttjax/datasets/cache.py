@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
-from mttjax.errors import InputError
-from mttjax.storage.npz import read_arrays, write_arrays
+from mttjax.system.errors import InputError
+from mttjax.system.npz import read_arrays, write_arrays
 
 __all__ = ["cached"]
 

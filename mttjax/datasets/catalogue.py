@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import NamedTuple
 
-__all__ = ["CATALOGUE", "CIFAR100_COARSE", "CIFAR100_SUPERCLASSES", "Archive", "Entry"]
+__all__ = ["Archive", "Entry"]
 
 
 class Archive(NamedTuple):

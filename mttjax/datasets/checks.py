@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["as_images", "as_labels", "as_split", "check_names", "check_source"]
 

@@ -10,7 +10,7 @@ from mttjax.datasets.catalogue import Entry
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split
 from mttjax.datasets.tarballs import read_members
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["read_cifar_archive"]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
 from mttjax.datasets.splits import split_off, take
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["read_digits"]
 

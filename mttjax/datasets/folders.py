@@ -10,7 +10,7 @@ from mttjax.datasets.checks import check_names
 from mttjax.datasets.dataset import Source, Split
 from mttjax.datasets.images import list_images, read_images
 from mttjax.datasets.splits import check_classes, split_off
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["Listing", "read_image_folder", "read_listings"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from mttjax.datasets.catalogue import Entry
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["MOST_BYTES", "read_idx_archives"]
 

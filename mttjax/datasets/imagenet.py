@@ -1,6 +1,6 @@
 """The six ImageNet subsets of the paper, by ImageNet-1k class index."""
 
-__all__ = ["IMAGENET_SUBSETS"]
+__all__ = []
 
 IMAGENET_SUBSETS: dict[str, tuple[int, ...]] = {
     "imagenette": (0, 217, 482, 491, 497, 566, 569, 571, 574, 701),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["MOST_PIXELS", "SUFFIXES", "list_images", "read_images"]
 

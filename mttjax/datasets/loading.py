@@ -16,7 +16,7 @@ from mttjax.datasets.folders import read_image_folder
 from mttjax.datasets.official import read_official
 from mttjax.datasets.splits import keep_classes, split_off, take
 from mttjax.datasets.tiny_imagenet import read_tiny_imagenet
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["DATASET_NAMES", "load_dataset"]
 

@@ -6,7 +6,7 @@ from mttjax.datasets.archives import archive_names, find_archives, read_archives
 from mttjax.datasets.dataset import Source
 from mttjax.datasets.prepared import default_data_dir, find_prepared, read_prepared
 from mttjax.datasets.preparing import download_and_prepare
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["read_official"]
 

@@ -16,9 +16,9 @@ from mttjax.datasets.cache import cached
 from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
-__all__ = ["default_data_dir", "find_prepared", "import_tfds", "read_prepared"]
+__all__ = ["MOST_BYTES", "default_data_dir", "find_prepared", "import_tfds", "read_prepared"]
 
 MOST_BYTES = 2**30
 """What the images of a split may have together; the largest official one has 225 MB."""

@@ -13,7 +13,7 @@ from mttjax.datasets.archives import archive_names, find_archives, read_archives
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE, CIFAR100_SUPERCLASSES
 from mttjax.datasets.dataset import Split
 from mttjax.datasets.prepared import import_tfds
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["download_and_prepare", "prepare_from_archives"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["check_classes", "keep_classes", "split_off", "take"]
 

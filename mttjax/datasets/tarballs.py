@@ -10,7 +10,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import BinaryIO
 
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["MOST_BYTES", "read_members"]
 

@@ -11,7 +11,7 @@ from mttjax.datasets.dataset import Source
 from mttjax.datasets.folders import Listing, read_listings
 from mttjax.datasets.images import list_images
 from mttjax.datasets.splits import check_classes
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["read_tiny_imagenet"]
 

@@ -5,13 +5,13 @@ import json
 
 import numpy as np
 
-from mttjax.distilled.distilled_set import DistilledSet, require_field
-from mttjax.errors import InputError
-from mttjax.networks import BEFORE, NetworkSpec
-from mttjax.preprocessing import preprocessing_from_arrays
-from mttjax.storage.npz import read_arrays, write_arrays
+from mttjax.core.networks import BEFORE, NetworkSpec
+from mttjax.core.preprocessing import preprocessing_from_arrays
+from mttjax.distilled.set import DistilledSet, require_field
+from mttjax.system.errors import InputError
+from mttjax.system.npz import read_arrays, write_arrays
 
-__all__ = ["load_distilled", "save_distilled"]
+__all__ = ["FORMAT", "MOST_BYTES", "load_distilled", "save_distilled"]
 
 FORMAT = 2
 """Rises with every change of the members or of ``NetworkSpec``'s fields.

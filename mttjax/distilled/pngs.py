@@ -4,8 +4,8 @@ import re
 import unicodedata
 from pathlib import Path
 
-from mttjax.distilled.distilled_set import DistilledSet
-from mttjax.errors import InputError
+from mttjax.distilled.set import DistilledSet
+from mttjax.system.errors import InputError
 
 __all__ = ["export_pngs"]
 

@@ -1,43 +1,14 @@
 """A run's metrics over its steps, and the experts' accuracies over their epochs, as PNGs."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from mttjax.errors import InputError
 from mttjax.reporting.plots import BLUE, PALE, figure
-from mttjax.storage.files import require_file
+from mttjax.system.errors import InputError
+from mttjax.system.metrics import read_metrics
 
-__all__ = ["read_metrics", "save_curves", "save_expert_curves"]
-
-
-def read_metrics(path):
-    """The records of a run's ``metrics.jsonl``, in the order of the file.
-
-    Returns:
-      A list of dictionaries. A last line that a kill cut off is left out.
-
-    Raises:
-      InputError: no such file, or a line before the last that is not a JSON object with a step.
-    """
-    require_file(path)
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; it is there once a run has begun") from error
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-            record["step"] + 0  # a KeyError or TypeError below unless there is a number
-            records.append(record)
-        except (ValueError, TypeError, KeyError) as error:
-            if number < len(lines):
-                raise InputError(
-                    f"{path}: line {number} is not a JSON object with a step ({error}); remove it"
-                ) from error
-    return records
+__all__ = ["save_curves", "save_expert_curves"]
 
 
 def save_curves(path, metrics_path) -> Path:

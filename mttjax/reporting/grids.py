@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mttjax.errors import InputError
 from mttjax.reporting.views import view
-from mttjax.storage.files import atomically
+from mttjax.system.errors import InputError
+from mttjax.system.files import atomically
 
 __all__ = ["save_grid", "save_views"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mttjax.reporting.grids import MARK
 from mttjax.reporting.style import STYLE
 from mttjax.reporting.tables import checked_rows
-from mttjax.storage.files import atomically
+from mttjax.system.files import atomically
 
 __all__ = ["write_page"]
 

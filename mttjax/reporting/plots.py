@@ -2,7 +2,7 @@
 
 import contextlib
 
-from mttjax.storage.files import atomically
+from mttjax.system.files import atomically
 
 __all__ = ["BLUE", "INK", "ORANGE", "PALE", "PALE_ORANGE", "figure", "legend_below", "shades"]
 

@@ -1,5 +1,7 @@
 """The style sheet of the pages."""
 
+__all__ = []
+
 STYLE = """\
 :root {
   --ink: #1c2128; --soft: #5a6472; --line: #dde1e6; --paper: #fbfbfc; --card: #fff;

@@ -2,7 +2,7 @@
 
 import sys
 
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["markdown_table", "percent", "print_table"]
 

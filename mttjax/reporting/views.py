@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mttjax.errors import InputError
+from mttjax.system.errors import InputError
 
 __all__ = ["view"]
 

@@ -1,0 +1,95 @@
+"""The command that verifies what is on disk."""
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from mttjax.cli.messages import messages
+from mttjax.experts.verifying import check_store, is_store
+from mttjax.paper.cells import _check_cells
+from mttjax.runs.verifying import check_run, check_set, is_run
+from mttjax.system.errors import InputError
+from mttjax.system.files import leftovers
+from mttjax.system.findings import Findings
+
+__all__ = ["check_path", "main"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckOptions:
+    """Verifies an expert store, a run, a table or a distilled set, or all of them in a folder.
+
+    Every file is read and held against its checksum. The status is 0 where all is whole, 1
+    where something is not, 2 where there is nothing to check.
+    """
+
+    path: tyro.conf.Positional[Path]
+    """A folder, or a set's .npz."""
+    remove: bool = False
+    """Remove the damaged files that the command which made them makes again; nothing else is."""
+
+
+@messages
+def main(arguments):
+    """bin/check: what is wrong with a store, a run or a set."""
+    options = tyro.cli(CheckOptions, args=arguments, prog="check")
+
+    findings = check_path(options.path)
+    for note in findings.notes:
+        print(f"note: {note}")
+    for fault in findings.faults:
+        print(f"FAULT: {fault}")
+    if options.remove:
+        for path in findings.removable:
+            path.unlink(missing_ok=True)
+            print(f"removed: {path}")
+    count = len(findings.faults)
+    print(f"{findings.checked} files checked, {count or 'no'} fault{'' if count == 1 else 's'}")
+    return 1 if count else 0
+
+
+def check_path(path, log=print):
+    """Verifies a set, a store, a run, a table, or every one of them in a folder.
+
+    Args:
+      path: a distilled set, or a folder.
+      log: called with a line per thing checked.
+
+    Returns:
+      ``Findings``.
+
+    Raises:
+      InputError: there is nothing at ``path`` that could be checked.
+    """
+    path, findings = Path(path), Findings()
+    if path.is_file():
+        log(f"{path}: {check_set(path, findings)}")
+        return findings
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    found = list(_things(path))
+    if not found:
+        raise InputError(f"{path}: no expert store, run, set or table is there")
+    for folder, check in found:
+        log(f"{folder}: {check(folder, findings)}")
+    for left in leftovers(path):
+        findings.note(f"{left}: left by a process that was killed; the next run removes it")
+    return findings
+
+
+def _things(folder):
+    """(folder, its check) of all that is in ``folder``, itself first."""
+    if is_store(folder):
+        yield folder, check_store
+        return
+    if is_run(folder):
+        yield folder, check_run
+        return
+    if (folder / "cells").is_dir():
+        yield folder, _check_cells
+    else:
+        sets = sorted(folder.glob("*.npz"))
+        yield from ((path, check_set) for path in sets)
+    for below in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()):
+        yield from _things(below)

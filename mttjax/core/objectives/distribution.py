@@ -1,0 +1,113 @@
+"""Matching the distribution of features at one set of parameters: DM and CAFE."""
+
+import jax
+import jax.numpy as jnp
+
+from mttjax.core.objectives.gradient import augment_alike
+from mttjax.core.unrolling import soft_cross_entropy
+
+__all__ = ["feature_alignment_loss", "mean_feature_loss"]
+
+EARLY_BLOCKS = 0.1  # the weight of all blocks but the last
+DISCRIMINATION = 0.01  # the weight of the cross entropy
+
+
+def mean_feature_loss(images, params, real_images, *, embed, augment=None, key=None):
+    """‖mean f(ω(real)) - mean f(ω(images))‖² for the images of one class.
+
+    Zhao & Bilen, "Dataset Condensation with Distribution Matching", WACV 2023, with
+    the mean of the real features a constant. The method sums this over the classes,
+    each with its own key, at the parameters of a fresh network: the caller's loop or ``vmap``.
+
+    Args:
+      images: [n, H, W, C] floating, the synthetic images of the class.
+      params: any pytree that ``embed`` takes.
+      real_images: [R, H, W, C] floating, normalised. The real side carries no gradient.
+      embed: f, ``embed(params, images [B, H, W, C]) -> [B, D]``: the network up to its
+        last layer.
+      augment: ω, ``augment(key, images) -> images``, siamese; such as ``mttjax.dsa`` with
+        ``siamese=True``. None: no augmentation.
+      key: a JAX random key, needed if ``augment`` is.
+
+    Returns:
+      [].
+
+    Raises:
+      ValueError: shapes that do not fit, or ``augment`` without a key.
+    """
+    for side, given in (("synthetic", images), ("real", real_images)):
+        if jnp.ndim(given) != 4 or not jnp.shape(given)[0]:
+            raise ValueError(
+                f"{side} images of one class must be [n, H, W, C] with n of at least 1, "
+                f"got shape {jnp.shape(given)}"
+            )
+    images, real_images = augment_alike(images, real_images, augment, key)
+    real = jax.lax.stop_gradient(embed(params, real_images))
+    synthetic = embed(params, images)
+    return jnp.sum(jnp.square(jnp.mean(real, axis=0) - jnp.mean(synthetic, axis=0)))
+
+
+def feature_alignment_loss(images, params, real_images, *, layers, augment=None, key=None):
+    """CAFE's loss: class means of features aligned layer by layer, and told apart.
+
+    Wang et al., "CAFE: Learning to Condense Dataset by Aligning Features", CVPR 2022:
+
+        Σ_{l<L} .1·M_l + M_L + M_pool + M_flat + .01·CE,
+
+    with M_l the squared error, summed over classes and elements, between the mean features
+    of a class of real and of synthetic images after the ReLU of block l; M_pool and M_flat
+    that of the last pool and of its flattening, the same numbers, so 2·M(embedding); CE
+    the sum over the real images of the cross entropy of ⟨f(real), mean_k f(images)⟩ over
+    the classes k, f being the embedding; a sum as in the published code.
+
+    How the published code differs. It draws an augmentation for every class where this
+    draws one, is fixed to ten classes and three blocks, and adds the real images' own cross
+    entropy, a constant. Its outer and inner loops end by running accuracies that depend on one
+    another in ways that are hard to reproduce: use DC's fixed loops around this.
+
+    Args:
+      images: [K, n, H, W, C] floating, the synthetic images, class by class.
+      params: any pytree that ``layers`` takes.
+      real_images: [K, R, H, W, C] floating, normalised. They carry no gradient.
+      layers: ``layers(params, images [B, H, W, C]) -> (blocks, embedding)``: a tuple of
+        [B, H', W', C'] after each block's ReLU, and f, the last pool flattened to [B, D].
+      augment: ``augment(key, images) -> images``, siamese: one draw for all classes and
+        both sides; such as ``mttjax.dsa`` with ``siamese=True``. None: no augmentation.
+      key: a JAX random key, needed if ``augment`` is.
+
+    Returns:
+      [].
+
+    Raises:
+      ValueError: shapes that do not fit, or ``augment`` without a key.
+    """
+    classes, reals = _check_classes(images, real_images)
+    flat = [x.reshape(-1, *x.shape[2:]) for x in (images, real_images)]
+    images, real_images = augment_alike(*flat, augment, key)
+    real_blocks, real = jax.lax.stop_gradient(layers(params, real_images))
+    blocks, synthetic = layers(params, images)
+
+    def means(features):
+        return jnp.mean(features.reshape(classes, -1, *features.shape[1:]), axis=1)
+
+    def error(a, b):
+        return jnp.sum(jnp.square(means(a) - means(b)))
+
+    *early, last = map(error, real_blocks, blocks)
+    aligned = EARLY_BLOCKS * sum(early) + last + 2 * error(real, synthetic)
+    labels = jnp.repeat(jnp.eye(classes, dtype=real.dtype), reals, axis=0)
+    told_apart = len(real) * soft_cross_entropy(real @ means(synthetic).T, labels)
+    return aligned + DISCRIMINATION * told_apart
+
+
+def _check_classes(images, real_images):
+    """(K, R) of images [K, n, H, W, C] and real images [K, R, H, W, C]."""
+    shapes = jnp.shape(images), jnp.shape(real_images)
+    if [len(s) for s in shapes] != [5, 5] or shapes[0][0] != shapes[1][0]:
+        raise ValueError(
+            "CAFE needs images [K, n, H, W, C] and real images [K, R, H, W, C] of all K classes, "
+            f"got shapes {shapes[0]} and {shapes[1]}"
+        )
+    if not all(shapes[0][:2] + shapes[1][:2]):
+        raise ValueError(f"every class needs an image, got shapes {shapes[0]} and {shapes[1]}")
+    return shapes[1][:2]

@@ -1,0 +1,81 @@
+"""How good the student's end is on real images: what DD and LD descend."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mttjax.core.objectives.checks import check_student
+from mttjax.core.unrolling import soft_cross_entropy, unroll
+
+__all__ = ["TerminalAux", "terminal_loss"]
+
+
+class TerminalAux(NamedTuple):
+    """What ``terminal_loss`` saw on the way; none of it carries a gradient."""
+
+    losses: jax.Array
+    """[S] the student's cross entropy before each step."""
+    params: Any
+    """θ_S, the student's last parameters."""
+
+
+def terminal_loss(synthetic, start, images, labels, *, apply, batches, augment=None, key=None,
+                  chunk=None, real_chunk=None, derivative="mixed"):  # fmt: skip
+    """The cross entropy of real images at θ_S, reached by S steps on the synthetic images.
+
+    Wang et al., "Dataset Distillation", 2018 (DD), with a rate for every step; with S = 1
+    and the gradient taken in the labels, Bohdal et al., "Flexible Dataset Distillation:
+    Learn Labels Instead of Images", 2020 (LD). The student is that of ``match_loss``, and
+    so are its exact gradient and its memory.
+
+    Args:
+      synthetic: ``Synthetic`` with log_lr [], or [S] for a rate of its own for every step.
+      start: θ_0, a pytree of floating arrays.
+      images: [R, H, W, C] real images, normalised.
+      labels: [R, K] probabilities.
+      apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``.
+      batches: [S, B] integers in 0..N-1.
+      augment: ``augment(key, images)`` for the synthetic images, or None.
+      key: a JAX random key for ``augment``.
+      chunk: see ``match_loss``.
+      real_chunk: real images at once, a divisor of R; each piece is computed again going
+        backward, so that memory grows with it and not with R. None: all.
+      derivative: see ``unroll``.
+
+    Returns:
+      (loss [], ``TerminalAux``).
+
+    Raises:
+      ValueError: ranks that do not fit, or settings out of range.
+    """
+    check_student(
+        synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative,
+        own_rates=True,
+    )  # fmt: skip
+    real = len(images)
+    piece = real if real_chunk is None else real_chunk
+    if len(labels) != real or not 1 <= piece <= real or real % piece:
+        raise ValueError(
+            f"{real} real images and {len(labels)} labels in pieces of {real_chunk}: "
+            "there must be as many of both, and a piece must divide them"
+        )
+    params, losses = unroll(
+        synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
+        derivative=derivative,
+    )  # fmt: skip
+    loss = _mean_over_pieces(apply, params, images, labels, piece)
+    return loss, lax.stop_gradient(TerminalAux(losses, params))
+
+
+def _mean_over_pieces(apply, params, images, labels, piece):
+    one = lambda params, x, y: soft_cross_entropy(apply(params, x), y)  # noqa: E731
+    if piece == len(images):
+        return one(params, images, labels)
+    again = jax.checkpoint(one)
+    split = lambda x: x.reshape(-1, piece, *x.shape[1:])  # noqa: E731
+    body = lambda total, at: (total + again(params, *at), None)  # noqa: E731
+    zero = jnp.zeros((), images.dtype)
+    total, _ = lax.scan(body, zero, (split(images), split(labels)))
+    return total * (piece / len(images))

@@ -1,0 +1,141 @@
+"""Training and testing a network on images that already lie on the device.
+
+Whole epochs are one ``lax.scan``: the images stay uint8 on the device and are gathered,
+normalised and augmented there.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from mttjax.core.unrolling import value_and_grad_in_chunks
+
+__all__ = [
+    "EpochRecord",
+    "TrainState",
+    "accuracy",
+    "cache_chunk",
+    "divisor_up_to",
+    "make_epoch",
+    "sgd",
+]
+
+CPU_CHUNK_PIXELS = 16 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
+
+
+class EpochRecord(NamedTuple):
+    """What one pass over a training set saw."""
+
+    loss: jax.Array
+    """[] the mean over the images."""
+    correct: jax.Array
+    """[n] bool: whether each image, augmented, was classified correctly before its update."""
+
+
+class TrainState(NamedTuple):
+    """Parameters, and what the optimiser keeps of the past."""
+
+    params: dict
+    optimiser: tuple
+
+
+def sgd(*, momentum=0.0, weight_decay=0.0):
+    """PyTorch's SGD without the rate, as an optax transformation: step by -rate × its update."""
+    stages = []
+    if weight_decay:
+        stages.append(optax.add_decayed_weights(weight_decay))
+    if momentum:
+        stages.append(optax.trace(momentum))
+    return optax.chain(*stages) if stages else optax.identity()
+
+
+def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
+    """One shuffled pass over a training set, as a pure function to be jitted.
+
+    Args:
+      apply: ``apply(params, images) -> logits``.
+      optimiser: what ``sgd`` returns.
+      prepare: ``prepare(images[indices], labels[indices])`` -> normalised images
+        [B, H, W, C] and label probabilities [B, K].
+      augment: ``augment(key, images)`` or None.
+      batch: B; the last partial batch of a pass is kept.
+      chunk: at most so many images at once within a batch, or None.
+
+    Returns:
+      ``epoch(state, key, images [n, ...], labels [n, ...], lr []) -> (state, EpochRecord)``.
+    """
+
+    def step(images, labels, lr, state, key, indices):
+        x, y = prepare(images[indices], labels[indices])
+        if augment is not None:
+            x = augment(key, x)
+        piece = divisor_up_to(len(indices), chunk)
+        (loss, grads), logits = value_and_grad_in_chunks(apply, state.params, x, y, piece)
+        updates, kept = optimiser.update(grads, state.optimiser, state.params)
+        params = jax.tree.map(lambda p, u: p - lr * u, state.params, updates)
+        correct = jnp.argmax(logits, axis=-1) == jnp.argmax(y, axis=-1)
+        return TrainState(params, kept), (loss, correct)
+
+    def epoch(state, key, images, labels, lr):
+        n = images.shape[0]
+        whole = n // batch
+        order = jax.random.permutation(key, n)
+        keys = jax.random.split(jax.random.fold_in(key, 1), whole + 1)
+        one = partial(step, images, labels, lr)
+        body = lambda state, at: one(state, *at)  # noqa: E731
+        indices = order[: whole * batch].reshape(whole, batch)
+        state, (losses, correct) = lax.scan(body, state, (keys[:-1], indices))
+        total, correct = jnp.sum(losses) * batch, correct.reshape(-1)
+        rest = order[whole * batch :]
+        if len(rest):
+            state, (loss, last) = one(state, keys[-1], rest)
+            total, correct = total + loss * len(rest), jnp.concatenate([correct, last])
+        return state, EpochRecord(total / n, jnp.zeros_like(correct).at[order].set(correct))
+
+    return epoch
+
+
+def cache_chunk(image_shape, platform):
+    """How many images a CPU should take at once, so that activations stay in its caches."""
+    if platform != "cpu":
+        return None
+    return max(1, CPU_CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
+
+
+def divisor_up_to(n, limit):
+    """The largest divisor of ``n`` that is at most ``limit``; None for no limit."""
+    if limit is None:
+        return None
+    return next(d for d in range(min(n, limit), 0, -1) if n % d == 0)
+
+
+def accuracy(apply, prepare, params, images, labels, *, chunk=256):
+    """The fraction of images that ``params`` classifies correctly, without augmentation.
+
+    Args:
+      apply: ``apply(params, images) -> logits``.
+      prepare: uint8 images -> normalised images.
+      params: the network's parameters.
+      images: [n, H, W, C] uint8, n at least 1.
+      labels: [n] integers.
+      chunk: images at once.
+
+    Returns:
+      [] float32.
+    """
+    n = images.shape[0]
+    chunk = min(chunk, n)
+    count = n // chunk
+
+    def correct(images, labels):
+        return jnp.sum(jnp.argmax(apply(params, prepare(images)), axis=-1) == labels)
+
+    split = lambda x: x[: count * chunk].reshape(count, chunk, *x.shape[1:])  # noqa: E731
+    total = jnp.sum(lax.map(lambda at: correct(*at), (split(images), split(labels))))
+    if count * chunk < n:
+        total += correct(images[count * chunk :], labels[count * chunk :])
+    return total / n

@@ -1,0 +1,147 @@
+"""``DistilledSet``: synthetic images, labels, rate and all that evaluating them needs."""
+
+import dataclasses
+import math
+import reprlib
+import unicodedata
+
+import numpy as np
+
+from mttjax.core.augmentation import OPERATIONS
+from mttjax.core.networks import NetworkSpec
+from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.system.errors import InputError
+
+__all__ = ["DistilledSet", "require_field"]
+
+
+MOST_LEVELS = 50
+"""How deeply ``settings`` and ``versions`` may nest; what shows them goes down level by level."""
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 200
+_short.maxlist = _short.maxtuple = _short.maxdict = 10
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DistilledSet:
+    """N synthetic images of K classes with everything that decides how they are used.
+
+    Raises:
+      InputError: a field is not what is said here; it is named.
+    """
+
+    images: np.ndarray
+    """[N, H, W, C] float32, finite, in normalised space."""
+    labels: np.ndarray
+    """[N, K] float32 probabilities."""
+    lr: float
+    """The student's learning rate α, positive in float32."""
+    preprocessing: Standardize | ZCA
+    """With its arrays; its ``inverse`` turns ``images`` into pixels."""
+    ops: tuple[str, ...]
+    """The DSA operations of distillation and evaluation; empty for none."""
+    network: NetworkSpec
+    dataset: str
+    class_names: tuple[str, ...]
+    """K names; like ``dataset`` without control characters, which a terminal would obey."""
+    seed: int
+    settings: dict
+    """JSON values: the settings of the run, its method and step."""
+    versions: dict
+    """The versions that the run was made with, by package."""
+
+    def __post_init__(self):
+        for name in ("images", "labels"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        object.__setattr__(self, "lr", float(self.lr))
+        _check_arrays(self.images, self.labels)
+        _check_preprocessing(self.preprocessing, self.images.shape[1:])
+        with np.errstate(over="ignore"):
+            lr = np.float32(self.lr)
+        good = np.isfinite(lr) and lr > 0
+        require_field(good, "lr", "a positive number that float32 holds", self.lr)
+        unknown = [op for op in self.ops if op not in OPERATIONS]
+        require_field(not unknown, "ops", f"names out of {' '.join(OPERATIONS)}", unknown)
+        names, classes = self.class_names, self.labels.shape[1]
+        _check_text("dataset", self.dataset)
+        for name in names:
+            _check_text("class_names", name)
+        _check_levels("settings", self.settings)
+        _check_levels("versions", self.versions)
+        require_field(
+            len(names) == classes, "class_names", f"{classes} names, as in labels", len(names)
+        )
+
+    @property
+    def classes(self):
+        """[N] int64: the most probable class of each image."""
+        return self.labels.argmax(axis=1)
+
+    @property
+    def ipc(self):
+        """Images per class: N / K, rounded down."""
+        return len(self.images) // self.labels.shape[1]
+
+    def pixels(self):
+        """[N, H, W, C] uint8: the images as they would be shown, clipped to what a pixel holds."""
+        shown = np.asarray(self.preprocessing.inverse(self.images))
+        return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+
+
+def require_field(condition, field, expected, found):
+    """Raises ``InputError`` that names a field of the set, unless ``condition`` holds."""
+    if not condition:
+        found = _short.repr(found)
+        raise InputError(f"the distilled set's {field} should be {expected}, found {found}")
+
+
+def _check_text(field, value):
+    """Names are shown by terminals and pages and become names of files."""
+    require_field(isinstance(value, str), field, "text", value)
+    good = all(unicodedata.category(c) not in ("Cc", "Cs") for c in value)
+    require_field(good, field, "without control characters and in UTF-8 (rename it)", value)
+
+
+def _check_levels(field, tree):
+    require_field(isinstance(tree, dict), field, "a dictionary", tree)
+    level = [tree]
+    for _ in range(MOST_LEVELS):
+        level = [
+            item
+            for branch in level
+            for item in (branch.values() if isinstance(branch, dict) else branch)
+            if isinstance(item, dict | list | tuple)
+        ]
+    require_field(not level, field, f"nested no deeper than {MOST_LEVELS} levels", "more")
+
+
+def _check_arrays(images, labels):
+    for name, array, rank, letters in (
+        ("images", images, 4, "[N, H, W, C]"),
+        ("labels", labels, 2, "[N, K]"),
+    ):
+        found = f"{array.dtype} {list(array.shape)}"
+        good = array.ndim == rank and array.size > 0 and array.dtype == np.float32
+        require_field(good, name, f"float32 {letters} and not empty (astype(np.float32)?)", found)
+        require_field(np.isfinite(array).all(), name, "finite", "values that are not")
+    require_field(len(images) == len(labels), "labels", f"{len(images)}, one an image", len(labels))
+    require_field(labels.min() >= 0, "labels", "probabilities", float(labels.min()))
+    sums = labels.sum(axis=1, dtype=np.float64)
+    worst = float(sums[np.abs(sums - 1).argmax()])
+    require_field(abs(worst - 1) <= 1e-3, "labels", "probabilities that add up to 1", worst)
+
+
+def _check_preprocessing(preprocessing, image_shape):
+    good = isinstance(preprocessing, Standardize | ZCA)
+    require_field(good, "preprocessing", "Standardize or ZCA", preprocessing)
+    zca = isinstance(preprocessing, ZCA)
+    size = math.prod(image_shape) if zca else image_shape[-1]
+    for name, value in preprocessing._asdict().items():
+        array, field = np.asarray(value), f"preprocessing.{name}"
+        shape = (size,) if name in ("mean", "std") else (size, size)
+        require_field(array.shape == shape, field, f"of shape {shape}", array.shape)
+        require_field(np.isfinite(array).all(), field, "finite", "values that are not")
+    if not zca:
+        std = np.asarray(preprocessing.std)
+        require_field((std > 0).all(), "preprocessing.std", "positive", std.tolist())

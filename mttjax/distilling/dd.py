@@ -1,0 +1,66 @@
+"""DD as a method of the loop: a network trained on the images is good on real ones."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mttjax.core.objectives.meta import terminal_loss
+from mttjax.core.training import divisor_up_to
+from mttjax.distilling.method import pure_method
+from mttjax.distilling.step import Slope, field_optimiser
+
+__all__ = ["dd", "dd_batches"]
+
+
+def dd_batches(ipc, classes, passes):
+    """[S, K] int32: minibatch i is image i of every class, gone through ``passes`` times."""
+    once = jnp.arange(ipc, dtype=jnp.int32)[:, None]
+    once = once + ipc * jnp.arange(classes, dtype=jnp.int32)[None]
+    return jnp.tile(once, (passes, 1))
+
+
+def dd(synthetic, batches, *, network, preprocessing, settings, chunk=None):
+    """Wang, Zhu, Torralba & Efros, "Dataset Distillation", 2018, with random networks.
+
+    Every step begins with a fresh network, takes S plain gradient steps on the images and
+    descends the cross entropy of a real batch. Different from the published code: the rates
+    are positive by their logarithms, not by a softplus; steps are counted, not epochs; and
+    fresh networks have PyTorch's distribution, not Xavier's. As there, nothing is augmented.
+
+    Args:
+      synthetic: the ``Synthetic`` to begin with, class by class; its log_lr is [S].
+      batches: ``MixedBatches``.
+      network: a ``Network``.
+      preprocessing: uint8 images to normalised ones.
+      settings: a ``Meta``.
+      chunk: real images at once, or None.
+
+    Returns:
+      A ``Method`` whose contexts are the real (images, labels).
+    """
+    n, classes = synthetic.labels.shape
+    order = dd_batches(n // classes, classes, settings.passes)
+
+    def gradient(synthetic, carry, context, key):
+        images, labels = context
+        (loss, aux), grads = jax.value_and_grad(terminal_loss, has_aux=True)(
+            synthetic,
+            network.init(key),
+            preprocessing(images),
+            jax.nn.one_hot(labels, classes),
+            apply=network.apply,
+            batches=order,
+            real_chunk=divisor_up_to(len(labels), chunk),
+        )
+        return Slope(loss, aux.losses[-1], grads), carry
+
+    rate = settings.lr_img
+    if settings.halve_every:
+        rate = optax.exponential_decay(rate, settings.halve_every, 0.5, staircase=True)
+    adam = optax.adam(rate, b1=settings.beta1)
+    return pure_method(
+        synthetic, batches.draw, gradient=gradient,
+        optimiser=field_optimiser(images=adam, log_lr=adam),
+        remedies=f"Lower --distill.lr-img ({settings.lr_img:g}) or --distill.lr "
+        f"({settings.lr:g}) tenfold",
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""LD as a method of the loop: real images stay, their labels are learned."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from mttjax.core.objectives.meta import terminal_loss
+from mttjax.core.training import divisor_up_to
+from mttjax.core.unrolling import sample_batches, value_and_grad_in_chunks
+from mttjax.distilling.method import pure_method
+from mttjax.distilling.step import Slope, field_optimiser
+
+__all__ = ["ld", "probabilities"]
+
+
+class Carry(NamedTuple):
+    """The network of LD and how it fares."""
+
+    params: dict
+    optimiser: tuple
+    average: jax.Array
+    """[] the moving average of the loss."""
+    least: jax.Array
+    since: jax.Array
+    """[] int32, steps since the least."""
+
+
+def probabilities(synthetic):
+    """Labels clamped to [0, 1] and scaled to sum to 1; all equal where nothing is left."""
+    clamped = jnp.clip(synthetic.labels, 0, 1)
+    total = jnp.sum(clamped, axis=1, keepdims=True)
+    even = jnp.full_like(clamped, 1 / clamped.shape[1])
+    labels = jnp.where(total > 0, clamped / jnp.where(total > 0, total, 1), even)
+    return synthetic._replace(labels=labels)
+
+
+def ld(synthetic, batches, *, network, preprocessing, settings, chunk=None):
+    """Bohdal, Yang & Hospedales, "Flexible Dataset Distillation: Learn Labels Instead of
+    Images", 2020.
+
+    A step takes θ' = θ - α ∇ CE(θ; base batch, labels) and descends the cross entropy of a
+    real batch at θ' by the labels; then θ takes a step of Adam on the base batch. A network
+    whose loss, as a moving average, has not fallen for ``patience`` steps is replaced. Different
+    from the published code: the patience is a setting, and the loss is watched, not the error.
+    As there, nothing is augmented.
+
+    Args:
+      synthetic: real images [N, H, W, C], labels [N, K] (1/K to begin with), log α [].
+      batches: ``MixedBatches``.
+      network: a ``Network``.
+      preprocessing: uint8 images to normalised ones.
+      settings: a ``Labels``.
+      chunk: real images at once, or None.
+
+    Returns:
+      A ``Method`` whose contexts are the real (images, labels).
+    """
+    n, classes = synthetic.labels.shape
+    adam = optax.adam(settings.network_lr)
+
+    def begin(key):
+        params, unknown = network.init(key), jnp.float32(jnp.inf)
+        return Carry(params, adam.init(params), unknown, unknown, jnp.int32(0))
+
+    def gradient(synthetic, carry, context, key):
+        batch_key, network_key = jax.random.split(key)
+        worn_out = carry.since >= settings.patience
+        carry = lax.cond(worn_out, begin, lambda _: carry, network_key)
+        images, labels = context
+        base = sample_batches(batch_key, n, 1, min(settings.base_batch, n))
+        (loss, aux), grads = jax.value_and_grad(terminal_loss, has_aux=True)(
+            synthetic,
+            carry.params,
+            preprocessing(images),
+            jax.nn.one_hot(labels, classes),
+            apply=network.apply,
+            batches=base,
+            real_chunk=divisor_up_to(len(labels), chunk),
+        )
+        return Slope(loss, aux.losses[-1], grads), (_watched(carry, loss, settings.decay), base[0])
+
+    def advance(carry_and_base, synthetic, context, key):
+        carry, base = carry_and_base
+        data = (synthetic.images[base], synthetic.labels[base])
+        (_, grads), _ = value_and_grad_in_chunks(network.apply, carry.params, *data)
+        updates, optimiser = adam.update(grads, carry.optimiser)
+        params = optax.apply_updates(carry.params, updates)
+        return carry._replace(params=params, optimiser=optimiser)
+
+    return pure_method(
+        synthetic, batches.draw, gradient=gradient, advance=advance, project=probabilities,
+        optimiser=field_optimiser(labels=optax.adam(settings.lr_labels)),
+        carry=begin(jax.random.key(0)),
+        remedies=f"Lower --distill.lr-labels ({settings.lr_labels:g}) or --distill.network-lr "
+        f"({settings.network_lr:g}) tenfold",
+    )  # fmt: skip
+
+
+def _watched(carry, loss, decay):
+    """The moving average and how long ago it was least, with one loss more."""
+    first = jnp.isinf(carry.average)
+    average = jnp.where(first, loss, decay * carry.average + (1 - decay) * loss)
+    better = average < carry.least
+    return carry._replace(
+        average=average,
+        least=jnp.where(better, average, carry.least),
+        since=jnp.where(better, 0, carry.since + 1),
+    )

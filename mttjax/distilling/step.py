@@ -1,0 +1,115 @@
+"""One outer step of a distillation, whatever its method: the guard, and the update by optax."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mttjax.config.methods import RATES
+from mttjax.core.synthetic import Synthetic
+
+__all__ = ["OuterState", "Slope", "StepRecord", "field_optimiser", "initial_state", "make_update"]
+
+MOST_RMS = 30.0
+"""The root mean square of images in normalised space, where that of real ones is 1; distilled
+ones were seen up to 3."""
+
+
+class OuterState(NamedTuple):
+    """Everything that an outer step changes."""
+
+    synthetic: Synthetic
+    optimiser: tuple
+    skipped: jax.Array
+    """[] int32, steps skipped so far because something was not finite."""
+    skipped_in_row: jax.Array
+    """[] int32, the same since the last good step."""
+    pace: jax.Array
+    """[] float32, what every move is multiplied by: 1 until a fallback lowers it."""
+    carry: tuple | dict = ()
+    """What a method keeps from step to step beside the images, such as a network."""
+
+
+class StepRecord(NamedTuple):
+    """What one outer step saw; all [] float32."""
+
+    loss: jax.Array
+    lr: jax.Array
+    """The student's learning rate α; the mean where every student step has its own."""
+    student_loss: jax.Array
+    """The student's last cross entropy on its minibatch; NaN where there is no student."""
+
+
+class Slope(NamedTuple):
+    """What a method's objective gives at the images as they are."""
+
+    loss: jax.Array
+    student_loss: jax.Array
+    """See ``StepRecord``."""
+    gradient: Synthetic
+    """Of the loss, by images, labels and log α."""
+
+
+def field_optimiser(**moved):
+    """optax transformations by field of ``Synthetic``; a field that has none stays as it is."""
+    names = Synthetic(*(name if name in moved else "fixed" for name in Synthetic._fields))
+    return optax.partition(moved | {"fixed": optax.set_to_zero()}, names)
+
+
+def make_update(optimiser, *, adjust=None, project=None):
+    """The move of what is learned: ``update(state, Slope) -> (state, StepRecord)``.
+
+    A move that diverges never enters the state: the step is skipped and counted. It does
+    when a loss, gradient or update is not finite, or when the images or the rate would leave
+    what training can use (``MOST_RMS``, ``RATES``): with rates far too large a loss often stays
+    finite, because a norm hides the size of the images and a student without a rate stands still.
+
+    Args:
+      optimiser: an optax transformation for a ``Synthetic``; see ``field_optimiser``.
+      adjust: ``adjust(gradient, synthetic) -> gradient`` before the optimiser, or None.
+      project: ``project(synthetic) -> synthetic`` after the move, or None.
+    """
+
+    def update(state, slope):
+        lr = jnp.mean(jnp.exp(state.synthetic.log_lr))
+        grads = adjust(slope.gradient, state.synthetic) if adjust else slope.gradient
+        updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
+        updates = jax.tree.map(lambda u: u * state.pace.astype(u.dtype), updates)
+        synthetic = optax.apply_updates(state.synthetic, updates)
+        moved = (project(synthetic) if project else synthetic, optimiser_state)
+        good = _all_finite((slope.loss, moved)) & _usable(moved[0])
+        synthetic, optimiser_state = jax.tree.map(
+            partial(jnp.where, good), moved, (state.synthetic, state.optimiser)
+        )
+        state = state._replace(
+            synthetic=synthetic,
+            optimiser=optimiser_state,
+            skipped=state.skipped + ~good,
+            skipped_in_row=jnp.where(good, 0, state.skipped_in_row + 1),
+        )
+        return state, StepRecord(slope.loss, lr, slope.student_loss)
+
+    return update
+
+
+def initial_state(synthetic, optimiser, carry=()):
+    """The state before the first step."""
+    # Two buffers: the step is given its state to overwrite, and one cannot be given twice.
+    counts = (jnp.zeros((), jnp.int32) for _ in range(2))
+    return OuterState(
+        synthetic, optimiser.init(synthetic), *counts, jnp.ones((), jnp.float32), carry
+    )
+
+
+def _usable(synthetic):
+    rms = jnp.sqrt(jnp.mean(jnp.square(synthetic.images)))
+    rates = jnp.exp(synthetic.log_lr)
+    return (rms <= MOST_RMS) & jnp.all((rates >= RATES[0]) & (rates <= RATES[1]))
+
+
+def _all_finite(tree):
+    """Whether no number is NaN or infinite, nor so large that a variance of them would be."""
+    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
+    return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(jnp.square(x)) for x in leaves])))

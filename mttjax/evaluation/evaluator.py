@@ -1,0 +1,162 @@
+"""How good a distilled set is: fresh networks trained on it, tested on real images.
+
+The protocol of MTT (Cazenavette et al., CVPR 2022): SGD at the set's own learned rate
+with momentum and weight decay, DSA, a tenfold drop of the rate with a fresh momentum
+after half the epochs, one test at the end. All networks are one compiled program.
+"""
+
+import itertools
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from mttjax.config.protocol import _check_protocol
+from mttjax.core.augmentation import dsa
+from mttjax.core.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
+from mttjax.system.progress import progress_bar
+from mttjax.system.threads import in_one_program, in_threads
+
+__all__ = ["Evaluation", "Evaluator"]
+
+TEST_BATCH = 256  # images that a network with batch norm is tested on at once
+
+
+class Evaluation(NamedTuple):
+    """Test accuracies in [0, 1], one per network and test set."""
+
+    accuracies: np.ndarray
+
+    @property
+    def mean(self):
+        return float(np.mean(self.accuracies))
+
+    @property
+    def std(self):
+        """The population standard deviation, as the papers report it."""
+        return float(np.std(self.accuracies))
+
+    def record(self):
+        """For JSON."""
+        return {
+            "mean": self.mean,
+            "std": self.std,
+            "networks": len(self.accuracies),
+            "accuracies": [float(a) for a in self.accuracies],
+        }
+
+
+class Evaluator:
+    """Trains fresh networks on sets of images; compiled once per size of set.
+
+    Args:
+      network: a ``Network``. One that treats a batch as a whole (batch norm) is tested on
+        batches of the shuffled test set, and what it says of an image depends on its batch.
+      preprocessing: normalises the test images (uint8).
+      ops: the operations of DSA during training; empty for none.
+      tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
+      protocol: a ``Protocol``.
+      vectorise: train all networks in one ``vmap``; None: on accelerators. On a CPU each
+        has a thread of its own, as many at once as there are cores.
+    """
+
+    def __init__(self, network, preprocessing, ops, tests, protocol, *, vectorise=None):
+        _check_protocol(protocol)
+        platform = jax.default_backend()
+        self.protocol = protocol
+        self._network = network
+        self._tests = {name: _to_device(data, network.per_image) for name, data in tests.items()}
+        self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
+        shape = next(iter(tests.values()))[0].shape[1:]
+        chunk = cache_chunk(shape, platform) if network.per_image else None
+        self._epoch = make_epoch(
+            network.apply,
+            self._optimiser,
+            prepare=lambda images, labels: (images, labels),
+            augment=partial(dsa, ops=tuple(ops)) if ops else None,
+            batch=protocol.batch,
+            chunk=chunk,
+        )
+        together = chunk or (1000 if network.per_image else TEST_BATCH)
+        test = partial(accuracy, network.apply, preprocessing, chunk=together)
+        self._vectorise = in_one_program() if vectorise is None else vectorise
+        over = _over_networks if self._vectorise else (lambda function, _: function)
+        self._init = jax.jit(over(self._init_one, 1))
+        self._train = jax.jit(over(self._train_one, 2), donate_argnums=0)
+        self._test = jax.jit(over(test, 1))
+
+    def _init_one(self, key):
+        params = self._network.init(jax.random.fold_in(key, 0))
+        return TrainState(params, self._optimiser.init(params))
+
+    def _train_one(self, state, key, images, labels, lr, begin, end):
+        """Epochs ``begin`` to ``end`` - 1 of one network."""
+        drop = self.protocol.epochs // 2 + 2
+
+        def epoch(index, state):
+            keep = index != drop
+            kept = jax.tree.map(lambda m: m * keep, state.optimiser)
+            rate = jnp.where(index >= drop, 0.1, 1.0) * lr
+            state = TrainState(state.params, kept)
+            return self._epoch(state, jax.random.fold_in(key, index + 1), images, labels, rate)[0]
+
+        return lax.fori_loop(begin, end, epoch, state)
+
+    def __call__(self, images, labels, lr, *, seed, title="evaluation", pieces=20):
+        """Trains ``protocol.networks`` networks on a set and tests each once, at the end.
+
+        Args:
+          images: [N, H, W, C] float, normalised.
+          labels: [N, K] probabilities.
+          lr: the rate α, such as the one learned with the set.
+          seed: decides initialisations, orders and augmentations.
+          title: for the progress bar.
+          pieces: the epochs are run in so many calls, for the bar to move.
+
+        Returns:
+          name of the test set -> ``Evaluation``.
+        """
+        images, labels = jnp.asarray(images, jnp.float32), jnp.asarray(labels, jnp.float32)
+        epochs, networks = self.protocol.epochs, self.protocol.networks
+        keys = jax.random.split(jax.random.key(seed), networks)
+        ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
+        with progress_bar(title, epochs * networks) as bar:
+            run = partial(self._run, images, labels, lr, ends, bar)
+            if self._vectorise:
+                scores = run(networks, keys)
+            else:
+                each = in_threads(partial(run, 1), keys)
+                scores = {name: np.stack([one[name] for one in each]) for name in self._tests}
+        return {name: Evaluation(values) for name, values in scores.items()}
+
+    def _run(self, images, labels, lr, ends, bar, networks, key):
+        """Trains and tests what ``key`` stands for: one network, or all of them in one."""
+        state = self._init(key)
+        for begin, end in itertools.pairwise(ends):
+            state = jax.block_until_ready(self._train(state, key, images, labels, lr, begin, end))
+            bar.advance(int(end - begin) * networks)
+        return {
+            name: np.asarray(self._test(state.params, *data)) for name, data in self._tests.items()
+        }
+
+
+def _to_device(test, per_image):
+    """The test set; shuffled, always alike, where a batch must not be of one class."""
+    images, labels = test
+    if not per_image:
+        order = np.random.default_rng(0).permutation(len(labels))
+        images, labels = images[order], labels[order]
+    return jnp.asarray(images), jnp.asarray(labels)
+
+
+def _over_networks(function, stacked):
+    """``function`` of one network for many: the first ``stacked`` arguments have their axis."""
+
+    def run(*args):
+        axes = (0,) * stacked + (None,) * (len(args) - stacked)
+        return jax.vmap(function, in_axes=axes)(*args)
+
+    return run

@@ -1,0 +1,1 @@
+"""Networks trained on the real images, a snapshot per epoch."""

@@ -1,8 +1,0 @@
-"""The paper's figures, each as data and a picture (Cazenavette et al., CVPR 2022, section 4)."""
-
-from mttjax.figures.cost import draw_cost
-from mttjax.figures.distance import Walks, draw_distance
-from mttjax.figures.grid import draw_grid
-from mttjax.figures.ranges import Sweep, draw_range
-
-__all__ = ["Sweep", "Walks", "draw_cost", "draw_distance", "draw_grid", "draw_range"]

@@ -1,5 +1,0 @@
-"""What each method adds to the one outer loop: its contexts, its gradient, its optimiser."""
-
-from mttjax.methods.method import Drawn, Method, read_ahead
-
-__all__ = ["Drawn", "Method", "read_ahead"]

@@ -1,1 +1,0 @@
-"""What lies on disk is whole, verified and of one process at a time."""

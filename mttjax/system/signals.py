@@ -1,0 +1,87 @@
+"""Finishing the step in hand when SIGINT or SIGTERM asks to stop."""
+
+import contextlib
+import os
+import signal
+import threading
+
+from mttjax.system.files import discard_unfinished
+
+__all__ = ["Stopped", "stop_at_once", "stop_requested"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """A run was asked to stop; ``signal`` is the number, ``where`` says how far it came.
+
+    Not an ``Exception``: what tries one thing after another must not take it for a failure.
+    """
+
+    def __init__(self, number, where):
+        super().__init__(f"stopped by {signal.Signals(number).name} {where}")
+        self.signal, self.where = int(number), where
+
+
+@contextlib.contextmanager
+def stop_requested():
+    """Yields a function that returns the signal that came, or None.
+
+    The first signal only sets the flag; a second one does what it did before the block. Outside
+    the main thread, where Python takes no handlers, nothing ever comes.
+    """
+    came = []
+
+    def note(number, frame):
+        if came:
+            return _pass_on(before[number], number, frame)
+        came.append(number)
+        _say(b"stopping after the step in hand; once more to stop at once\n")
+
+    with _handled_by(note) as before:
+        yield lambda: came[0] if came else None
+
+
+def _pass_on(former, number, frame):
+    if callable(former):
+        former(number, frame)
+    elif former == signal.SIG_DFL:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def stop_at_once():
+    """Within the block either signal ends the process, with the status that a shell expects.
+
+    No exception is raised: one that comes while JAX calls back into Python is swallowed there,
+    or ends in an abort. What is being written is removed, as nobody will finish it.
+    """
+
+    def stop(number, frame):
+        _say(f"stopped by {signal.Signals(number).name} at once\n".encode())
+        discard_unfinished()
+        os._exit(128 + number)
+
+    with _handled_by(stop):
+        yield
+
+
+def _say(line):
+    with contextlib.suppress(OSError):  # not print: the signal may have come inside one
+        os.write(2, line)
+
+
+@contextlib.contextmanager
+def _handled_by(handler):
+    """Yields what handled them before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield {}
+        return
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield before
+    finally:
+        for number, former in before.items():
+            # None: a handler that was not installed from Python, and cannot be put back by it.
+            signal.signal(number, former if former is not None else signal.SIG_DFL)
