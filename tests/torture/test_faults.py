@@ -2,13 +2,9 @@
 
 import itertools
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 
 from benchmarks.torture import faults, faults_files
 from benchmarks.torture.faults_common import Tally, Wrong, kept_programs, quiet, same

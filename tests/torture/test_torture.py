@@ -3,13 +3,10 @@
 import json
 import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 
 from benchmarks.client import cores
 from benchmarks.torture import __main__ as driver

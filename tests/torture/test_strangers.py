@@ -1,7 +1,6 @@
 """Files from strangers: no pickle is loaded, nothing is written outside, bombs are refused."""
 
 import re
-import sys
 from html import escape
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import mttjax
+from benchmarks.torture import hostile, strangers
 from mttjax.config.settings import Settings
 from mttjax.distilled import load_distilled, save_distilled
 from mttjax.evaluation.sets import real_data_of
@@ -18,10 +18,6 @@ from mttjax.paper.table import Plan, report
 from mttjax.runs.page import write_run_page
 from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
-
-from benchmarks.torture import hostile, strangers
 
 EVIL = hostile.EVIL
 

@@ -1,8 +1,6 @@
 """The PyTorch side of the benchmarks does the same work: float64, the same numbers."""
 
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +16,6 @@ from mttjax.distilling.mtt import make_outer_step, matching_optimiser
 from mttjax.distilling.step import initial_state
 
 torch = pytest.importorskip("torch")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 
 from benchmarks.pytorch import distilling, evaluating, training  # noqa: E402
 from benchmarks.pytorch.augmentation import OPERATIONS, apply_operation, dsa  # noqa: E402

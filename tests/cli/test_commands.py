@@ -11,7 +11,7 @@ import pytest
 
 from mttjax import cli
 
-BIN = Path(__file__).resolve().parents[1] / "bin"
+BIN = Path(__file__).resolve().parents[2] / "bin"
 
 PRESET = """
 from mttjax.config.settings import Data, Experts, Settings

@@ -70,7 +70,7 @@ with stop_at_once(), atomically({str(tmp_path / "half")!r}) as file:
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=50,
-        cwd=Path(__file__).resolve().parents[1], check=False,
+        cwd=Path(__file__).resolve().parents[2], check=False,
     )  # fmt: skip
     assert done.returncode == 128 + number
     assert done.stderr == f"stopped by {number.name} at once\n"

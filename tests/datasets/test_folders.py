@@ -2,19 +2,15 @@
 
 import errno
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.torture.hostile import bomb_image
 from mttjax.datasets import load_dataset
 from mttjax.system.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
-
-from benchmarks.torture.hostile import bomb_image
 
 
 def save(path, colour, size=(8, 8), mode="RGB"):

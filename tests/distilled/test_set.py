@@ -17,7 +17,7 @@ from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_dis
 from mttjax.distilled.pngs import _folder_names
 from mttjax.system.errors import InputError
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 5, 4, 3), np.uint8)
 

@@ -1,13 +1,10 @@
 """The driver of the benchmarks: counts, verdicts, tables, and a run of its smallest row."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are not installed
 
 from benchmarks import __main__ as driver
 from benchmarks import compare, gpu

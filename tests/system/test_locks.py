@@ -29,7 +29,7 @@ def holder(folder):
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)],
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).resolve().parents[1],
+        cwd=Path(__file__).resolve().parents[2],
     )
     assert process.stdout.readline() == b"held\n"
     return process
@@ -99,7 +99,7 @@ while done < 100:
     except InputError:
         pass
 """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     begin = time.monotonic()
     several = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "f")], cwd=root)
