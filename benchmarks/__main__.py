@@ -32,9 +32,11 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="5 minutes instead of 35")
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME",
+        "--only",
+        nargs="+",
+        metavar="NAME",
         help=f"these rows alone, into the results there are; * is a wildcard: {', '.join(names)}",
-    )  # fmt: skip
+    )
     parser.add_argument("--output", type=Path, help="default: benchmarks/RESULTS.md")
     options = parser.parse_args(arguments)
     options.size = "tiny" if options.tiny else "quick" if options.quick else "full"
@@ -96,7 +98,7 @@ class Driver:
         before = busy()
         try:
             with self.console.status(title) as status:
-                say = lambda doing: status.update(f"{title}: {doing}")  # noqa: E731
+                say = lambda doing: status.update(f"{title}: {doing}")
                 record = run(what, PLANS[self.size], say)
         except FAILURES as error:
             self.console.print(f"FAILED: {error}", markup=False)

@@ -63,7 +63,7 @@ def problem_of(network, seed):
     keys = jax.random.split(jax.random.key(seed), 6)
     images = jax.random.normal(keys[0], (N, *SHAPE), jnp.float64)
     labels = jax.nn.softmax(jax.random.normal(keys[1], (N, K), jnp.float64))
-    double = lambda tree: jax.tree.map(lambda x: x.astype(jnp.float64), tree)  # noqa: E731
+    double = lambda tree: jax.tree.map(lambda x: x.astype(jnp.float64), tree)
     start, target = (double(network.init(key)) for key in keys[2:4])
     batches = sample_batches(keys[4], N, STEPS, BATCH)
     return Synthetic(images, labels, jnp.log(jnp.float64(0.05))), start, target, batches, keys[5]
@@ -86,10 +86,15 @@ def by_torch(network, ops, synthetic, start, target, batches, key):
     images = torch.tensor(np.asarray(synthetic.images)).permute(0, 3, 1, 2).requires_grad_()
     log_lr = torch.tensor(float(synthetic.log_lr), dtype=torch.float64, requires_grad=True)
     loss, _ = distilling.match_loss(
-        network, images, torch.tensor(np.asarray(synthetic.labels)), log_lr,
-        params_from_jax(start), params_from_jax(target), torch.tensor(np.asarray(batches)),
+        network,
+        images,
+        torch.tensor(np.asarray(synthetic.labels)),
+        log_lr,
+        params_from_jax(start),
+        params_from_jax(target),
+        torch.tensor(np.asarray(batches)),
         augment=make_augment(key, ops, np.float64) if ops else None,
-    )  # fmt: skip
+    )
     by_images, by_rate = torch.autograd.grad(loss, [images, log_lr])
     found = {"loss": loss.detach(), "images": by_images.permute(0, 2, 3, 1), "log α": by_rate}
     return {name: value.numpy() for name, value in found.items()}

@@ -48,9 +48,13 @@ class Worker:
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", side],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
-            cwd=ROOT, env=environment(self.options["device"], **(variables or {})),
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=ROOT,
+            env=environment(self.options["device"], **(variables or {})),
+        )
 
     def make(self, kind, work, **options):
         """Prepares a task; returns what it says about itself."""

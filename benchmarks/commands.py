@@ -26,9 +26,18 @@ PATIENCE = 300.0  # seconds until a command that writes no step has failed
 def command(name, folder, cache, *more):
     """The command line and environment of bin/``name`` on the digits, with one expert."""
     line = [
-        sys.executable, str(ROOT / "bin" / name), "--config", "digits", "--ipc", "1",
-        "--experts.count", "1", "--experts.folder", f"{folder}/experts", *more,
-    ]  # fmt: skip
+        sys.executable,
+        str(ROOT / "bin" / name),
+        "--config",
+        "digits",
+        "--ipc",
+        "1",
+        "--experts.count",
+        "1",
+        "--experts.folder",
+        f"{folder}/experts",
+        *more,
+    ]
     return line, environment("cpu", JAX_COMPILATION_CACHE_DIR=str(cache))
 
 

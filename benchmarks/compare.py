@@ -83,11 +83,7 @@ def choose_format(worker, work):
         if calls[0]["seconds"] < QUICK:
             calls += [worker.call(), worker.call()]
         name = "channels last" if channels_last else "channels first"
-        trials[name] = {
-            "format": name,
-            "best": min(seconds(calls)),
-            "memory": calls[0]["memory"],
-        }
+        trials[name] = {"format": name, "best": min(seconds(calls)), "memory": calls[0]["memory"]}
     chosen = min(trials, key=lambda name: trials[name]["best"])
     if chosen == "channels last":
         worker.make(**request(work), channels_last=True)

@@ -4,12 +4,7 @@ Counted are the convolutions and the linear layer, a multiplication and an addit
 One forward pass of an image is F.
 """
 
-__all__ = [
-    "DISTILLING",
-    "DISTILLING_KEPT",
-    "TRAINING",
-    "flops_per_image",
-]
+__all__ = ["DISTILLING", "DISTILLING_KEPT", "TRAINING", "flops_per_image"]
 
 TRAINING = 3
 """Forward and backward: F for the output, F each for the gradients of input and weights."""

@@ -76,9 +76,13 @@ def outer_step(work, derivative):
     net = work.net
     network = network_of(net)
     matching = Matching(
-        student_steps=work.steps, batch=work.batch, lr_img=1.0, lr_lr=1e-3, lr=LR,
+        student_steps=work.steps,
+        batch=work.batch,
+        lr_img=1.0,
+        lr_lr=1e-3,
+        lr=LR,
         derivative=derivative,
-    )  # fmt: skip
+    )
     augment = partial(dsa, ops=DSA) if work.dsa else None
     chunk = divisor_up_to(work.batch, cache_chunk(net.image, jax.default_backend()))
     step = make_outer_step(network.apply, augment, matching, work.ipc * net.classes, chunk)
@@ -136,9 +140,14 @@ class Training:
     def __call__(self):
         with tempfile.TemporaryDirectory() as folder:
             store = train_experts(
-                self.dataset, self.recipe, folder, experts=self.experts, epochs=2,
-                parallel=self.parallel, log=lambda _: None,
-            )  # fmt: skip
+                self.dataset,
+                self.recipe,
+                folder,
+                experts=self.experts,
+                epochs=2,
+                parallel=self.parallel,
+                log=lambda _: None,
+            )
             first, second = (self._written(store, epoch) for epoch in (1, 2))
             check = store.manifest["experts"]["0000"]["epochs"][2]["loss"]
         groups = -(-self.experts // self.parallel)  # one after another; the last is timed
@@ -158,10 +167,12 @@ class Evaluation:
         self.data = distilled(net, work.ipc)
         half = np.full(net.image[2], 0.5, np.float32)
         self.evaluator = Evaluator(
-            network_of(net), Standardize(half, half), DSA,
+            network_of(net),
+            Standardize(half, half),
+            DSA,
             {"test": real(net, work.tests, seed=1)},
             Protocol(networks=work.networks, epochs=work.epochs),
-        )  # fmt: skip
+        )
         self.done = 0
 
     def __call__(self):

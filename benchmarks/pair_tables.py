@@ -20,14 +20,28 @@ def summary(one, peak):
         "",
         ["", "mttjax", "PyTorch", RATIO, "verdict"],
         [
-            ["time", seconds_text(ours), seconds_text(theirs), f"{theirs / ours:.2f}x",
-             speed_verdict(one, theirs / ours)],
-            ["memory", *map(bytes_text, sizes), ratio_text(*sizes),
-             at_least(ratio(*sizes), budget["memory"])],
-            ["floor reached", f"{100 * floor / ours:.0f} %", f"{100 * floor / theirs:.0f} %", "",
-             floor_verdict(one, ours / floor)],
+            [
+                "time",
+                seconds_text(ours),
+                seconds_text(theirs),
+                f"{theirs / ours:.2f}x",
+                speed_verdict(one, theirs / ours),
+            ],
+            [
+                "memory",
+                *map(bytes_text, sizes),
+                ratio_text(*sizes),
+                at_least(ratio(*sizes), budget["memory"]),
+            ],
+            [
+                "floor reached",
+                f"{100 * floor / ours:.0f} %",
+                f"{100 * floor / theirs:.0f} %",
+                "",
+                floor_verdict(one, ours / floor),
+            ],
         ],
-    )  # fmt: skip
+    )
 
 
 def speed_verdict(one, times):
@@ -78,9 +92,15 @@ def time_table(pairs, later, run_of):
             ]
         )
     header = [
-        "work", "mttjax, median (min-max)", "PyTorch, median (min-max)", "PyTorch's memory format",
-        "turns", "mttjax", RATIO, "verdict",
-    ]  # fmt: skip
+        "work",
+        "mttjax, median (min-max)",
+        "PyTorch, median (min-max)",
+        "PyTorch's memory format",
+        "turns",
+        "mttjax",
+        RATIO,
+        "verdict",
+    ]
     notes = [f"[{i + 1}] {note}" for i, note in enumerate(later)]
     if any(map(is_busy, pairs)):
         notes.append(
@@ -106,9 +126,14 @@ def memory_table(pairs, note):
             ]
         )
     header = [
-        "work", "mttjax, peak", "of it compiled temporaries", "PyTorch, peak", RATIO, "verdict",
+        "work",
+        "mttjax, peak",
+        "of it compiled temporaries",
+        "PyTorch, peak",
+        RATIO,
+        "verdict",
         "mttjax: compile and first call",
-    ]  # fmt: skip
+    ]
     return Table("Memory of one call", header, lines, [note or memory_note(pairs)])
 
 

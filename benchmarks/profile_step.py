@@ -47,8 +47,9 @@ def one_profile(source):
 
 
 def report(best, sources, repeats):
-    run = facts(["benchmarks.profile_step", *(["--before", "CHECKOUT"] if len(best) > 1 else [])],
-                "full")  # fmt: skip
+    run = facts(
+        ["benchmarks.profile_step", *(["--before", "CHECKOUT"] if len(best) > 1 else [])], "full"
+    )
     lines = [
         "# Where the time of a distillation gradient goes",
         "",

@@ -28,7 +28,7 @@ class Matrix:
         self.device, self.size, self.count = device, size, count
 
     def __call__(self):
-        product = lambda: torch.mm(*self.pair, out=self.out)  # noqa: E731
+        product = lambda: torch.mm(*self.pair, out=self.out)
         seconds = median_seconds(self.device, product, self.count)
         return {"gflops": 2 * self.size**3 / seconds / 1e9}
 

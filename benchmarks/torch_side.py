@@ -57,9 +57,13 @@ class Distillation:
             for _ in range(2)
         ]
         self.distillation = distilling.Distillation(
-            network, to_nchw(images), torch.from_numpy(labels), settings,
-            ops=DSA if work.dsa else (), **on_device(options),
-        )  # fmt: skip
+            network,
+            to_nchw(images),
+            torch.from_numpy(labels),
+            settings,
+            ops=DSA if work.dsa else (),
+            **on_device(options),
+        )
 
     def __call__(self):
         loss, _ = self.distillation.step(*self.pair)
@@ -75,11 +79,18 @@ class Training:
         train, test = (real_data(net, n, n, device) for n in (work.images, work.tests))
         self.experts = [
             training.Expert(
-                network_of(net), train, test, prepare, ops=DSA, lr=LR, batch=work.batch,
-                seed=seed, **on_device(options),
+                network_of(net),
+                train,
+                test,
+                prepare,
+                ops=DSA,
+                lr=LR,
+                batch=work.batch,
+                seed=seed,
+                **on_device(options),
             )
             for seed in range(work.experts)
-        ]  # fmt: skip
+        ]
 
     def __call__(self):
         losses = [float(expert.epoch()[0]) for expert in self.experts]
@@ -93,10 +104,13 @@ class Evaluation:
         net, device = work.net, options["device"]
         images, labels = distilled(net, work.ipc)
         self.arguments = (
-            lambda: network_of(net), to_nchw(images), torch.from_numpy(labels), LR,
+            lambda: network_of(net),
+            to_nchw(images),
+            torch.from_numpy(labels),
+            LR,
             real_data(net, work.tests, 1, device),
             training.standardise([0.5] * net.image[2], [0.5] * net.image[2], device),
-        )  # fmt: skip
+        )
         self.settings = {
             "protocol": evaluating.Protocol(networks=work.networks, epochs=work.epochs),
             "ops": DSA,

@@ -15,14 +15,29 @@ VALIDATION = Protocol(networks=3, epochs=200)
 
 ROWS = {
     1: Distill(
-        student_steps=20, expert_epochs=1, max_start=6, lr_img=30, lr_lr=0.1, lr=0.05,
-        steps=300, evaluate_every=150, validation=VALIDATION,
+        student_steps=20,
+        expert_epochs=1,
+        max_start=6,
+        lr_img=30,
+        lr_lr=0.1,
+        lr=0.05,
+        steps=300,
+        evaluate_every=150,
+        validation=VALIDATION,
     ),
     10: Distill(
-        student_steps=20, expert_epochs=1, max_start=15, lr_img=100, lr_lr=0.1, lr=0.05, batch=50,
-        steps=300, evaluate_every=150, validation=VALIDATION,
+        student_steps=20,
+        expert_epochs=1,
+        max_start=15,
+        lr_img=100,
+        lr_lr=0.1,
+        lr=0.05,
+        batch=50,
+        steps=300,
+        evaluate_every=150,
+        validation=VALIDATION,
     ),
-}  # fmt: skip
+}
 
 _SHORT = {"real_batch": 64, "evaluate_every": 150, "validation": VALIDATION}
 _LAYERS = {1: _SHORT | {"steps": 300, "halve_at": (180, 240, 270)}}

@@ -17,14 +17,27 @@ IPCS = (1, 10)
 
 ROWS = {
     1: Distill(
-        student_steps=30, expert_epochs=2, max_start=4, lr_img=1e2, lr_lr=0.1, lr=0.02,
-        steps=600, evaluate_every=200,
+        student_steps=30,
+        expert_epochs=2,
+        max_start=4,
+        lr_img=1e2,
+        lr_lr=0.1,
+        lr=0.02,
+        steps=600,
+        evaluate_every=200,
     ),
     10: Distill(
-        student_steps=40, expert_epochs=3, max_start=11, lr_img=2e3, lr_lr=0.05, lr=0.02, batch=25,
-        steps=900, evaluate_every=300,
+        student_steps=40,
+        expert_epochs=3,
+        max_start=11,
+        lr_img=2e3,
+        lr_lr=0.05,
+        lr=0.02,
+        batch=25,
+        steps=900,
+        evaluate_every=300,
     ),
-}  # fmt: skip
+}
 
 _NONE = Protocol(networks=0)
 _GRADIENTS = {
@@ -34,10 +47,13 @@ _GRADIENTS = {
 _LAYERS = {
     1: {"steps": 400, "real_batch": 64, "halve_at": (240, 320, 360), "validation": _NONE},
     10: {
-        "steps": 200, "real_batch": 64, "network_epochs": 10, "halve_at": (120, 160, 180),
+        "steps": 200,
+        "real_batch": 64,
+        "network_epochs": 10,
+        "halve_at": (120, 160, 180),
         "validation": _NONE,
     },
-}  # fmt: skip
+}
 
 METHODS = {
     "dd": {

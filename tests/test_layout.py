@@ -14,9 +14,19 @@ import mttjax
 ROOT = Path(mttjax.__file__).parent
 
 FLOORS = (
-    "system", "core", "datasets", "reporting", "config", "distilled", "experts", "evaluation",
-    "distilling", "runs", "paper", "cli",
-)  # fmt: skip
+    "system",
+    "core",
+    "datasets",
+    "reporting",
+    "config",
+    "distilled",
+    "experts",
+    "evaluation",
+    "distilling",
+    "runs",
+    "paper",
+    "cli",
+)
 """The rooms, each above all that it imports."""
 
 

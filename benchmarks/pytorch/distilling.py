@@ -27,8 +27,9 @@ class Matching:
     momentum: float = 0.5
 
 
-def match_loss(network, images, labels, log_lr, start, target, batches, *, augment=None,
-               channels_last=False):  # fmt: skip
+def match_loss(
+    network, images, labels, log_lr, start, target, batches, *, augment=None, channels_last=False
+):
     """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², differentiable in ``images`` and ``log_lr``.
 
     Args:
@@ -81,8 +82,18 @@ class Distillation:
       device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, network, images, labels, settings, *, ops=(), channels_last=False, seed=0,
-                 device="cpu"):  # fmt: skip
+    def __init__(
+        self,
+        network,
+        images,
+        labels,
+        settings,
+        *,
+        ops=(),
+        channels_last=False,
+        seed=0,
+        device="cpu",
+    ):
         self.network, self.settings, self.ops = network, settings, tuple(ops)
         self.channels_last = channels_last
         self.generators = make_generators(seed, device)
@@ -109,10 +120,16 @@ class Distillation:
                 self.generators.device, n, settings.student_steps, settings.batch or n
             )
         loss, student_loss = match_loss(
-            self.network, self.images, self.labels, self.log_lr, start, target, batches,
+            self.network,
+            self.images,
+            self.labels,
+            self.log_lr,
+            start,
+            target,
+            batches,
             augment=(lambda _, x: dsa(self.generators, x, self.ops)) if self.ops else None,
             channels_last=self.channels_last,
-        )  # fmt: skip
+        )
         self.images.grad, grad = torch.autograd.grad(loss, [self.images, self.log_lr])
         if settings.lr_lr_in == "alpha":
             grad = grad / (2 * self.log_lr.detach()).exp()

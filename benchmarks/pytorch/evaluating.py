@@ -22,24 +22,46 @@ class Protocol:
     weight_decay: float = 5e-4
 
 
-def train_network(network, images, labels, lr, generators, *, protocol, ops=(),
-                  channels_last=False):  # fmt: skip
+def train_network(
+    network, images, labels, lr, generators, *, protocol, ops=(), channels_last=False
+):
     """Trains one network on a distilled set; tenfold smaller rate, fresh momentum half way."""
     drop = protocol.epochs // 2 + 2
     for epoch in range(protocol.epochs):
         if epoch in (0, drop):
             optimiser = torch.optim.SGD(
-                network.parameters(), lr=lr if epoch == 0 else 0.1 * lr, fused=True,
-                momentum=protocol.momentum, weight_decay=protocol.weight_decay,
-            )  # fmt: skip
+                network.parameters(),
+                lr=lr if epoch == 0 else 0.1 * lr,
+                fused=True,
+                momentum=protocol.momentum,
+                weight_decay=protocol.weight_decay,
+            )
         train_epoch(
-            network, optimiser, images, labels, generators, batch=protocol.batch, ops=ops,
+            network,
+            optimiser,
+            images,
+            labels,
+            generators,
+            batch=protocol.batch,
+            ops=ops,
             channels_last=channels_last,
-        )  # fmt: skip
+        )
 
 
-def evaluate(make_network, images, labels, lr, test, prepare, *, protocol, ops=(),
-             channels_last=False, seed=0, device="cpu"):  # fmt: skip
+def evaluate(
+    make_network,
+    images,
+    labels,
+    lr,
+    test,
+    prepare,
+    *,
+    protocol,
+    ops=(),
+    channels_last=False,
+    seed=0,
+    device="cpu",
+):
     """Trains fresh networks one after another on a distilled set and tests each.
 
     Args:
@@ -66,9 +88,15 @@ def evaluate(make_network, images, labels, lr, test, prepare, *, protocol, ops=(
         for _ in range(protocol.networks):
             network = make_network().to(device, memory_format=memory_format(channels_last))
             train_network(
-                network, images, labels, lr, generators, protocol=protocol, ops=ops,
+                network,
+                images,
+                labels,
+                lr,
+                generators,
+                protocol=protocol,
+                ops=ops,
                 channels_last=channels_last,
-            )  # fmt: skip
+            )
             accuracies.append(
                 accuracy(network, *test, prepare=prepare, channels_last=channels_last)
             )

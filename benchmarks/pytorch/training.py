@@ -29,8 +29,18 @@ def _as_they_are(images):
     return images
 
 
-def train_epoch(network, optimiser, images, labels, generators, *, batch=256, ops=(),
-                prepare=_as_they_are, channels_last=False):  # fmt: skip
+def train_epoch(
+    network,
+    optimiser,
+    images,
+    labels,
+    generators,
+    *,
+    batch=256,
+    ops=(),
+    prepare=_as_they_are,
+    channels_last=False,
+):
     """One shuffled pass; the last partial batch is kept.
 
     Args:
@@ -86,8 +96,20 @@ class Expert:
       device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, network, train, test, prepare, *, ops=(), lr=0.01, batch=256,
-                 channels_last=False, seed=0, device="cpu"):  # fmt: skip
+    def __init__(
+        self,
+        network,
+        train,
+        test,
+        prepare,
+        *,
+        ops=(),
+        lr=0.01,
+        batch=256,
+        channels_last=False,
+        seed=0,
+        device="cpu",
+    ):
         self.network = network.to(device, memory_format=memory_format(channels_last))
         self.train, self.test = (tuple(x.to(device) for x in data) for data in (train, test))
         self.generators = make_generators(seed, device)
@@ -98,7 +120,12 @@ class Expert:
     def epoch(self):
         """One epoch and one test: (mean loss [], test accuracy []), on the device."""
         loss = train_epoch(
-            self.network, self.optimiser, *self.train, self.generators, batch=self.batch,
-            ops=self.ops, **self.settings,
-        )  # fmt: skip
+            self.network,
+            self.optimiser,
+            *self.train,
+            self.generators,
+            batch=self.batch,
+            ops=self.ops,
+            **self.settings,
+        )
         return loss, accuracy(self.network, *self.test, **self.settings)

@@ -25,8 +25,14 @@ PACKAGES = ("mttjax", "jax", "jaxlib", "flax", "optax", "numpy")
 
 def parse(arguments):
     parser = argparse.ArgumentParser("python -m benchmarks.torture", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", choices=PARTS, default=PARTS,
-                        help=f"these parts alone, of {', '.join(PARTS)}")  # fmt: skip
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        choices=PARTS,
+        default=PARTS,
+        help=f"these parts alone, of {', '.join(PARTS)}",
+    )
     parser.add_argument("--size", choices=("full", "small"), default="full")
     parser.add_argument("--output", type=Path, help="default: benchmarks/RELIABILITY.md")
     options = parser.parse_args(arguments)
@@ -53,7 +59,7 @@ def part(name):
 def tortured(module, size, console):
     """What a part found; where it fails itself, that is its fault."""
     begin = time.perf_counter()
-    say = lambda *words: console.print("  ", *words, markup=False, highlight=False)  # noqa: E731
+    say = lambda *words: console.print("  ", *words, markup=False, highlight=False)
     try:
         record = module.run(size, say)
     except Exception:

@@ -36,8 +36,20 @@ STEPS = {
     "small": {"steps": 60, "evaluate_every": 20, "short": 20},
 }
 
-TABLE = ("--methods", "random", "dc", "dm", "mtt", "--protocol", "short",
-         "--networks", "1", "--draws", "1", "--no-full")  # fmt: skip
+TABLE = (
+    "--methods",
+    "random",
+    "dc",
+    "dm",
+    "mtt",
+    "--protocol",
+    "short",
+    "--networks",
+    "1",
+    "--draws",
+    "1",
+    "--no-full",
+)
 
 COMMANDS = ("train_experts", "distill", "table")
 """Those that are killed, in the order in which they need each other."""
@@ -76,9 +88,14 @@ class Place:
     def start(self, arguments, log, **more):
         """A process; what it prints goes to the open file ``log``."""
         return subprocess.Popen(
-            arguments, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, **more,
-        )  # fmt: skip
+            arguments,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **more,
+        )
 
     def run(self, arguments, **variables):
         """Runs a process to its end, with ``variables`` of the environment; what it printed.
@@ -87,9 +104,15 @@ class Place:
           RuntimeError: it failed.
         """
         done = subprocess.run(
-            arguments, cwd=self.folder, env=self.environment | variables, text=True, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            arguments,
+            cwd=self.folder,
+            env=self.environment | variables,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         if done.returncode:
             line = " ".join(arguments[1:])
             raise RuntimeError(f"{line}: status {done.returncode}\n{done.stdout[-2000:]}")

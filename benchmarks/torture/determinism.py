@@ -25,8 +25,18 @@ LOOPS = ("dd", "ld", "dc", "dsa", "dm", "cafe", "cafe_dsa")
 SELECTED = ("random", "herding", "k_center", "forgetting")
 PROTOCOL = ("--protocol.networks", "3", "--protocol.epochs", "20")
 RUN = "runs/torture-ipc1"
-WIDE = ("--network.depth", "3", "--network.width", "96", "--experts.folder", "experts/wide",
-        "--experts.count", "1", "--experts.epochs", "2")  # fmt: skip
+WIDE = (
+    "--network.depth",
+    "3",
+    "--network.width",
+    "96",
+    "--experts.folder",
+    "experts/wide",
+    "--experts.count",
+    "1",
+    "--experts.epochs",
+    "2",
+)
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,7 @@ class Way:
     one_core: bool = False
 
 
-WAYS = (
-    Way("all cores"),
-    Way("all cores, again"),
-    Way("one core", one_core=True),
-)
+WAYS = (Way("all cores"), Way("all cores, again"), Way("one core", one_core=True))
 WHY = (
     "With one thread XLA's YNNPACK adds many numbers in another order than with several (2 and 4 "
     "give the same bits), so that a wide network would differ in its last bits on one core: the "
@@ -77,10 +83,16 @@ def commands(size):
             "distill", "--distill.trajectories", "2", "--run.folder", "runs/two"
         ),
         "distill mtt, width 96": arguments_of(
-            "distill", *WIDE, "--distill.max-start", "1", "--distill.steps", "10",
-            "--run.folder", "runs/wide",
+            "distill",
+            *WIDE,
+            "--distill.max-start",
+            "1",
+            "--distill.steps",
+            "10",
+            "--run.folder",
+            "runs/wide",
         ),
-    }  # fmt: skip
+    }
     found |= {f"distill {m}": arguments_of("distill", "--method", m) for m in LOOPS + SELECTED}
     return found | _readers()
 
@@ -101,16 +113,41 @@ def _readers():
             "table", "--full", "--full-data.networks", "2", "--full-data.epochs", "2"
         ),
         "figure range": bin_arguments(
-            "figure", "range", "--config", "torture.py", "--student-steps", "2", "3",
-            "--expert-epochs", "1", "--steps", "10", *PROTOCOL, "--folder", "range",
+            "figure",
+            "range",
+            "--config",
+            "torture.py",
+            "--student-steps",
+            "2",
+            "3",
+            "--expert-epochs",
+            "1",
+            "--steps",
+            "10",
+            *PROTOCOL,
+            "--folder",
+            "range",
         ),
         "figure distance": bin_arguments(
-            "figure", "distance", *a_set, "--experts", "experts/two", "--held-out", "2",
-            "--starts", "0", "1", "--steps", "20", "--allow-used", "--to", "distance",
+            "figure",
+            "distance",
+            *a_set,
+            "--experts",
+            "experts/two",
+            "--held-out",
+            "2",
+            "--starts",
+            "0",
+            "1",
+            "--steps",
+            "20",
+            "--allow-used",
+            "--to",
+            "distance",
         ),
         "figure grid": bin_arguments("figure", "grid", *a_set, "--to", "classes.png"),
         "figure cost": bin_arguments("figure", "cost", "--runs", RUN, "--to", "cost"),
-    }  # fmt: skip
+    }
 
 
 def same_in_all_ways(wanted, ways, size, say=print):
@@ -172,9 +209,11 @@ def table(record):
     notes += [f"Different: {', '.join(n)} ({way})" for way, n in record["different"].items() if n]
     notes.append(WHY)
     return Table(
-        "Determinism", ["against all cores", "files", "different"], rows,
+        "Determinism",
+        ["against all cores", "files", "different"],
+        rows,
         notes + devices.notes(record["devices"]),
-    )  # fmt: skip
+    )
 
 
 def outcome(record):

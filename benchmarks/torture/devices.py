@@ -25,8 +25,12 @@ def run():
     own = environment("all", XLA_FLAGS=flags)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.torture.devices"],
-        cwd=ROOT, env=own, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         return {"pairs": [], "kinds": [], "faults": [f"devices: {done.stderr[-1000:]}"]}
     record = json.loads(done.stdout.splitlines()[-1])
@@ -103,7 +107,7 @@ def _loss_and_gradient(device, dtype, network, synthetic, start, target, batches
 
     import mttjax
 
-    augment = lambda key, x: mttjax.dsa(key, x, ops=("color", "cutout"))  # noqa: E731
+    augment = lambda key, x: mttjax.dsa(key, x, ops=("color", "cutout"))
 
     def loss(synthetic, start, target):
         key = jax.random.key(3)

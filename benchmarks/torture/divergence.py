@@ -45,14 +45,26 @@ def run(size, say=print):
 
 def _settings(folder, steps):
     distill = Distill(
-        student_steps=10, expert_epochs=1, max_start=4, lr_img=30, lr_lr=0.1, lr=0.05,
-        steps=steps, evaluate_every=50, save_every=10, validation=Protocol(networks=2, epochs=60),
-    )  # fmt: skip
+        student_steps=10,
+        expert_epochs=1,
+        max_start=4,
+        lr_img=30,
+        lr_lr=0.1,
+        lr=0.05,
+        steps=steps,
+        evaluate_every=50,
+        save_every=10,
+        validation=Protocol(networks=2, epochs=60),
+    )
     experts = Experts(count=3, batch=64, lr=0.05, folder=str(Path(folder) / "experts"))
     return Settings(
-        name="divergence", ops=(), data=Data(dataset="digits"), experts=experts,
-        network=NetworkSpec(depth=2, width=16), distill=distill,
-    )  # fmt: skip
+        name="divergence",
+        ops=(),
+        data=Data(dataset="digits"),
+        experts=experts,
+        network=NetworkSpec(depth=2, width=16),
+        distill=distill,
+    )
 
 
 def _of(base, method):
@@ -122,8 +134,15 @@ def _validation(lines, index):
 
 def table(record):
     """A row per method."""
-    header = ["method, rates × 1000", "stopped at step", "last good step", "fallbacks taken",
-              "first", "with fallbacks", "at the right rates"]  # fmt: skip
+    header = [
+        "method, rates × 1000",
+        "stopped at step",
+        "last good step",
+        "fallbacks taken",
+        "first",
+        "with fallbacks",
+        "at the right rates",
+    ]
     rows = []
     for method, found in record["methods"].items():
         steps = ["no" if found[n] is None else found[n] for n in ("stopped", "good")]

@@ -123,14 +123,24 @@ class Bench:
     def __init__(self, folder):
         self.folder, self.dataset = Path(folder), load_dataset("digits")
         self.settings = Settings(
-            name="tiny", data=Data(dataset="digits"), network=NetworkSpec(depth=1, width=4), ops=(),
+            name="tiny",
+            data=Data(dataset="digits"),
+            network=NetworkSpec(depth=1, width=4),
+            ops=(),
             experts=Experts(count=2, batch=64, epochs=3, folder=str(self.folder / "store")),
             distill=Distill(
-                student_steps=3, expert_epochs=2, max_start=2, lr_img=30, lr_lr=0.1, lr=0.05,
-                steps=12, evaluate_every=6, save_every=4,
+                student_steps=3,
+                expert_epochs=2,
+                max_start=2,
+                lr_img=30,
+                lr_lr=0.1,
+                lr=0.05,
+                steps=12,
+                evaluate_every=6,
+                save_every=4,
                 validation=Protocol(networks=1, epochs=3),
             ),
-        )  # fmt: skip
+        )
         self.other = self.at(replace(self.settings, seed=1), "other_store")
         self.store = self.train(self.settings)
         self.run = self.distill(self.settings, "run")

@@ -42,7 +42,7 @@ def not_whole(folder):
 def _visible(folder):
     """All files but hidden ones and Python's."""
     paths = sorted(Path(folder).rglob("*"))
-    hidden = lambda path: any(part.startswith((".", "__")) for part in path.parts)  # noqa: E731
+    hidden = lambda path: any(part.startswith((".", "__")) for part in path.parts)
     return [p for p in paths if p.is_file() and not hidden(p.relative_to(folder))]
 
 

@@ -53,24 +53,72 @@ COMMANDS = {
         for method, kind in KINDS.items()
     },
     "evaluate": (cli.evaluate.main, EvaluateOptions(), ["--set", SET, *PROTOCOL], 450),
-    "export_images": (cli.export_images.main, ExportOptions(Path(SET), Path("pngs")),
-                      ["--set", SET, "--to", "pngs"], 150),
+    "export_images": (
+        cli.export_images.main,
+        ExportOptions(Path(SET), Path("pngs")),
+        ["--set", SET, "--to", "pngs"],
+        150,
+    ),
     "check": (cli.check.main, CheckOptions(Path(STORE)), [STORE], 150),
-    "table": (cli.table.main, TableOptions("tiny.py"),
-              [*CONFIG, "--methods", "random", "--networks", "1", "--draws", "1", "--no-full",
-               "--protocol", "short", "--folder", "table"], 300),
-    "figure range": (cli.figure.main, RangeOptions("tiny.py"),
-                     [*CONFIG, "--student-steps", "1", "--expert-epochs", "1", *PROTOCOL,
-                      "--folder", "range"], 200),
-    "figure distance": (cli.figure.main, DistanceOptions(Path(STORE), (0,)),
-                        ["--run", "runs/tiny-ipc1", "--experts", STORE, "--held-out", "0",
-                         "--allow-used", "--steps", "1", "--every", "1", "--to", "d"], 200),
-    "figure grid": (cli.figure.main, GridOptions(Path(SET), Path("x.png")),
-                    ["--set", SET, "--to", "x.png"], 120),
-    "figure cost": (cli.figure.main, CostOptions((), Path("cost")),
-                    ["--runs", "runs/tiny-ipc1", "--to", "cost"], 120),
+    "table": (
+        cli.table.main,
+        TableOptions("tiny.py"),
+        [
+            *CONFIG,
+            "--methods",
+            "random",
+            "--networks",
+            "1",
+            "--draws",
+            "1",
+            "--no-full",
+            "--protocol",
+            "short",
+            "--folder",
+            "table",
+        ],
+        300,
+    ),
+    "figure range": (
+        cli.figure.main,
+        RangeOptions("tiny.py"),
+        [*CONFIG, "--student-steps", "1", "--expert-epochs", "1", *PROTOCOL, "--folder", "range"],
+        200,
+    ),
+    "figure distance": (
+        cli.figure.main,
+        DistanceOptions(Path(STORE), (0,)),
+        [
+            "--run",
+            "runs/tiny-ipc1",
+            "--experts",
+            STORE,
+            "--held-out",
+            "0",
+            "--allow-used",
+            "--steps",
+            "1",
+            "--every",
+            "1",
+            "--to",
+            "d",
+        ],
+        200,
+    ),
+    "figure grid": (
+        cli.figure.main,
+        GridOptions(Path(SET), Path("x.png")),
+        ["--set", SET, "--to", "x.png"],
+        120,
+    ),
+    "figure cost": (
+        cli.figure.main,
+        CostOptions((), Path("cost")),
+        ["--runs", "runs/tiny-ipc1", "--to", "cost"],
+        120,
+    ),
     "demo": (cli.demo.main, DemoOptions(), ["--folder", "demo"], 80),
-}  # fmt: skip
+}
 
 
 @contextlib.contextmanager
@@ -151,7 +199,7 @@ class Place:
         os.chdir(work)
         rng = np.random.default_rng(0)
         train, test = (np.arange(n) % 2 for n in (12, 6))
-        images = lambda labels: rng.integers(0, 256, (len(labels), 4, 4, 1), np.uint8)  # noqa: E731
+        images = lambda labels: rng.integers(0, 256, (len(labels), 4, 4, 1), np.uint8)
         arrays = {
             "x_train": images(train),
             "y_train": train,
@@ -218,8 +266,10 @@ class Place:
 @contextlib.contextmanager
 def quiet():
     """What a command prints goes nowhere; its bytes must be writable all the same."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=e)
-                for e in ("strict", "backslashreplace"))  # fmt: skip
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=e)
+        for e in ("strict", "backslashreplace")
+    )
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield
         out.flush()

@@ -34,13 +34,24 @@ def targets():
         found = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
         yield [
             Target("store, bytes", 800, file_cases(found), partial(in_store, store), input_error),
-            Target("store, manifest", 700, manifest_cases(store), partial(in_store, store),
-                   input_error),
-            Target("set, bytes", 700, file_cases({distilled: distilled.read_bytes()}),
-                   partial(in_set, distilled), input_error),
-            Target("set, members", 900, member_cases(distilled), partial(in_set, distilled),
-                   input_error),
-        ]  # fmt: skip
+            Target(
+                "store, manifest", 700, manifest_cases(store), partial(in_store, store), input_error
+            ),
+            Target(
+                "set, bytes",
+                700,
+                file_cases({distilled: distilled.read_bytes()}),
+                partial(in_set, distilled),
+                input_error,
+            ),
+            Target(
+                "set, members",
+                900,
+                member_cases(distilled),
+                partial(in_set, distilled),
+                input_error,
+            ),
+        ]
 
 
 def make_store(folder):
@@ -59,13 +70,19 @@ def make_set(path):
     save_distilled(
         path,
         DistilledSet(
-            images=np.zeros((2, 4, 4, 1), np.float32), labels=np.eye(2, dtype=np.float32), lr=0.1,
+            images=np.zeros((2, 4, 4, 1), np.float32),
+            labels=np.eye(2, dtype=np.float32),
+            lr=0.1,
             preprocessing=Standardize(np.full(1, 0.5, np.float32), np.ones(1, np.float32)),
-            ops=("crop",), network=NetworkSpec(depth=1, width=2), dataset="digits",
-            class_names=("ant", "bee"), seed=0, versions={},
+            ops=("crop",),
+            network=NetworkSpec(depth=1, width=2),
+            dataset="digits",
+            class_names=("ant", "bee"),
+            seed=0,
+            versions={},
             settings={"method": "mtt", "step": 3, "data": {"seed": 0, "classes": [0, 1]}},
         ),
-    )  # fmt: skip
+    )
     return path
 
 

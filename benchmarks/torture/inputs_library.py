@@ -85,8 +85,8 @@ def match_cases(draw):
         "k",
         np.zeros(2),
     ]
-    dsa = lambda key, x: mttjax.dsa(key, x, ops=("flip", "crop"))  # noqa: E731
-    same = lambda key, x: x  # noqa: E731
+    dsa = lambda key, x: mttjax.dsa(key, x, ops=("flip", "crop"))
+    same = lambda key, x: x
     changes = {
         "images": arrays((N, SIDE, SIDE, 1)) | ANYTHING,
         "labels": arrays((N, K)) | ANYTHING,

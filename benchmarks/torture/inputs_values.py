@@ -23,18 +23,76 @@ class Target(NamedTuple):
 
 
 NAMES = (
-    "", " ", ".", "..", "../../x", "/dev/null", "/proc/self/mem", "None", "null", "nan", "a/b",
-    "~", "*", "%s", "{}", "a\nb", "a\x1b[31mb", "\x7f", "ä ö", "名前", "🎲", "\u202eabc",
-    "x" * 300, "-", "--", "CON", "a\\b", "'", '"', "<b>", "\udcff", "a" * 5000,
-)  # fmt: skip
+    "",
+    " ",
+    ".",
+    "..",
+    "../../x",
+    "/dev/null",
+    "/proc/self/mem",
+    "None",
+    "null",
+    "nan",
+    "a/b",
+    "~",
+    "*",
+    "%s",
+    "{}",
+    "a\nb",
+    "a\x1b[31mb",
+    "\x7f",
+    "ä ö",
+    "名前",
+    "🎲",
+    "\u202eabc",
+    "x" * 300,
+    "-",
+    "--",
+    "CON",
+    "a\\b",
+    "'",
+    '"',
+    "<b>",
+    "\udcff",
+    "a" * 5000,
+)
 
 TEXTS = st.sampled_from(NAMES) | st.text(max_size=8)
 
 NUMBERS = st.sampled_from(
-    [-1, 0, 1, 2, 3, 10**9, 10**9 + 1, 2**31, 2**32 - 1, 2**32, 2**63, 2**64, 10**30, -(2**63),
-     0.0, -0.0, 0.5, 1.0, 1.5, -1.0, 1e-320, 1e-30, 1e30, 1e31, 1e308, float("nan"), float("inf"),
-     float("-inf"), True, False]
-)  # fmt: skip
+    [
+        -1,
+        0,
+        1,
+        2,
+        3,
+        10**9,
+        10**9 + 1,
+        2**31,
+        2**32 - 1,
+        2**32,
+        2**63,
+        2**64,
+        10**30,
+        -(2**63),
+        0.0,
+        -0.0,
+        0.5,
+        1.0,
+        1.5,
+        -1.0,
+        1e-320,
+        1e-30,
+        1e30,
+        1e31,
+        1e308,
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        True,
+        False,
+    ]
+)
 
 ANYTHING = st.one_of(
     NUMBERS,
@@ -65,9 +123,12 @@ def arrays(draw, shape, dtypes=DTYPES, most=4):
 
 
 _JSON = st.one_of(
-    st.none(), st.booleans(), st.sampled_from([-1, 0, 1, 2**31, 10**30, 1.5, float("nan"), 1e308]),
-    TEXTS.filter(lambda text: text.isprintable()), st.sampled_from([[], {}, [1], {"a": {}}, [[]]]),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.sampled_from([-1, 0, 1, 2**31, 10**30, 1.5, float("nan"), 1e308]),
+    TEXTS.filter(lambda text: text.isprintable()),
+    st.sampled_from([[], {}, [1], {"a": {}}, [[]]]),
+)
 
 
 @st.composite

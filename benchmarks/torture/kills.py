@@ -44,9 +44,14 @@ SIZES = {
     "full": Size({name: arguments_of(name) for name in COMMANDS}, kills=100, signals=10),
     "small": Size(
         {"distill": arguments_of("distill", "--method", "dm", *NOT_EVALUATED)},
-        kills=3, signals=0, kills_per_command=3, writes=12, workers=1, size="small",
+        kills=3,
+        signals=0,
+        kills_per_command=3,
+        writes=12,
+        workers=1,
+        size="small",
     ),
-}  # fmt: skip
+}
 
 
 def run(size, say=print):

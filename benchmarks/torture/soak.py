@@ -29,10 +29,20 @@ def run(size, say=print):
     say(f"{steps} steps in one process")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.torture.soak_process",
-             str(steps), str(evaluate_every), folder],
-            cwd=ROOT, env=environment("cpu"), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.torture.soak_process",
+                str(steps),
+                str(evaluate_every),
+                folder,
+            ],
+            cwd=ROOT,
+            env=environment("cpu"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             said = done.stderr[-2000:]
             return {"tried": steps, "faults": [f"status {done.returncode}: {said}"]}
@@ -92,17 +102,21 @@ def _grid(name):
 
 def _faults(record):
     found = {
-        f"resident memory grew by {record['rss_growth']:.2%} after step {record['warm']}":
-            record["rss_growth"] > MOST_GROWTH,
-        f"the last steps took {record['slower']:.2f} times as long as the first":
-            record["slower"] > MOST_SLOWER,
-        f"{record['compiled_after']} programs compiled after step {record['warm']}":
-            record["compiled_after"] > 0,
+        f"resident memory grew by {record['rss_growth']:.2%} after step {record['warm']}": record[
+            "rss_growth"
+        ]
+        > MOST_GROWTH,
+        f"the last steps took {record['slower']:.2f} times as long as the first": record["slower"]
+        > MOST_SLOWER,
+        f"{record['compiled_after']} programs compiled after step {record['warm']}": record[
+            "compiled_after"
+        ]
+        > 0,
         f"open descriptors vary: {record['descriptors']}": len(record["descriptors"]) > 1,
         f"threads vary: {record['threads']}": len(record["threads"]) > 1,
         f"files grew: {record['grown']}": bool(record["grown"]),
         f"new files: {record['new_elsewhere']}": bool(record["new_elsewhere"]),
-    }  # fmt: skip
+    }
     return [text for text, wrong in found.items() if wrong]
 
 
@@ -115,20 +129,26 @@ def table(record):
     growth, most = record["rss_growth"], record["rss_growth_most"]
     rows = [
         ["steps in one process", record["tried"]],
-        ["resident memory at the first sample and at the last",
-         f"{megabytes[0]:.1f} and {megabytes[-1]:.1f} MB"],
+        [
+            "resident memory at the first sample and at the last",
+            f"{megabytes[0]:.1f} and {megabytes[-1]:.1f} MB",
+        ],
         [f"its growth after step {warm}, median of the last samples", f"{growth:+.2%}"],
         ["the same, highest sample", f"{most:+.2%}"],
-        [f"median step, first and last {warm}",
-         f"{seconds_text(record['first_seconds'])}, {seconds_text(record['last_seconds'])}"],
-        ["programs compiled before and after that step",
-         f"{record['compiled_before']}, {record['compiled_after']}"],
+        [
+            f"median step, first and last {warm}",
+            f"{seconds_text(record['first_seconds'])}, {seconds_text(record['last_seconds'])}",
+        ],
+        [
+            "programs compiled before and after that step",
+            f"{record['compiled_before']}, {record['compiled_after']}",
+        ],
         ["metrics.jsonl, bytes per step", f"{record['metrics_bytes_per_step']:.0f}"],
         ["other files that grew", len(record["grown"])],
         ["new files, all pictures of better sets", record["new_files"]],
         ["open descriptors", ", ".join(map(str, record["descriptors"]))],
         ["threads", ", ".join(map(str, record["threads"]))],
-    ]  # fmt: skip
+    ]
     note = "digits, width 4, S = 2, the state saved every 50 steps, sampled every 200."
     return Table("Long run", ["", "value"], rows, [note])
 

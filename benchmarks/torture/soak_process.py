@@ -37,12 +37,18 @@ def settings(folder, steps, evaluate_every):
         network=NetworkSpec(depth=1, width=4),
         experts=Experts(count=2, epochs=2, batch=128, folder=f"{folder}/experts"),
         distill=Distill(
-            student_steps=2, expert_epochs=1, max_start=2, lr_img=1, lr_lr=0.001, steps=steps,
-            evaluate_every=evaluate_every, save_every=50,
+            student_steps=2,
+            expert_epochs=1,
+            max_start=2,
+            lr_img=1,
+            lr_lr=0.001,
+            steps=steps,
+            evaluate_every=evaluate_every,
+            save_every=50,
             validation=Protocol(networks=1, epochs=10),
         ),
         run=Run(folder=f"{folder}/run"),
-    )  # fmt: skip
+    )
 
 
 class Watch:

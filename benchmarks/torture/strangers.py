@@ -115,28 +115,40 @@ CASES = (
     Case("idx: a claim of 2**96 bytes", calls.mnist((2**32 - 1,) * 3, 0)),
     Case("idx: 60 MiB behind ten images", calls.mnist((10, 28, 28), 60)),
     Case("idx: 1.2 GiB behind ten images", calls.mnist((10, 28, 28), 1200), small=False),
-    Case("mat: an array of 3 TB claimed", calls.svhn(
-        lambda: hostile.mat_matrix(b"X", (32, 32, 3, 10**9), 1),
-        lambda: hostile.mat_matrix(b"y", (10**9, 1), 1),
-    )),
+    Case(
+        "mat: an array of 3 TB claimed",
+        calls.svhn(
+            lambda: hostile.mat_matrix(b"X", (32, 32, 3, 10**9), 1),
+            lambda: hostile.mat_matrix(b"y", (10**9, 1), 1),
+        ),
+    ),
     Case("mat: a name of 64 MiB", calls.svhn(lambda: hostile.mat_matrix(bytes(2**26), (1, 1), 1))),
-    Case("mat: 1.2 GiB of another variable", calls.svhn(
-        lambda: hostile.mat_matrix(b"z", (2**20, 1200), 1200),
-    ), small=False),
-    Case("npz: 3.9 GiB claimed, as a set", calls.distilled_set(
-        lambda p: hostile.claiming_npz(p, "images", 2**32 - 2**26)
-    ), small=False, most_mib=4200),  # within what ``load_distilled`` says that it takes
-    Case("npz: 100 GiB claimed, as a set", calls.distilled_set(
-        lambda p: hostile.zip64_claim(p, "images", 100 * 2**30)
-    )),
-    Case("npz: 100 GiB claimed, as a dataset", calls.arrays(
-        lambda p: hostile.zip64_claim(p, "x_train", 100 * 2**30)
-    )),
+    Case(
+        "mat: 1.2 GiB of another variable",
+        calls.svhn(lambda: hostile.mat_matrix(b"z", (2**20, 1200), 1200)),
+        small=False,
+    ),
+    Case(
+        "npz: 3.9 GiB claimed, as a set",
+        calls.distilled_set(lambda p: hostile.claiming_npz(p, "images", 2**32 - 2**26)),
+        small=False,
+        most_mib=4200,
+    ),  # within what ``load_distilled`` says that it takes
+    Case(
+        "npz: 100 GiB claimed, as a set",
+        calls.distilled_set(lambda p: hostile.zip64_claim(p, "images", 100 * 2**30)),
+    ),
+    Case(
+        "npz: 100 GiB claimed, as a dataset",
+        calls.arrays(lambda p: hostile.zip64_claim(p, "x_train", 100 * 2**30)),
+    ),
     Case("npz: 10**15 items claimed, as a set", calls.distilled_set(calls.claimed_items)),
     Case("npz: 10**15 items claimed, as a dataset", calls.arrays(calls.claimed_items)),
-    Case("npz: 4.5 GiB of zeros, as a set", calls.distilled_set(
-        lambda p: hostile.zeros_npz(p, "images", 4608)
-    ), small=False),
+    Case(
+        "npz: 4.5 GiB of zeros, as a set",
+        calls.distilled_set(lambda p: hostile.zeros_npz(p, "images", 4608)),
+        small=False,
+    ),
     *(
         Case(f"image: {kind} of 60,000 x 60,000", calls.image(kind))
         for kind in ("PNG", "GIF", "JPEG", "BMP", "PPM", "TIFF", "WEBP")
@@ -154,16 +166,29 @@ CASES = (
     *(
         Case(f"settings: data are {data!r}", calls.settings(data))
         for data in (
-            [], "x", 5, {"classes": 5}, {"classes": {"0": 1}}, {"classes": [[0], [1]]},
-            {"classes": [True, False]}, {"resolution": "abc"}, {"resolution": [8]},
-            {"validation": "x"}, {"validation": None}, {"validation": True}, {"seed": -1},
-            {"seed": "a"}, {"seed": True}, {"seed": 1.5}, {"seed": []},
+            [],
+            "x",
+            5,
+            {"classes": 5},
+            {"classes": {"0": 1}},
+            {"classes": [[0], [1]]},
+            {"classes": [True, False]},
+            {"resolution": "abc"},
+            {"resolution": [8]},
+            {"validation": "x"},
+            {"validation": None},
+            {"validation": True},
+            {"seed": -1},
+            {"seed": "a"},
+            {"seed": True},
+            {"seed": 1.5},
+            {"seed": []},
         )
     ),
     Case("page: a hostile text everywhere", calls.page, refused=False),
     Case("page: of a run with hostile names", calls.run_page, refused=False),
     Case("export: names that are paths", calls.exports, refused=False),
-)  # fmt: skip
+)
 
 
 if __name__ == "__main__":

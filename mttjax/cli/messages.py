@@ -70,5 +70,5 @@ def _system_error(error):
 
 def _printable(text):
     """Without the control characters of a stranger's names, which a terminal would obey."""
-    shown = lambda c: c == "\n" or unicodedata.category(c) not in ("Cc", "Cs")  # noqa: E731
+    shown = lambda c: c == "\n" or unicodedata.category(c) not in ("Cc", "Cs")
     return "".join(c if shown(c) else repr(c)[1:-1] for c in text)

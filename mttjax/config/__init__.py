@@ -10,6 +10,16 @@ from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
 
 __all__ = [
-    "Condense", "Data", "Distill", "Experts", "LearnLabels", "LearnThrough", "NetworkSpec",
-    "Protocol", "Run", "Select", "Settings", "preset_row",
-]  # fmt: skip
+    "Condense",
+    "Data",
+    "Distill",
+    "Experts",
+    "LearnLabels",
+    "LearnThrough",
+    "NetworkSpec",
+    "Protocol",
+    "Run",
+    "Select",
+    "Settings",
+    "preset_row",
+]

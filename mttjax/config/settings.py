@@ -144,8 +144,12 @@ class Settings(Generic[D]):
         """The settings that decide a run, ready for JSON: no folders, nothing of the machine."""
         record = dataclasses.asdict(self)
         del record["run"]
-        for group, name in (("data", "dir"), ("data", "download"),
-                            ("experts", "folder"), ("experts", "parallel")):  # fmt: skip
+        for group, name in (
+            ("data", "dir"),
+            ("data", "download"),
+            ("experts", "folder"),
+            ("experts", "parallel"),
+        ):
             del record[group][name]
         return record
 

@@ -126,7 +126,7 @@ def _resample(x, rows, columns):
 
     batch, height, width, _ = x.shape
     rows, columns = weights(rows, height), weights(columns, width)
-    spread = lambda w: jnp.broadcast_to(w, (batch, *w.shape[1:]))  # noqa: E731
+    spread = lambda w: jnp.broadcast_to(w, (batch, *w.shape[1:]))
     contract = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
     x = contract("bih,bhwc->biwc", spread(rows), x)
     return contract("bjw,biwc->bijc", spread(columns), x)

@@ -107,7 +107,7 @@ def to_device(images, labels, lr):
         rates = np.asarray(lr, np.float32)
     if not np.all((rates > 0) & np.isfinite(rates)):
         raise ValueError(f"the student's learning rate must be positive, got {lr}")
-    as_float32 = lambda x: jnp.asarray(x, jnp.float32)  # noqa: E731
+    as_float32 = lambda x: jnp.asarray(x, jnp.float32)
     return Synthetic(as_float32(images), as_float32(labels), jnp.log(as_float32(lr)))
 
 

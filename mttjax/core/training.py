@@ -86,7 +86,7 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
         order = jax.random.permutation(key, n)
         keys = jax.random.split(jax.random.fold_in(key, 1), whole + 1)
         one = partial(step, images, labels, lr)
-        body = lambda state, at: one(state, *at)  # noqa: E731
+        body = lambda state, at: one(state, *at)
         indices = order[: whole * batch].reshape(whole, batch)
         state, (losses, correct) = lax.scan(body, state, (keys[:-1], indices))
         total, correct = jnp.sum(losses) * batch, correct.reshape(-1)
@@ -134,7 +134,7 @@ def accuracy(apply, prepare, params, images, labels, *, chunk=256):
     def correct(images, labels):
         return jnp.sum(jnp.argmax(apply(params, prepare(images)), axis=-1) == labels)
 
-    split = lambda x: x[: count * chunk].reshape(count, chunk, *x.shape[1:])  # noqa: E731
+    split = lambda x: x[: count * chunk].reshape(count, chunk, *x.shape[1:])
     total = jnp.sum(lax.map(lambda at: correct(*at), (split(images), split(labels))))
     if count * chunk < n:
         total += correct(images[count * chunk :], labels[count * chunk :])

@@ -67,8 +67,9 @@ def sample_batches(key, n, steps, batch):
     return order.reshape(-1, batch)[:steps].astype(jnp.int32)
 
 
-def unroll(synthetic, start, *, apply, batches, augment=None, key=None, chunk=None,
-           derivative="mixed"):  # fmt: skip
+def unroll(
+    synthetic, start, *, apply, batches, augment=None, key=None, chunk=None, derivative="mixed"
+):
     """S steps of gradient descent on the synthetic images, from ``start``.
 
     Args:
@@ -199,7 +200,7 @@ def _over_chunks(function, images, labels, chunk):
     if chunk == n:
         return function(images, labels)
     share = chunk / n
-    split = lambda x: x.reshape(n // chunk, chunk, *x.shape[1:])  # noqa: E731
+    split = lambda x: x.reshape(n // chunk, chunk, *x.shape[1:])
 
     def body(total, data):
         averaged, each = function(*data)

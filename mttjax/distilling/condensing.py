@@ -78,10 +78,14 @@ def condensing(synthetic, batches, *, network, preprocessing, augment, settings,
     rate = optax.piecewise_constant_schedule(settings.lr_img, dict.fromkeys(settings.halve_at, 0.5))
     optimiser = field_optimiser(images=optax.sgd(rate, momentum=settings.momentum or None))
     return pure_method(
-        synthetic, draw, gradient=gradient, optimiser=optimiser, advance=advance,
+        synthetic,
+        draw,
+        gradient=gradient,
+        optimiser=optimiser,
+        advance=advance,
         carry=network.init(jax.random.key(0)),
         remedies=f"Lower --distill.lr-img ({settings.lr_img:g}) tenfold",
-    )  # fmt: skip
+    )
 
 
 def _trainer(network, augment, settings, chunk):
@@ -113,7 +117,7 @@ def _over_classes(network, augment, settings, chunk):
     def embed(params, images):
         piece = divisor_up_to(len(images), chunk) or len(images)
         pieces = images.reshape(-1, piece, *images.shape[1:])
-        one = lambda images: network.layers(params, images).embedding  # noqa: E731
+        one = lambda images: network.layers(params, images).embedding
         return lax.map(one, pieces).reshape(len(images), -1) if len(pieces) > 1 else one(images)
 
     def of_class(images, labels, real, key, params):
@@ -122,9 +126,16 @@ def _over_classes(network, augment, settings, chunk):
         real_labels = jnp.broadcast_to(labels[:1], (len(real), labels.shape[1]))
         piece = divisor_up_to(len(real), chunk)
         return gradient_match_loss(
-            images, labels, params, real, real_labels, apply=network.apply, augment=augment,
-            key=key, chunk=piece,
-        )  # fmt: skip
+            images,
+            labels,
+            params,
+            real,
+            real_labels,
+            apply=network.apply,
+            augment=augment,
+            key=key,
+            chunk=piece,
+        )
 
     def run(synthetic, params, real, key):
         classes = len(real)
@@ -135,9 +146,13 @@ def _over_classes(network, augment, settings, chunk):
         else:
             keys = jax.random.split(key, classes)
             value, slope = summed_over_classes(
-                partial(of_class, params=params), images, labels, real, keys,
+                partial(of_class, params=params),
+                images,
+                labels,
+                real,
+                keys,
                 at_once=settings.classes_at_once,
-            )  # fmt: skip
+            )
         return value, slope.reshape(synthetic.images.shape)
 
     return run
@@ -161,8 +176,8 @@ def summed_over_classes(loss, images, *of_class, at_once):
     if at_once == 1:
         values, slopes = lax.map(lambda at: jax.value_and_grad(loss)(*at), (images, *of_class))
         return jnp.sum(values), slopes
-    together = lambda *at: jnp.sum(jax.vmap(loss)(*at))  # noqa: E731
-    split = lambda x: x.reshape(-1, at_once, *x.shape[1:])  # noqa: E731
+    together = lambda *at: jnp.sum(jax.vmap(loss)(*at))
+    split = lambda x: x.reshape(-1, at_once, *x.shape[1:])
     groups = jax.tree.map(split, (images, *of_class))
     values, slopes = lax.map(lambda at: jax.value_and_grad(together)(*at), groups)
     return jnp.sum(values), slopes.reshape(images.shape)

@@ -59,8 +59,10 @@ def dd(synthetic, batches, *, network, preprocessing, settings, chunk=None):
         rate = optax.exponential_decay(rate, settings.halve_every, 0.5, staircase=True)
     adam = optax.adam(rate, b1=settings.beta1)
     return pure_method(
-        synthetic, batches.draw, gradient=gradient,
+        synthetic,
+        batches.draw,
+        gradient=gradient,
         optimiser=field_optimiser(images=adam, log_lr=adam),
         remedies=f"Lower --distill.lr-img ({settings.lr_img:g}) or --distill.lr "
         f"({settings.lr:g}) tenfold",
-    )  # fmt: skip
+    )

@@ -91,12 +91,16 @@ def ld(synthetic, batches, *, network, preprocessing, settings, chunk=None):
         return carry._replace(params=params, optimiser=optimiser)
 
     return pure_method(
-        synthetic, batches.draw, gradient=gradient, advance=advance, project=probabilities,
+        synthetic,
+        batches.draw,
+        gradient=gradient,
+        advance=advance,
+        project=probabilities,
         optimiser=field_optimiser(labels=optax.adam(settings.lr_labels)),
         carry=begin(jax.random.key(0)),
         remedies=f"Lower --distill.lr-labels ({settings.lr_labels:g}) or --distill.network-lr "
         f"({settings.network_lr:g}) tenfold",
-    )  # fmt: skip
+    )
 
 
 def _watched(carry, loss, decay):

@@ -61,9 +61,13 @@ class Loop:
     def resume(self):
         """The state to go on from, and the metrics up to it."""
         initial = LoopState(
-            self.method.initial, np.int32(0), np.float32(-1), np.int32(0), np.float32(-1),
+            self.method.initial,
+            np.int32(0),
+            np.float32(-1),
+            np.int32(0),
+            np.float32(-1),
             Watch.begin(),
-        )  # fmt: skip
+        )
         self.like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
         state = self.folder.load_state(self.like)
         step = 0 if state is None else int(state.step)

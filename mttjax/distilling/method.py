@@ -47,8 +47,9 @@ class Method(NamedTuple):
     """What to change when the run diverges, in the words of the commands' options."""
 
 
-def pure_method(synthetic, draw, *, gradient, optimiser, remedies, carry=(), advance=None,
-                project=None):  # fmt: skip
+def pure_method(
+    synthetic, draw, *, gradient, optimiser, remedies, carry=(), advance=None, project=None
+):
     """A ``Method`` whose step is one program.
 
     Args:

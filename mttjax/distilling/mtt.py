@@ -47,7 +47,7 @@ def matching_optimiser(matching):
 
 
 def _matching_update(matching):
-    in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)  # noqa: E731
+    in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)
     adjust = in_alpha if matching.lr_lr_in == "alpha" else None
     return make_update(matching_optimiser(matching), adjust=adjust)
 
@@ -130,9 +130,7 @@ def _compile(apply, augment, matching, chunk, state, pairs, key, log):
     tell_compiled(log, begin, working_memory(gradient) * min(count, cores()))
 
     def step(state, pairs, key):
-        one = lambda i, key: jax.block_until_ready(  # noqa: E731
-            gradient(state.synthetic, *first(pairs, i), key)
-        )
+        one = lambda i, key: jax.block_until_ready(gradient(state.synthetic, *first(pairs, i), key))
         return update(state, in_threads(one, range(count), trajectory_keys(key, count)))
 
     return step

@@ -92,9 +92,12 @@ def augmentation_robust_score(set_aug, random_aug, set_plain, random_plain, *, g
       InputError: a number outside [0, 1].
     """
     _check(
-        set_aug=set_aug, random_aug=random_aug, set_plain=set_plain,
-        random_plain=random_plain, gamma=gamma,
-    )  # fmt: skip
+        set_aug=set_aug,
+        random_aug=random_aug,
+        set_plain=set_plain,
+        random_plain=random_plain,
+        gamma=gamma,
+    )
     gain, plain = set_aug - random_aug, set_plain - random_plain
     beta = gamma * gain + (1 - gamma) * plain
     return AugmentationRobustness(gain, plain, beta, _score(beta))
@@ -155,7 +158,7 @@ def robustness_of(distilled, dataset, protocol, *, full_accuracy, seed=0, folder
     }
     measured |= {"set_aug": measured["set_own"], "random_aug": measured["random_own"]}
     means = {name: record["mean"] for name, record in measured.items()}
-    pick = lambda *names: {name: means[name] for name in names}  # noqa: E731
+    pick = lambda *names: {name: means[name] for name in names}
     label = label_robust_score(full_accuracy, **pick("set_hard", "set_own", "random_own"))
     augmentation = augmentation_robust_score(
         **pick("set_aug", "random_aug", "set_plain", "random_plain")
@@ -187,8 +190,17 @@ def _random_with_labels(distilled, dataset, seed):
     return dataclasses.replace(distilled, images=real, lr=RANDOM_LR, settings=settings)
 
 
-HEADERS = ("set", "images", "hard labels", "own labels", "random images", "HLR", "IOR",
-           "label-robust", "augmentation-robust")  # fmt: skip
+HEADERS = (
+    "set",
+    "images",
+    "hard labels",
+    "own labels",
+    "random images",
+    "HLR",
+    "IOR",
+    "label-robust",
+    "augmentation-robust",
+)
 
 
 def report_robustness(sets, dataset, protocol, *, full_accuracy, seed, folder, log=print):
@@ -205,11 +217,15 @@ def report_robustness(sets, dataset, protocol, *, full_accuracy, seed, folder, l
     folder, common = Path(folder), {"full_accuracy": full_accuracy, "seed": seed}
     results = {
         name: robustness_of(
-            distilled, dataset, protocol, folder=folder / "scores",
-            log=lambda line, name=name: log(f"{name}: {line}"), **common,
+            distilled,
+            dataset,
+            protocol,
+            folder=folder / "scores",
+            log=lambda line, name=name: log(f"{name}: {line}"),
+            **common,
         )
         for name, distilled in sets.items()
-    }  # fmt: skip
+    }
     print_table(f"{dataset.name}: robustness, %", HEADERS, _rows(results))
     write_json(
         folder / "robustness.json",

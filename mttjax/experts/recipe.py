@@ -36,8 +36,10 @@ def recipe_of(store):
     if store.manifest is None:
         raise InputError(f"{store.folder}: no experts there; train them with bin/train_experts")
     record = store.manifest["recipe"]
-    own = {f.name: record.get(f"network.{f.name}", BEFORE.get(f.name))
-           for f in dataclasses.fields(NetworkSpec)}  # fmt: skip
+    own = {
+        f.name: record.get(f"network.{f.name}", BEFORE.get(f.name))
+        for f in dataclasses.fields(NetworkSpec)
+    }
     names = [f.name for f in dataclasses.fields(Recipe) if f.name not in ("network", "ops")]
     rest = {name: record.get(name) for name in names}
     return Recipe(network=NetworkSpec(**own), ops=tuple(record["ops"]), **rest)

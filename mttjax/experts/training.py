@@ -166,10 +166,10 @@ class _Trainer:
     def _advance(self, params, keys):
         """One epoch of every expert: their parameters, ``EpochRecord``s and test accuracies."""
         if len(params) == 1 or not in_one_program():
-            one = lambda *at: jax.block_until_ready(self._one(*at, self.train, self.test))  # noqa: E731
+            one = lambda *at: jax.block_until_ready(self._one(*at, self.train, self.test))
             return zip(*in_threads(one, params, keys, workers=len(params)), strict=True)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
         out = self._many(stacked, jnp.stack(keys), self.train, self.test)
         params, seen, accuracies = jax.device_get(out)
-        each = lambda tree: [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(keys))]  # noqa: E731
+        each = lambda tree: [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(keys))]
         return each(params), each(seen), list(accuracies)

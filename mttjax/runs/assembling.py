@@ -50,9 +50,13 @@ def assemble(settings, dataset, network, preprocessing, store):
         batches = MixedBatches(*dataset.train, size=distill.real_batch, seed=settings.seed)
         kind, function = (Meta, dd) if method is LearnThrough else (Labels, ld)
         return function(
-            synthetic, batches, network=network, preprocessing=preprocessing,
-            settings=part_of(distill, kind), chunk=_piece(settings, dataset, network),
-        )  # fmt: skip
+            synthetic,
+            batches,
+            network=network,
+            preprocessing=preprocessing,
+            settings=part_of(distill, kind),
+            chunk=_piece(settings, dataset, network),
+        )
     return _mtt(settings, synthetic, network, store)
 
 
@@ -66,9 +70,14 @@ def _condensing(settings, synthetic, dataset, network, preprocessing):
     batches = ClassBatches(*dataset.train, classes, size=distill.real_batch, seed=settings.seed)
     siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
     return condensing(
-        synthetic, batches, network=network, preprocessing=preprocessing, augment=siamese,
-        settings=part_of(distill, Condensing), chunk=_piece(settings, dataset, network),
-    )  # fmt: skip
+        synthetic,
+        batches,
+        network=network,
+        preprocessing=preprocessing,
+        augment=siamese,
+        settings=part_of(distill, Condensing),
+        chunk=_piece(settings, dataset, network),
+    )
 
 
 def _mtt(settings, synthetic, network, store):

@@ -1,15 +1,38 @@
-"""What a field of options may hold: its type from its annotation, its range from a table."""
+"""Settings that exist are valid: what a field may hold stands at the field.
+
+    @dataclass(frozen=True)
+    class Options(Checked):
+        steps: Annotated[int, COUNT] = 5000
+
+``Options(steps=0)`` raises ``InputError``; a command line that says so gets it as a message.
+"""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
 
 from mttjax.system.errors import InputError
+from mttjax.system.text import is_printable, shown
 
-__all__ = ["Range", "check_fields", "is_whole", "shown"]
+__all__ = [
+    "COUNT",
+    "COUNT_OR_ZERO",
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "SEED",
+    "SHARE",
+    "SHARE_BELOW_ONE",
+    "Checked",
+    "Range",
+    "is_whole",
+    "require_count",
+]
 
 LONGEST_TEXT = 4096
 
@@ -21,11 +44,11 @@ class Range(NamedTuple):
     high: float
     below: bool = False
 
-    def holds(self, value):
+    def holds(self, value: float) -> bool:
         """Whether ``value`` is in it; no NaN is."""
         return self.low <= value <= self.high and not (self.below and value == self.high)
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.below:
             return f"at least {self.low:g} and below {self.high:g}"
         # A short power of ten where the digits would have to be counted.
@@ -33,51 +56,53 @@ class Range(NamedTuple):
         return f"from {low} to {high}"
 
 
-def is_whole(value):
-    """Whether ``value`` is an ``int``; a bool is none, and NumPy's cannot be written as JSON."""
-    return isinstance(value, int) and not isinstance(value, bool)
+COUNT, COUNT_OR_ZERO = Range(1, 10**9), Range(0, 10**9)
+"""JAX counts steps and images in 32 bits."""
+POSITIVE, NOT_NEGATIVE = Range(1e-30, 1e30), Range(0, 1e30)
+"""What float32 holds."""
+SHARE, SHARE_BELOW_ONE = Range(0, 1), Range(0, 1, below=True)
+SEED = Range(0, 2**32 - 1)
+"""JAX takes the lower 32 bits of a larger one: two seeds would be one."""
 
 
-def check_fields(options, ranges, prefix="--"):
-    """Checks every field of a dataclass, and of the dataclasses in it.
+def is_whole(value: object) -> bool:
+    """Whether ``value`` is a whole number, Python's or NumPy's; a bool is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
-    Args:
-      options: an instance; its annotations say of which type a field is.
-      ranges: name -> ``Range`` of each number, or of each in a tuple. A name may be dotted,
-        ``outer.inner``, where the number has another range in ``outer`` than elsewhere.
-      prefix: how messages begin; the field's name follows as a command's option has it.
+
+def require_count(**counts: object) -> None:
+    """Raises ``ValueError`` unless each is a whole number of at least 1, below 2**31."""
+    for name, count in counts.items():
+        if not is_whole(count) or not 1 <= count < 2**31:  # type: ignore[operator]
+            raise ValueError(f"{name} is {shown(count)}: must be a whole number of at least 1")
+
+
+class Checked:
+    """Base of the dataclasses of settings and options: each field is of its type and range.
 
     Raises:
-      InputError: a field of another type, or out of its range; the option is named.
+      InputError: a field of another type, or out of its range; it is named.
     """
-    hints = typing.get_type_hints(type(options))
-    for field in dataclasses.fields(options):
-        value, name = getattr(options, field.name), f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            if not _fits(value, hints[field.name], None):
-                raise InputError(f"{_flag(name)}: holds {type(value).__name__}")
-            check_fields(value, ranges, f"{name}.")
-            continue
-        short = ".".join(name.strip("-").split(".")[-2:])
-        limits = ranges.get(short) or ranges.get(field.name)
-        if not _fits(value, hints[field.name], limits):
-            wanted = _expected(hints[field.name], limits)
-            raise InputError(f"{_flag(name)} {shown(value)}: must be {wanted}")
+
+    def __post_init__(self) -> None:
+        for name, (hint, limits) in _fields(type(self)).items():
+            value = getattr(self, name)
+            if not _fits(value, hint, limits):
+                raise InputError(f"{name} is {shown(value)}: must be {_expected(hint, limits)}")
 
 
-def _flag(name):
-    return name.replace("_", "-")
-
-
-def shown(value):
-    """The value as it was typed where it is a number or a tuple, else quoted."""
-    if isinstance(value, tuple):
-        return " ".join(map(shown, value)) or "(nothing)"
-    try:
-        text = repr(value)
-    except Exception:  # whatever a preset puts in the place of a number; an int of 5000 digits
-        return f"(a {type(value).__name__})"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+@functools.cache
+def _fields(cls: type) -> dict[str, tuple[Any, Range | None]]:
+    """name -> (its type, its range) of every field of a dataclass."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields = {}
+    for field in dataclasses.fields(cls):
+        hint, limits = hints[field.name], None
+        if typing.get_origin(hint) is Annotated:
+            hint, *extras = typing.get_args(hint)
+            limits = next((extra for extra in extras if isinstance(extra, Range)), None)
+        fields[field.name] = hint, limits
+    return fields
 
 
 def _fits(value, hint, limits):
@@ -93,10 +118,10 @@ def _fits(value, hint, limits):
 
 def _is_one(value, hint, limits):
     if hint is int:
-        return is_whole(value) and limits.holds(value)
+        return isinstance(value, int) and is_whole(value) and (limits or COUNT_OR_ZERO).holds(value)
     if hint is float:
         number = is_whole(value) or (isinstance(value, float) and math.isfinite(value))
-        return number and limits.holds(value)
+        return number and (limits or NOT_NEGATIVE).holds(value)
     if hint is str or hint is Path:
         return isinstance(value, str | Path) and _is_text(str(value))
     # A type variable, such as the settings of a method, is looked at by who knows the method.
@@ -105,10 +130,7 @@ def _is_one(value, hint, limits):
 
 def _is_text(value):
     """Whether a file can hold it and a file name can be made of it."""
-    try:
-        return len(value.encode()) <= LONGEST_TEXT and "\0" not in value
-    except UnicodeEncodeError:
-        return False
+    return is_printable(value) and len(value.encode()) <= LONGEST_TEXT
 
 
 _WORDS = {bool: "True or False", type(None): "None"}
@@ -123,7 +145,8 @@ def _expected(hint, limits):
     if origin is tuple:
         return f"a list, each {_expected(inside[0], limits)}"
     if hint in (int, float):
-        return f"a {'whole ' if hint is int else ''}number {limits}"
+        usual = COUNT_OR_ZERO if hint is int else NOT_NEGATIVE
+        return f"a {'whole ' if hint is int else ''}number {limits or usual}"
     if hint is str or hint is Path:
-        return f"text in UTF-8 of at most {LONGEST_TEXT} bytes"
+        return f"text of at most {LONGEST_TEXT} bytes, without control characters"
     return _WORDS.get(hint) or f"{getattr(hint, '__name__', hint)}"

@@ -68,12 +68,16 @@ def test_markdown_of_a_table():
 
 
 def pair(ours, theirs, **budget):
-    side = lambda s: {"seconds": s, "memory": {"bytes": 10**6, "since_start": False}}  # noqa: E731
+    side = lambda s: {"seconds": s, "memory": {"bytes": 10**6, "since_start": False}}
     return {
-        "title": "row", "unit": "images", "amount": 10, "flops": 1e9,
+        "title": "row",
+        "unit": "images",
+        "amount": 10,
+        "flops": 1e9,
         "budget": {"speed": None, "memory": None, "floor": None} | budget,
-        "mttjax": side(ours) | {"first": 1.0}, "pytorch": side(theirs) | {"format": "f"},
-    }  # fmt: skip
+        "mttjax": side(ours) | {"first": 1.0},
+        "pytorch": side(theirs) | {"format": "f"},
+    }
 
 
 def test_tables_of_a_pair():

@@ -80,7 +80,7 @@ def by_jax(ops, depth=1):
 
     @jax.jit
     def run(synthetic, batches, key):
-        loss = lambda s: match_loss(  # noqa: E731
+        loss = lambda s: match_loss(
             s, start, target, apply=net.apply, batches=batches, augment=augment, key=key
         )
         (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(synthetic)
@@ -95,10 +95,16 @@ def by_torch(synthetic, batches, key, ops, channels_last=False, depth=1):
     images = to_nchw(synthetic.images).requires_grad_()
     log_lr = torch.tensor(float(synthetic.log_lr), dtype=torch.float64, requires_grad=True)
     loss, last = distilling.match_loss(
-        torch_net, images, torch.tensor(np.asarray(synthetic.labels)), log_lr, start, target,
-        torch.tensor(np.asarray(batches)), channels_last=channels_last,
+        torch_net,
+        images,
+        torch.tensor(np.asarray(synthetic.labels)),
+        log_lr,
+        start,
+        target,
+        torch.tensor(np.asarray(batches)),
+        channels_last=channels_last,
         augment=make_augment(key, ops, np.float64) if ops else None,
-    )  # fmt: skip
+    )
     loss.backward()
     return loss.detach().numpy(), to_nhwc(images.grad), log_lr.grad.numpy(), last.numpy()
 
@@ -162,9 +168,12 @@ def test_distillation_steps_move_as_the_outer_steps(problem):
     assert jnp.abs(log_lr - synthetic.log_lr) > 1e-3
     for channels_last in (False, True):
         ours = distilling.Distillation(
-            torch_net, to_nchw(synthetic.images), torch.tensor(np.asarray(fixed)),
-            distilling.Matching(**settings, lr=0.05), channels_last=channels_last,
-        )  # fmt: skip
+            torch_net,
+            to_nchw(synthetic.images),
+            torch.tensor(np.asarray(fixed)),
+            distilling.Matching(**settings, lr=0.05),
+            channels_last=channels_last,
+        )
         for _ in range(3):
             last = ours.step(*map(params_from_jax, (start, target)))
         numbers = (to_nhwc(ours.images), *(x.detach().numpy() for x in (ours.log_lr, *last)))
@@ -186,9 +195,14 @@ def test_a_network_is_trained_on_a_set_as_by_the_evaluator(problem):
         torch_net.double().load_state_dict(params_from_jax(start))
         torch_net.to(memory_format=training.memory_format(channels_last))
         evaluating.train_network(
-            torch_net, to_nchw(data[0]), torch.tensor(np.asarray(data[1])), 0.1, make_generators(0),
-            protocol=evaluating.Protocol(**settings), channels_last=channels_last,
-        )  # fmt: skip
+            torch_net,
+            to_nchw(data[0]),
+            torch.tensor(np.asarray(data[1])),
+            0.1,
+            make_generators(0),
+            protocol=evaluating.Protocol(**settings),
+            channels_last=channels_last,
+        )
         ours = params_to_jax(dict(torch_net.named_parameters()))
         assert_trees_all_close(ours, expected, rtol=1e-8, atol=1e-12)
 
@@ -229,9 +243,15 @@ def test_an_evaluation_gives_an_accuracy_per_network():
     protocol = evaluating.Protocol(networks=2, epochs=8)
     before = torch.get_rng_state()
     accuracies = evaluating.evaluate(
-        fresh_network, prepare(images), torch.eye(K)[labels], 0.02, (images, labels), prepare,
-        protocol=protocol, ops=OPS,
-    )  # fmt: skip
+        fresh_network,
+        prepare(images),
+        torch.eye(K)[labels],
+        0.02,
+        (images, labels),
+        prepare,
+        protocol=protocol,
+        ops=OPS,
+    )
     assert accuracies.shape == (2,)
     assert (accuracies > 0.5).all()
     assert torch.equal(before, torch.get_rng_state())

@@ -140,9 +140,14 @@ def test_digits_need_no_tensorflow_datasets(place):
         "import sys\nsys.modules['tensorflow_datasets'] = None\n"
     )
     done = bin_command(
-        "train_experts", "--config", "tiny.py", "--experts.count", "1", cwd=place,
+        "train_experts",
+        "--config",
+        "tiny.py",
+        "--experts.count",
+        "1",
+        cwd=place,
         PYTHONPATH=f"{place}{os.pathsep}{BIN.parent}",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "expert 0: test accuracy" in done.stdout
 

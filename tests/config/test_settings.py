@@ -47,9 +47,15 @@ def test_every_preset_says_what_was_measured_and_fits_its_batch(name):
 
 def test_there_are_the_eight_presets():
     assert set(preset_names()) == {
-        "digits", "fashion_mnist", "mnist", "svhn", "cifar10", "cifar100", "tiny_imagenet",
+        "digits",
+        "fashion_mnist",
+        "mnist",
+        "svhn",
+        "cifar10",
+        "cifar100",
+        "tiny_imagenet",
         "imagenet_subset",
-    }  # fmt: skip
+    }
 
 
 def test_an_unknown_preset_is_answered_with_the_nearest():

@@ -304,7 +304,7 @@ def test_derivatives_agree_with_finite_differences(op, x64):
 @pytest.mark.parametrize("op", ALL)
 def test_operation_is_affine_in_the_images(op, x64):
     a, b = np.random.default_rng(6).standard_normal((2, 24, HEIGHT, WIDTH, 5))
-    of = lambda x: augmented(op, x)  # noqa: E731
+    of = lambda x: augmented(op, x)
     np.testing.assert_allclose(of(0.3 * a + 0.7 * b), 0.3 * of(a) + 0.7 * of(b), atol=1e-12)
     if op != "color":
         np.testing.assert_array_equal(of(0 * a), 0 * a)

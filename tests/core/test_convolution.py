@@ -26,11 +26,7 @@ FORMS = [  # H, W, kernel, stride, padding
 
 def reference(x, w, stride, padding):
     return lax.conv_general_dilated(
-        x,
-        w,
-        (stride, stride),
-        [(padding, padding)] * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        x, w, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
@@ -69,7 +65,7 @@ def test_second_derivatives_equal_those_of_lax(form, inner, channels, x64):
         f = jax.grad(lambda x, w: jnp.sum(jnp.sin(convolution(x, w))), argnums=(0, 1))
         if inner == "forward":
             return jax.jvp(f, (x, w), (dx, dw))[1]
-        inner_product = lambda x, w: sum(  # noqa: E731
+        inner_product = lambda x, w: sum(
             jnp.vdot(a, b) for a, b in zip(f(x, w), (dx, dw), strict=True)
         )
         return jax.grad(inner_product, argnums=(0, 1))(x, w)
@@ -94,7 +90,7 @@ def test_vmap_of_the_gradient_equals_a_loop(axes, x64):
         lambda x, w: jnp.sum(jnp.sin(convolve(x, w, stride=stride, padding=padding))),
         argnums=(0, 1),
     )
-    take = lambda a, axis, i: a if axis is None else jnp.take(a, i, axis)  # noqa: E731
+    take = lambda a, axis, i: a if axis is None else jnp.take(a, i, axis)
     expected = [function(*map(take, batched, axes, (i, i))) for i in range(3)]
     expected = jax.tree.map(lambda *leaves: jnp.stack(leaves), *expected)
     assert_trees_all_close(jax.vmap(function, in_axes=axes)(*batched), expected, rtol=1e-11)
@@ -119,7 +115,7 @@ def test_other_platforms_compile_the_plain_convolution(x64):
     plain = jax.export.export(
         jax.jit(jax.grad(lambda w: jnp.sum(reference(x, w, 1, 1) ** 2))), platforms=["cuda"]
     )(w).mlir_module()
-    count = lambda t, op: t.count(op)  # noqa: E731
+    count = lambda t, op: t.count(op)
     assert count(text, "stablehlo.convolution") == count(plain, "stablehlo.convolution")
     assert count(text, "stablehlo.reverse") == count(plain, "stablehlo.reverse")
 
@@ -143,7 +139,7 @@ def test_inside_a_loop_every_convolution_is_in_the_fast_layout():
 
     def program(convolution):
         def energy(x, w):
-            body = lambda x, _: (jnp.tanh(convolution(x, w)), None)  # noqa: E731
+            body = lambda x, _: (jnp.tanh(convolution(x, w)), None)
             return jnp.sum(lax.scan(body, x, length=3)[0] ** 2)
 
         def hessian_product(x, w):

@@ -72,7 +72,7 @@ def test_dm_by_hand():
     """Doubled features: means (4, 6) of the synthetic and (1, 10) of the real images."""
     images = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(2, 1, 2, 1)
     real_images = jnp.array([[0.5, 4.0], [0.0, 5.0], [1.0, 6.0]]).reshape(3, 1, 2, 1)
-    double = lambda params, x: params * x.reshape(len(x), -1)  # noqa: E731
+    double = lambda params, x: params * x.reshape(len(x), -1)
     loss = mean_feature_loss(images, 2.0, real_images, embed=double)
     assert_trees_all_close(loss, jnp.float32(25.0))  # 3² + 4²
 
@@ -85,7 +85,7 @@ def test_cafe_by_hand():
     """
     images = jnp.array([1.0, 2.0]).reshape(2, 1, 1, 1, 1)
     real_images = jnp.array([0.0, 3.0]).reshape(2, 1, 1, 1, 1)
-    tower = lambda params, x: ((x, 2 * x, 3 * x), x.reshape(len(x), -1))  # noqa: E731
+    tower = lambda params, x: ((x, 2 * x, 3 * x), x.reshape(len(x), -1))
     loss = feature_alignment_loss(images, None, real_images, layers=tower)
     cross_entropy = 0.6931472 + 0.0485874
     expected = 0.1 * 2 + 0.1 * 8 + 18 + 2 * 2 + 0.01 * cross_entropy
@@ -120,10 +120,7 @@ def test_cafe_equals_loops_over_classes_layers_and_images(problem):
 def test_dm_of_the_same_images_is_zero_and_of_cafe_the_cross_entropy_is_left(problem):
     _, params, real_images, _ = problem
     assert dm(real_images, params, real_images) == 0
-    constant = lambda params, x: (  # noqa: E731
-        (jnp.zeros_like(x),),
-        jnp.ones((len(x), 1), x.dtype),
-    )
+    constant = lambda params, x: ((jnp.zeros_like(x),), jnp.ones((len(x), 1), x.dtype))
     loss = cafe(real_images, params, real_images, constant)
     assert_trees_all_close(
         loss, jnp.float64(0.01 * K * len(real_images[0]) * np.log(K)), rtol=1e-12
@@ -163,7 +160,7 @@ def test_permuting_the_classes_changes_nothing(problem):
 @LOSSES
 def test_the_real_side_gives_no_gradient(loss):
     images, params, real_images, key = make_problem(jnp.float32)
-    run = lambda *args: loss(*args, augment=augment, key=key)  # noqa: E731
+    run = lambda *args: loss(*args, augment=augment, key=key)
     grads = jax.jit(jax.grad(run, argnums=(0, 2)))(images, params, real_images)
     assert_trees_all_equal(grads[1], jnp.zeros_like(real_images))
     assert np.isfinite(grads[0]).all()

@@ -86,7 +86,7 @@ def test_distance_equals_the_published_one_on_tensors_of_pytorchs_layout(problem
     (images, labels, params, real_images, real_labels), settings = problem
 
     def gradient(images, labels):
-        logits = lambda p: settings["apply"](p, images)  # noqa: E731
+        logits = lambda p: settings["apply"](p, images)
         return jax.grad(lambda p: -jnp.mean(jnp.sum(labels * jax.nn.log_softmax(logits(p)), 1)))(
             params
         )
@@ -105,7 +105,7 @@ def test_distance_equals_the_published_one_on_tensors_of_pytorchs_layout(problem
 
 def test_permuting_the_output_channels_of_both_gradients_changes_nothing(problem):
     a, b = (jax.tree.map(lambda x, s=s: jnp.sin(s * x + s), problem[0][2]) for s in (5, 7))
-    permute = lambda tree: jax.tree.map(lambda x: x[..., ::-1], tree)  # noqa: E731
+    permute = lambda tree: jax.tree.map(lambda x: x[..., ::-1], tree)
     distance = gradient_distance(a, b)
     assert_trees_all_close(gradient_distance(permute(a), permute(b)), distance, rtol=1e-12)
     assert_trees_all_close(gradient_distance(b, a), distance, rtol=1e-12)
@@ -123,8 +123,12 @@ def test_permuting_the_classes_changes_nothing(problem):
     order = jnp.array([2, 0, 1])
     linear = jax.tree.map(lambda x: x[..., order], params["linear"])
     permuted = (
-        images, labels[:, order], params | {"linear": linear}, real_images, real_labels[:, order],
-    )  # fmt: skip
+        images,
+        labels[:, order],
+        params | {"linear": linear},
+        real_images,
+        real_labels[:, order],
+    )
     assert_trees_all_close(run(permuted, settings), run(problem[0], settings), rtol=1e-10)
 
 
@@ -153,7 +157,7 @@ def test_chunks_of_the_real_images_change_nothing(problem):
 @pytest.mark.parametrize("chunk", [None, 3])
 def test_the_real_side_gives_no_gradient(chunk):
     args, settings = make_problem()
-    loss = lambda *args: gradient_match_loss(*args, **settings, chunk=chunk)  # noqa: E731
+    loss = lambda *args: gradient_match_loss(*args, **settings, chunk=chunk)
     grads = jax.jit(jax.grad(loss, argnums=(0, 1, 3, 4)))(*args)
     assert_trees_all_equal(grads[2:], jax.tree.map(jnp.zeros_like, args[3:]))
     assert all(np.isfinite(g).all() and np.any(g) for g in grads[:2])
@@ -192,7 +196,7 @@ def test_vmap_over_the_classes_equals_a_loop(problem):
     args, settings = problem
     images, labels, params, real_images, real_labels = args
     settings.pop("key")
-    stack = lambda x: jnp.stack([x, x[::-1] + 1, 2 * x])  # noqa: E731
+    stack = lambda x: jnp.stack([x, x[::-1] + 1, 2 * x])
     each = (stack(images), jnp.stack([labels] * 3), stack(real_images))
     keys = jax.random.split(jax.random.key(9), 3)
 

@@ -23,7 +23,7 @@ def apply(params, images):
 def problem(x64):
     """(synthetic with a rate for every step, θ_0, real images and labels, batches)."""
     rng = np.random.default_rng(0)
-    normal = lambda *shape: jnp.asarray(rng.standard_normal(shape))  # noqa: E731
+    normal = lambda *shape: jnp.asarray(rng.standard_normal(shape))
     labels = jax.nn.softmax(normal(N, K))
     synthetic = Synthetic(normal(N, 2, 2, 1), labels, jnp.log(jnp.linspace(0.1, 0.7, S)))
     params = {"a": normal(4, 5), "b": normal(5, K)}
@@ -63,7 +63,7 @@ def test_the_gradient_is_that_of_finite_differences(problem):
     rng = np.random.default_rng(1)
     for _ in range(3):
         along = jax.tree.map(lambda x: jnp.asarray(rng.standard_normal(x.shape)), synthetic)
-        at = lambda t, along=along: loss_of(  # noqa: E731
+        at = lambda t, along=along: loss_of(
             jax.tree.map(lambda x, d: x + t * d, synthetic, along), *rest
         )[0]
         difference = (at(1e-5) - at(-1e-5)) / 2e-5

@@ -148,7 +148,7 @@ def test_logits_are_those_of_the_published_layers(name, shape, reference, x64):
     rng = np.random.default_rng(0)
     shapes = jax.eval_shape(network.init, KEY)
     # Scales that keep activations of the order of 1 through every layer.
-    scale = lambda leaf: (leaf.size / leaf.shape[-1]) ** -0.5 if leaf.ndim > 1 else 0.5  # noqa: E731
+    scale = lambda leaf: (leaf.size / leaf.shape[-1]) ** -0.5 if leaf.ndim > 1 else 0.5
     params = jax.tree.map(lambda leaf: scale(leaf) * rng.standard_normal(leaf.shape), shapes)
     images = rng.standard_normal((2, *shape))
     expected = jax.jit(reference)(params, images)
@@ -188,7 +188,7 @@ def test_the_meta_gradient_agrees_with_finite_differences(kind, x64):
 
     def loss(images, log_lr):
         synthetic = Synthetic(images, labels, log_lr)
-        apply = lambda params, images: module.apply({"params": params}, images)  # noqa: E731
+        apply = lambda params, images: module.apply({"params": params}, images)
         return match_loss(synthetic, start, target, apply=apply, batches=batches)[0]
 
     at = (images, jnp.float64(-2))
@@ -196,7 +196,7 @@ def test_the_meta_gradient_agrees_with_finite_differences(kind, x64):
     loss = jax.jit(loss)
     gradient = jax.jit(jax.grad(loss, argnums=(0, 1)))(*at)
     along = sum(jnp.vdot(g, d) for g, d in zip(gradient, direction, strict=True))
-    moved = lambda e: loss(*(a + e * d for a, d in zip(at, direction, strict=True)))  # noqa: E731
+    moved = lambda e: loss(*(a + e * d for a, d in zip(at, direction, strict=True)))
     difference = (moved(1e-6) - moved(-1e-6)) / 2e-6
     assert abs(along) > 1e-6
     np.testing.assert_allclose(along, difference, rtol=1e-5)

@@ -21,7 +21,7 @@ def network(shape=(8, 8, 2)):
 def problem(x64):
     """float64: a synthetic set with soft labels, start and target, batches."""
     keys = jax.random.split(jax.random.key(0), 6)
-    double = lambda tree: jax.tree.map(lambda x: x.astype(jnp.float64), tree)  # noqa: E731
+    double = lambda tree: jax.tree.map(lambda x: x.astype(jnp.float64), tree)
     net = network()
     start, target = (double(net.init(k)) for k in keys[:2])
     images = jax.random.normal(keys[2], (N, 8, 8, 2), jnp.float64)
@@ -38,12 +38,7 @@ def augment(key, images):
     return mttjax.dsa(key, images, ops=("color", "rotate"))
 
 
-VARIANTS = [
-    {},
-    {"augment": augment},
-    {"chunk": 2},
-    {"augment": augment, "chunk": 1},
-]
+VARIANTS = [{}, {"augment": augment}, {"chunk": 2}, {"augment": augment, "chunk": 1}]
 
 
 def loss_by_a_python_loop(synthetic, start, target, *, apply, batches, key, augment=None, **_):
@@ -65,14 +60,14 @@ def loss_by_a_python_loop(synthetic, start, target, *, apply, batches, key, augm
     def squared(a, b):
         return sum(jnp.sum((x - b[path]) ** 2) for path, x in a.items())
 
-    flat = lambda tree: dict(jax.tree_util.tree_leaves_with_path(tree))  # noqa: E731
+    flat = lambda tree: dict(jax.tree_util.tree_leaves_with_path(tree))
     params, start, target = map(flat, (params, start, target))
     return squared(params, target) / squared(start, target)
 
 
 def value_and_grads(function, args, settings, **more):
     """Value, and gradients in images, labels, log_lr and in the start parameters."""
-    run = lambda *args: function(*args, **settings, **more)  # noqa: E731
+    run = lambda *args: function(*args, **settings, **more)
     has_aux = function is match_loss
     both = jax.jit(jax.value_and_grad(run, argnums=(0, 1), has_aux=has_aux))
     value, grads = both(*args)
@@ -133,7 +128,7 @@ def test_vmap_of_grad_and_grad_of_vmap_equal_a_loop(problem):
         return match_loss(synthetic, start, target, key=key, **settings)[0]
 
     grad = jax.jit(jax.grad(loss))
-    take = lambda tree, i: jax.tree.map(lambda x: x[i], tree)  # noqa: E731
+    take = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
     each = [grad(synthetic, take(starts, i), take(targets, i), keys[i]) for i in range(3)]
     many = jax.jit(jax.vmap(jax.grad(loss), in_axes=(None, 0, 0, 0)))
     batched = many(synthetic, starts, targets, keys)
@@ -206,7 +201,7 @@ def test_same_arguments_same_bits_and_float32_stays_float32():
 def temporaries(net, shape, steps, batch):
     """Bytes that the compiled gradient needs beside its arguments and results."""
     params = jax.eval_shape(net.init, jax.random.key(0))
-    f32 = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)  # noqa: E731
+    f32 = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
     synthetic = mttjax.Synthetic(f32(batch, *shape), f32(batch, 10), f32())
     batches = jax.ShapeDtypeStruct((steps, batch), jnp.int32)
     key = jax.eval_shape(lambda: jax.random.key(0))

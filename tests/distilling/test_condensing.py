@@ -63,7 +63,7 @@ def steps(method, count):
 @pytest.mark.parametrize("at_once", [2, 4])
 def test_classes_at_once_give_the_same_loss_and_gradient(at_once, x64):
     images, weights = (jax.random.normal(jax.random.key(i), (4, 2, 3)) for i in range(2))
-    loss = lambda x, w: jnp.sum(jnp.sin(x * w)) ** 2  # noqa: E731
+    loss = lambda x, w: jnp.sum(jnp.sin(x * w)) ** 2
     one = summed_over_classes(loss, images, weights, at_once=1)
     together = summed_over_classes(loss, images, weights, at_once=at_once)
     by_hand = jax.value_and_grad(lambda x: sum(map(loss, x, weights)))(images)
@@ -81,7 +81,7 @@ def test_a_step_of_dm_is_sgd_on_the_sum_over_classes():
     key = jax.random.split(jax.random.fold_in(jax.random.key(5), 0))[0]
     params = NETWORK.init(jax.random.split(key)[0])
     real = prepare(method(MEANS).draw(0).context.real)
-    embed = lambda params, x: NETWORK.layers(params, x).embedding  # noqa: E731
+    embed = lambda params, x: NETWORK.layers(params, x).embedding
 
     def total(images):
         each = images.reshape(K, IPC, *SHAPE)

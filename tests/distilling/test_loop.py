@@ -28,9 +28,17 @@ def dataset():
 def settings(tmp_path_factory, dataset):
     """A tiny run, with its experts trained."""
     distill = Distill(
-        student_steps=4, expert_epochs=2, max_start=3, lr_img=30, lr_lr=0.1, lr=0.05, steps=12,
-        evaluate_every=6, save_every=4, validation=Protocol(networks=1, epochs=5),
-    )  # fmt: skip
+        student_steps=4,
+        expert_epochs=2,
+        max_start=3,
+        lr_img=30,
+        lr_lr=0.1,
+        lr=0.05,
+        steps=12,
+        evaluate_every=6,
+        save_every=4,
+        validation=Protocol(networks=1, epochs=5),
+    )
     settings = Settings(
         name="tiny",
         ops=("cutout",),

@@ -42,16 +42,25 @@ def test_a_convnet_beside_a_set_of_another_architecture_is_the_usual_one():
 def test_every_pool_is_of_networks_that_fit_32_pixels():
     sizes = {name: len(networks) for name, networks in POOLS.items()}
     assert sizes == {
-        "architectures": 4, "width": 4, "depth": 4, "activation": 3, "pooling": 3, "norm": 5
-    }  # fmt: skip
+        "architectures": 4,
+        "width": 4,
+        "depth": 4,
+        "activation": 3,
+        "pooling": 3,
+        "norm": 5,
+    }
     for name in expand(POOLS):
         assert make_network(spec_of(name, NetworkSpec()), (32, 32, 3), 10)
 
 
 def test_pools_and_names_are_put_together_each_once():
     assert expand(["convnet-d2", "depth", "alexnet"]) == (
-        "convnet-d2", "convnet-d1", "convnet-d3", "convnet-d4", "alexnet",
-    )  # fmt: skip
+        "convnet-d2",
+        "convnet-d1",
+        "convnet-d3",
+        "convnet-d4",
+        "alexnet",
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,7 @@ def test_the_manifest_says_what_decided_the_snapshots(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "preprocessing",
-    [PREPROCESSING, ZCA(np.ones(4, np.float32), *np.ones((2, 4, 4), np.float32))],
+    "preprocessing", [PREPROCESSING, ZCA(np.ones(4, np.float32), *np.ones((2, 4, 4), np.float32))]
 )
 def test_the_preprocessing_comes_back(preprocessing, tmp_path):
     ExpertStore(tmp_path).create(RECIPE, preprocessing)

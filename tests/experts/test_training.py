@@ -32,7 +32,7 @@ EXPERTS, EPOCHS = 3, 3
 def digits():
     """64 training and 40 test images of 8 × 8 pixels: every epoch is two whole batches."""
     whole = load_dataset("digits")
-    cut = lambda split, n: Split(*(a[:n] for a in split))  # noqa: E731
+    cut = lambda split, n: Split(*(a[:n] for a in split))
     return dataclasses.replace(whole, train=cut(whole.train, 64), test=cut(whole.test, 40))
 
 

@@ -94,7 +94,7 @@ def is_png(path):
 def loop_in_float64(apply, images, labels, lr, start, target, steps):
     """The distances by a plain loop over whole-batch steps."""
     with jax.enable_x64(True):
-        wide = lambda tree: jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), tree)  # noqa: E731
+        wide = lambda tree: jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), tree)
         images, labels, params, target = map(wide, (images, labels, start, target))
 
         def loss(params):
@@ -121,11 +121,15 @@ def test_distances_are_those_of_a_plain_loop_in_float64(parts):
     prepared = np.asarray(store.preprocessing(dataset.train.images))
     hot = np.eye(dataset.n_classes)[dataset.train.labels]
     cases = [
-        (distilled_student(distilled, network.apply, 20, 5),
-         (distilled.images, distilled.labels, distilled.lr)),
-        (real_student(dataset, recipe, store.preprocessing, network.apply, 64),
-         (prepared, hot, 0.05)),
-    ]  # fmt: skip
+        (
+            distilled_student(distilled, network.apply, 20, 5),
+            (distilled.images, distilled.labels, distilled.lr),
+        ),
+        (
+            real_student(dataset, recipe, store.preprocessing, network.apply, 64),
+            (prepared, hot, 0.05),
+        ),
+    ]
     start, target = ends(store, network, 2, 0, 1)
     for student, data in cases:
         found = distances(student, start, target, jax.random.key(0), steps=6, every=2)
@@ -164,8 +168,23 @@ def test_a_student_whose_own_end_is_the_target_arrives(parts):
 
 
 def test_the_distance_command_writes_all_walks_and_makes_none_twice(place, capsys, monkeypatch):
-    command = ["distance", "--run", "runs/tiny-ipc2", "--experts", STORE, "--held-out", "2", "3",
-               "--starts", "0", "2", "--steps", "6", "--every", "3"]  # fmt: skip
+    command = [
+        "distance",
+        "--run",
+        "runs/tiny-ipc2",
+        "--experts",
+        STORE,
+        "--held-out",
+        "2",
+        "3",
+        "--starts",
+        "0",
+        "2",
+        "--steps",
+        "6",
+        "--every",
+        "3",
+    ]
     assert cli.figure.main(command) == 0
     path = place / "runs/tiny-ipc2/distance/distance.csv"
     assert str(path.relative_to(place)) in capsys.readouterr().out
@@ -203,10 +222,16 @@ def test_experts_that_were_matched_are_refused_by_number(place):
     [
         ({"method": "dsa"}, set()),
         ({"method": "herding", "distill": {"expert": 3}}, {3}),
-        ({"method": "mtt", "experts": {"count": 3},
-          "distill": {"max_start": 1, "expert_epochs": 2}}, {0, 1, 2}),
+        (
+            {
+                "method": "mtt",
+                "experts": {"count": 3},
+                "distill": {"max_start": 1, "expert_epochs": 2},
+            },
+            {0, 1, 2},
+        ),
     ],
-)  # fmt: skip
+)
 def test_which_experts_were_used_follows_from_the_method(parts, tmp_path, settings, used):
     distilled, store, *_ = parts
     metrics = tmp_path / "metrics.jsonl"
@@ -235,8 +260,20 @@ def test_experts_of_another_network_or_preprocessing_are_refused(parts, tmp_path
         assert message in cli.figure.main([*command, "--held-out", "2"])
 
 
-RANGE = ["range", "--config", "tiny.py", "--student-steps", "3", "--expert-epochs", "1", "2",
-         "--protocol.networks", "2", "--protocol.epochs", "3"]  # fmt: skip
+RANGE = [
+    "range",
+    "--config",
+    "tiny.py",
+    "--student-steps",
+    "3",
+    "--expert-epochs",
+    "1",
+    "2",
+    "--protocol.networks",
+    "2",
+    "--protocol.epochs",
+    "3",
+]
 
 
 def test_a_sweep_has_every_range_once_and_in_order():
@@ -311,7 +348,7 @@ def write_run(folder, name, lines, **config):
 
 def test_the_cost_adds_up_the_seconds_before_each_evaluation(place, tmp_path):
     score = {"mean": 0.5, "std": 0.1, "networks": 2}
-    step = lambda n: {"step": n, "loss": 1.0, "seconds": 0.25}  # noqa: E731
+    step = lambda n: {"step": n, "loss": 1.0, "seconds": 0.25}
     lines = [{"step": 0, "evaluation": score}, step(1), step(2), {"step": 2, "evaluation": score}]
     few = {"max_start": 2, "expert_epochs": 1}
     runs = [
@@ -321,8 +358,11 @@ def test_the_cost_adds_up_the_seconds_before_each_evaluation(place, tmp_path):
     assert cli.figure.main(["cost", "--runs", *runs, "--to", str(tmp_path / "cost")]) == 0
     rows = rows_of(tmp_path / "cost/cost.csv")
     assert [(r["run"], r["step"], r["seconds"]) for r in rows] == [
-        ("a", "0", "0.0"), ("a", "2", "0.5"), ("b", "0", "0.0"), ("b", "2", "0.5"),
-    ]  # fmt: skip
+        ("a", "0", "0.0"),
+        ("a", "2", "0.5"),
+        ("b", "0", "0.0"),
+        ("b", "2", "0.5"),
+    ]
     assert {(r["mean"], r["std"], r["networks"]) for r in rows} == {("0.5", "0.1", "2")}
     assert is_png(tmp_path / "cost/cost.png")
 
@@ -350,19 +390,61 @@ def test_a_real_run_has_a_cost_at_every_evaluation(place, tmp_path):
         (["grid", "--set", "runs/tiny-ipc2/last.npz", "--to", "x.jpg"], "--to x.jpg"),
         (["grid", "--set", "none.npz", "--to", "x.png"], "none.npz: no such file"),
         (["cost", "--runs", "nowhere", "--to", "x"], "nowhere/metrics.jsonl: no such file"),
-        (["cost", "--runs", "runs/tiny-ipc2", "--to", "x", "--with-experts", "nowhere"],
-         "nowhere: no experts there"),
+        (
+            ["cost", "--runs", "runs/tiny-ipc2", "--to", "x", "--with-experts", "nowhere"],
+            "nowhere: no experts there",
+        ),
         (["distance", "--experts", STORE, "--held-out", "2"], "either --set FILE.npz or --run"),
-        (["distance", "--run", "runs/tiny-ipc2", "--experts", "nowhere", "--held-out", "2"],
-         "nowhere: no experts there"),
-        (["distance", "--run", "runs/tiny-ipc2", "--experts", STORE, "--held-out", "2",
-          "--steps", "5", "--every", "2"], "--every 2: must divide --steps 5"),
-        (["distance", "--run", "runs/tiny-ipc2", "--experts", STORE, "--held-out", "2",
-          "--starts", "-1"], "--starts -1"),
-        (["distance", "--run", "runs/tiny-ipc2", "--experts", STORE, "--held-out", "2",
-          "--batch", "0"], "--batch 0"),
+        (
+            ["distance", "--run", "runs/tiny-ipc2", "--experts", "nowhere", "--held-out", "2"],
+            "nowhere: no experts there",
+        ),
+        (
+            [
+                "distance",
+                "--run",
+                "runs/tiny-ipc2",
+                "--experts",
+                STORE,
+                "--held-out",
+                "2",
+                "--steps",
+                "5",
+                "--every",
+                "2",
+            ],
+            "--every 2: must divide --steps 5",
+        ),
+        (
+            [
+                "distance",
+                "--run",
+                "runs/tiny-ipc2",
+                "--experts",
+                STORE,
+                "--held-out",
+                "2",
+                "--starts",
+                "-1",
+            ],
+            "--starts -1",
+        ),
+        (
+            [
+                "distance",
+                "--run",
+                "runs/tiny-ipc2",
+                "--experts",
+                STORE,
+                "--held-out",
+                "2",
+                "--batch",
+                "0",
+            ],
+            "--batch 0",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_answered_with_the_value_and_the_remedy(place, arguments, message):
     answer = cli.figure.main(arguments)
     assert isinstance(answer, str)

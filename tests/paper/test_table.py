@@ -24,9 +24,13 @@ from mttjax.system.errors import InputError
 NONE = Protocol(networks=0)
 METHODS = ("random", "herding", "forgetting", "dm", "mtt")
 PLAN = Plan(
-    ipcs=(2,), methods=METHODS, protocol="short", networks=2, draws=2,
+    ipcs=(2,),
+    methods=METHODS,
+    protocol="short",
+    networks=2,
+    draws=2,
     full=FullData(networks=2, epochs=2),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +47,17 @@ def preset(tmp_path_factory):
             network=NetworkSpec(depth=1, width=4),
             experts=Experts(count=2, batch=64, folder=folder),
             distill=Distill(
-                student_steps=3, expert_epochs=1, max_start=2, lr_img=30, lr_lr=0.1, lr=0.05,
-                steps=4, evaluate_every=0, validation=NONE,
+                student_steps=3,
+                expert_epochs=1,
+                max_start=2,
+                lr_img=30,
+                lr_lr=0.1,
+                lr=0.05,
+                steps=4,
+                evaluate_every=0,
+                validation=NONE,
             ),
-        )  # fmt: skip
+        )
 
     rows = {"dm": {1: {"steps": 3, "real_batch": 16, "evaluate_every": 0, "validation": NONE}}}
     run_experts(get_config(), log=lambda line: None)
@@ -99,9 +110,14 @@ def test_the_tables_are_in_the_papers_order_and_end_with_full_data(made):
     names = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     overview = names[: names.index("Full data, trained better") + 1]
     assert overview[overview.index("Random") :] == [
-        "Random", "Herding", "Forgetting", "DM", "MTT", "Full data, experts' recipe",
+        "Random",
+        "Herding",
+        "Forgetting",
+        "DM",
+        "MTT",
+        "Full data, experts' recipe",
         "Full data, trained better",
-    ]  # fmt: skip
+    ]
     assert "bin/table --config tiny" in text
     assert "Published figures" not in text  # there are none for digits
     page = (made / "index.html").read_text()
@@ -144,7 +160,7 @@ def test_a_killed_table_goes_on_to_the_same_accuracies(made, preset, short, tmp_
         compare(preset, PLAN, folder, log=die)
     assert "mtt-ipc2-seed0" not in cells(folder)
     compare(preset, PLAN, folder, log=lambda line: None)
-    accuracies = lambda folder: {n: c["accuracies"] for n, c in cells(folder).items()}  # noqa: E731
+    accuracies = lambda folder: {n: c["accuracies"] for n, c in cells(folder).items()}
     assert accuracies(folder) == accuracies(made)
 
 

@@ -69,9 +69,13 @@ with stop_at_once(), atomically({str(tmp_path / "half")!r}) as file:
     Swallows()
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50,
-        cwd=Path(__file__).resolve().parents[2], check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=Path(__file__).resolve().parents[2],
+        check=False,
+    )
     assert done.returncode == 128 + number
     assert done.stderr == f"stopped by {number.name} at once\n"
     assert list(tmp_path.iterdir()) == []

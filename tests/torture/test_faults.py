@@ -42,8 +42,10 @@ def test_what_is_wrong_and_what_is_raised_are_faults():
     assert record["tried"] == 4
     assert record["by_family"]["a"] == {"tried": 2, "refused": 1, "repaired": 0, "harmless": 0}
     assert [fault["case"] for fault in record["faults"]] == [
-        "a: wrong", "b: raises", "b: no outcome",
-    ]  # fmt: skip
+        "a: wrong",
+        "b: raises",
+        "b: no outcome",
+    ]
     assert record["faults"][0]["outcome"] == "other numbers"
     assert "ZeroDivisionError" in lines[1]
 

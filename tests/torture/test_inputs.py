@@ -138,8 +138,11 @@ def test_a_preset_is_not_looked_for_outside_the_presets():
     [
         (cli.distill.main, ["--config", "digits", "--ipc", "100000000000"], "--ipc 100000000000"),
         (cli.distill.main, ["--config", "digits", "--run.folder", "file/x"], "--run.folder file/x"),
-        (cli.train_experts.main, ["--config", "digits", "--method", "dm", "--ipc", "1"],
-         "--experts.epochs: give it"),
+        (
+            cli.train_experts.main,
+            ["--config", "digits", "--method", "dm", "--ipc", "1"],
+            "--experts.epochs: give it",
+        ),
         (cli.evaluate.main, ["--set", "x.npz", "--to", "file"], "--to file: .*not a folder"),
         (
             cli.evaluate.main,
@@ -152,7 +155,7 @@ def test_a_preset_is_not_looked_for_outside_the_presets():
         (cli.figure.main, ["grid", "--set", "x.npz", "--to", "folder.png"], "is a folder"),
         (cli.demo.main, ["--folder", "file"], "--folder file"),
     ],
-)  # fmt: skip
+)
 def test_options_are_refused_before_anything_is_read_or_written(
     command, arguments, message, tmp_path, monkeypatch
 ):

@@ -79,10 +79,17 @@ def test_the_page_of_a_table_escapes_every_name(tmp_path, monkeypatch):
     monkeypatch.setitem(report.TITLES, "dm", EVIL)
     monkeypatch.setitem(report.ROWS, "better", EVIL)
     result = {
-        "accuracies": [0.5], "hardware": EVIL, "date": EVIL, "versions": {"jax": EVIL},
-        "peak_bytes": 1, "seconds": 1.0, "evaluation_seconds": 1.0, "lr": 0.1,
-        "settings": {"distill": {"steps": EVIL}}, "epochs": EVIL,
-    }  # fmt: skip
+        "accuracies": [0.5],
+        "hardware": EVIL,
+        "date": EVIL,
+        "versions": {"jax": EVIL},
+        "peak_bytes": 1,
+        "seconds": 1.0,
+        "evaluation_seconds": 1.0,
+        "lr": 0.1,
+        "settings": {"distill": {"steps": EVIL}},
+        "epochs": EVIL,
+    }
     split = SimpleNamespace(labels=np.zeros(4, np.int32))
     dataset = SimpleNamespace(name=EVIL, n_classes=2, train=split, test=split)
     plan = Plan(ipcs=(1,), methods=("dm",))

@@ -152,10 +152,15 @@ def test_devices_too_far_apart_are_faults():
 def watched(steps=4000, **changes):
     """What the process of a long run writes down, when all is well."""
     samples = [
-        {"step": step, "rss": 10**8, "descriptors": 5, "threads": 9,
-         "files": {"metrics.jsonl": 170 * step, "state.npz": 100}}
+        {
+            "step": step,
+            "rss": 10**8,
+            "descriptors": 5,
+            "threads": 9,
+            "files": {"metrics.jsonl": 170 * step, "state.npz": 100},
+        }
         for step in range(200, steps + 1, 200)
-    ]  # fmt: skip
+    ]
     for sample in samples[-10:]:
         sample.update(changes)
     return {"samples": samples, "seconds": [0.001] * steps, "compiled_at": [0, 0]}

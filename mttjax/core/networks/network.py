@@ -83,7 +83,7 @@ def in_bfloat16(function):
     """
 
     def run(params, images):
-        short = lambda x: x.astype(jnp.bfloat16)  # noqa: E731
+        short = lambda x: x.astype(jnp.bfloat16)
         results = function(jax.tree.map(short, params), short(images))
         return jax.tree.map(lambda x: x.astype(images.dtype), results)
 

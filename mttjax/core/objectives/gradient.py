@@ -46,8 +46,9 @@ def _column_norms(x):
     return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
 
 
-def gradient_match_loss(images, labels, params, real_images, real_labels, *, apply, augment=None,
-                        key=None, chunk=None):  # fmt: skip
+def gradient_match_loss(
+    images, labels, params, real_images, real_labels, *, apply, augment=None, key=None, chunk=None
+):
     """``gradient_distance`` of the gradients of real and of synthetic images of one class.
 
         D(∇_θ CE(apply(θ, ω(real)), real_labels), ∇_θ CE(apply(θ, ω(images)), labels)).

@@ -21,8 +21,20 @@ class TerminalAux(NamedTuple):
     """θ_S, the student's last parameters."""
 
 
-def terminal_loss(synthetic, start, images, labels, *, apply, batches, augment=None, key=None,
-                  chunk=None, real_chunk=None, derivative="mixed"):  # fmt: skip
+def terminal_loss(
+    synthetic,
+    start,
+    images,
+    labels,
+    *,
+    apply,
+    batches,
+    augment=None,
+    key=None,
+    chunk=None,
+    real_chunk=None,
+    derivative="mixed",
+):
     """The cross entropy of real images at θ_S, reached by S steps on the synthetic images.
 
     Wang et al., "Dataset Distillation", 2018 (DD), with a rate for every step; with S = 1
@@ -51,9 +63,14 @@ def terminal_loss(synthetic, start, images, labels, *, apply, batches, augment=N
       ValueError: ranks that do not fit, or settings out of range.
     """
     check_student(
-        synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative,
+        synthetic,
+        batches,
+        augment=augment,
+        key=key,
+        chunk=chunk,
+        derivative=derivative,
         own_rates=True,
-    )  # fmt: skip
+    )
     real = len(images)
     piece = real if real_chunk is None else real_chunk
     if len(labels) != real or not 1 <= piece <= real or real % piece:
@@ -62,20 +79,26 @@ def terminal_loss(synthetic, start, images, labels, *, apply, batches, augment=N
             "there must be as many of both, and a piece must divide them"
         )
     params, losses = unroll(
-        synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
+        synthetic,
+        start,
+        apply=apply,
+        batches=batches,
+        augment=augment,
+        key=key,
+        chunk=chunk,
         derivative=derivative,
-    )  # fmt: skip
+    )
     loss = _mean_over_pieces(apply, params, images, labels, piece)
     return loss, lax.stop_gradient(TerminalAux(losses, params))
 
 
 def _mean_over_pieces(apply, params, images, labels, piece):
-    one = lambda params, x, y: soft_cross_entropy(apply(params, x), y)  # noqa: E731
+    one = lambda params, x, y: soft_cross_entropy(apply(params, x), y)
     if piece == len(images):
         return one(params, images, labels)
     again = jax.checkpoint(one)
-    split = lambda x: x.reshape(-1, piece, *x.shape[1:])  # noqa: E731
-    body = lambda total, at: (total + again(params, *at), None)  # noqa: E731
+    split = lambda x: x.reshape(-1, piece, *x.shape[1:])
+    body = lambda total, at: (total + again(params, *at), None)
     zero = jnp.zeros((), images.dtype)
     total, _ = lax.scan(body, zero, (split(images), split(labels)))
     return total * (piece / len(images))

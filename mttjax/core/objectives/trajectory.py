@@ -24,8 +24,18 @@ class MatchAux(NamedTuple):
     """[] Σ‖θ_0 - θ*‖², the scale that the loss divides by."""
 
 
-def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=None, chunk=None,
-               derivative="mixed"):  # fmt: skip
+def match_loss(
+    synthetic,
+    start,
+    target,
+    *,
+    apply,
+    batches,
+    augment=None,
+    key=None,
+    chunk=None,
+    derivative="mixed",
+):
     """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², with θ_S reached by S steps on the synthetic images.
 
     Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR
@@ -62,9 +72,15 @@ def match_loss(synthetic, start, target, *, apply, batches, augment=None, key=No
     _check_trees(start, target)
     check_logits(apply, start, synthetic, batches.shape[1], augment=augment, key=key, chunk=chunk)
     params, losses = unroll(
-        synthetic, start, apply=apply, batches=batches, augment=augment, key=key, chunk=chunk,
+        synthetic,
+        start,
+        apply=apply,
+        batches=batches,
+        augment=augment,
+        key=key,
+        chunk=chunk,
         derivative=derivative,
-    )  # fmt: skip
+    )
     distance = _squared_distance(params, target)
     start_distance = _squared_distance(start, target)
     aux = MatchAux(losses, params, distance, start_distance)

@@ -120,8 +120,11 @@ def draw_cost(runs, folder, *, experts=None):
 
 def _plot(path, courses, with_experts):
     longest = max(course.seconds[-1] for course in courses)
-    unit, size = next(u for u in (("hours", 3600), ("minutes", 60), ("seconds", 1))
-                      if longest >= 2 * u[1] or u[1] == 1)  # fmt: skip
+    unit, size = next(
+        u
+        for u in (("hours", 3600), ("minutes", 60), ("seconds", 1))
+        if longest >= 2 * u[1] or u[1] == 1
+    )
     below = -(-len(courses) // 2)
     with figure(path, (6.4, 4.0 + 0.2 * below)) as axes:
         panel = axes[0, 0]

@@ -93,7 +93,7 @@ def real_student(dataset, recipe, preprocessing, apply, chunk):
     """
     labels = np.eye(dataset.n_classes, dtype=np.float32)[dataset.train.labels]
     data = Synthetic(dataset.train.images, labels, np.log(np.float32(recipe.lr)))
-    augment = lambda key, x: dsa(key, preprocessing(x), ops=recipe.ops)  # noqa: E731
+    augment = lambda key, x: dsa(key, preprocessing(x), ops=recipe.ops)
     return _student(data, apply, augment, recipe.batch, chunk)
 
 

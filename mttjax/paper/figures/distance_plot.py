@@ -40,8 +40,10 @@ def plot_distances(path, rows, dataset, student_steps):
         held = "one expert" if experts == 1 else f"{experts} experts"
         axes[0, 0].figure.suptitle(
             f"{dataset}: squared distance to the target of {held} along training{cut}",
-            x=0.02, ha="left", fontsize=11,
-        )  # fmt: skip
+            x=0.02,
+            ha="left",
+            fontsize=11,
+        )
         legend_below(axes[0, 0])
 
 

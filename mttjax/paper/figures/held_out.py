@@ -80,7 +80,7 @@ def require_held_out(held_out, last, store, used):
     Raises:
       InputError: one was used, or lacks epochs.
     """
-    asked = lambda numbers: " ".join(map(str, numbers))  # noqa: E731
+    asked = lambda numbers: " ".join(map(str, numbers))
     ready = store.experts_with(last)
     free = asked(e for e in ready if e not in used) or "none"
     taken = sorted(used.intersection(held_out))

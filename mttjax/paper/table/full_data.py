@@ -86,10 +86,7 @@ def train_better(settings, dataset, preprocessing, recipe, folder, log=print):
     # States of another recipe lie beside: to go on from them would be neither.
     own = folder / f"{zlib.crc32(json.dumps(wanted, sort_keys=True).encode()):08x}"
     train = _Trainer(settings, dataset, preprocessing, recipe, own, log)
-    with (
-        exclusive(folder),
-        progress_bar("full data", recipe.networks * recipe.epochs) as bar,
-    ):
+    with exclusive(folder), progress_bar("full data", recipe.networks * recipe.epochs) as bar:
         each = in_threads(partial(train, bar), range(recipe.networks))
     for number, (score, _) in enumerate(each):
         log(f"full data, network {number}: {100 * score:.2f} % after {recipe.epochs} epochs")

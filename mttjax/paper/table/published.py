@@ -35,10 +35,7 @@ _TABLE = {
         "dm": (3.9, 12.9, 24.1),
         "mtt": (8.8, 23.2, 28.0),
     },
-    "fashion_mnist": {
-        "dc": (70.5, 82.3, 83.6),
-        "dsa": (70.6, 84.6, 88.7),
-    },
+    "fashion_mnist": {"dc": (70.5, 82.3, 83.6), "dsa": (70.6, 84.6, 88.7)},
 }
 """data set -> method -> figures at 1, 10 and 50 images per class."""
 

@@ -15,10 +15,7 @@ from mttjax.system.files import atomically
 
 __all__ = ["write_report"]
 
-ROWS = {
-    "experts": "Full data, experts' recipe",
-    "better": "Full data, trained better",
-}
+ROWS = {"experts": "Full data, experts' recipe", "better": "Full data, trained better"}
 
 
 def write_report(folder, plan, settings, dataset, results, full, command):
@@ -115,9 +112,16 @@ def _published(dataset, method, ipc):
 
 def _details(ipc, dataset, pooled):
     headers = (
-        "method", "accuracy, %", "sets", "networks", "steps of published", "α",
-        "making, min", "evaluating, min", "peak, MiB",
-    )  # fmt: skip
+        "method",
+        "accuracy, %",
+        "sets",
+        "networks",
+        "steps of published",
+        "α",
+        "making, min",
+        "evaluating, min",
+        "peak, MiB",
+    )
     rows = []
     for method in METHODS:
         result = pooled.get((method, ipc))
