@@ -7,6 +7,8 @@ experts, ``T`` epochs of an expert; images are [..., H, W, C].
 
 import importlib
 
+__version__ = "0.4.0"
+
 _HOME = {
     "InputError": "system.errors",
     "Synthetic": "core.synthetic",

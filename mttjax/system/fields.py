@@ -92,7 +92,7 @@ class Checked:
 
 
 @functools.cache
-def _fields(cls: type) -> dict[str, tuple[Any, Range | None]]:
+def _fields(cls: Any) -> dict[str, tuple[Any, Range | None]]:
     """name -> (its type, its range) of every field of a dataclass."""
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = {}

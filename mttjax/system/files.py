@@ -5,21 +5,21 @@ import json
 import os
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+import psutil
 
 from mttjax.system.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 __all__ = [
     "atomically",
+    "cache_folder",
     "discard_unfinished",
     "leftovers",
     "read_json",
-    "read_kept",
     "remove_leftovers",
     "require_file",
     "write_json",
@@ -29,21 +29,26 @@ CHECKSUM = "checksum"
 """The member of a JSON file that says what the others were when it was written."""
 
 
-_unfinished = set()
+_unfinished: set[str] = set()
 """The temporary files of this process that are being written."""
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept for this user: compiled programs, decoded images."""
+    return platformdirs.user_cache_path("mttjax")
+
+
 @contextlib.contextmanager
-def atomically(path, mode="wb"):
+def atomically(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """A file that appears under ``path`` whole and synced when the block ends, or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     encoding = None if "b" in mode else "utf-8"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    prefix = f".{path.name}.{os.getpid()}."
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     _unfinished.add(temporary)
     try:
         with os.fdopen(handle, mode, encoding=encoding) as file:
-            _take(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -60,18 +65,7 @@ def atomically(path, mode="wb"):
         _unfinished.discard(temporary)
 
 
-def _take(descriptor):
-    """Whether nobody else writes this file; it is ours then for as long as it is open."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (AttributeError, OSError):  # Windows, and file systems without locks
-        return True
-    return True
-
-
-def discard_unfinished():
+def discard_unfinished() -> None:
     """Removes what this process is writing; for one that is about to end."""
     for temporary in list(_unfinished):
         with contextlib.suppress(OSError):
@@ -92,20 +86,25 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def leftovers(folder):
+def leftovers(folder: str | Path) -> list[Path]:
     """What ``atomically`` left under ``folder`` when it was killed: nobody's files."""
-    return sorted(path for path in Path(folder).rglob(".*.tmp") if path.is_file())
+    return sorted(p for p in Path(folder).rglob(".*.*.tmp") if p.is_file() and not _at_work(p))
 
 
-def remove_leftovers(folder):
-    """Removes them, but for those that a living process is writing."""
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes them."""
     for path in leftovers(folder):
-        with contextlib.suppress(FileNotFoundError, PermissionError), open(path, "rb") as file:
-            if _take(file.fileno()):
-                path.unlink()
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            path.unlink()
 
 
-def write_json(path, value):
+def _at_work(temporary):
+    """Whether the process that wrote it is alive, and may be writing it still."""
+    number = temporary.name.split(".")[-3]
+    return number.isdigit() and psutil.pid_exists(int(number))
+
+
+def write_json(path: str | Path, value: dict[str, Any]) -> None:
     """Writes a dictionary of JSON values, atomically, with a checksum of what it holds."""
     value = json.loads(json.dumps(value))
     with atomically(path, "w") as file:
@@ -113,17 +112,17 @@ def write_json(path, value):
         file.write("\n")
 
 
-def require_file(path):
+def require_file(path: str | Path) -> None:
     """Raises ``InputError`` where a pipe or a device is in a file's place: reading would hang."""
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(f"{path}: not a file but a pipe, a socket or a device; remove it")
 
 
-def read_json(path):
+def read_json(path: str | Path) -> dict[str, Any]:
     """Reads a JSON object, and sees to it that it is as it was written.
 
-    A file without a checksum is believed: versions before 0.3 wrote none.
+    A file without a checksum is believed: a user may write one.
 
     Raises:
       InputError: no such file, not a JSON object, or changed since it was written.
@@ -144,20 +143,6 @@ def read_json(path):
             f"damaged. If you changed it on purpose, remove its line {CHECKSUM!r}"
         )
     return value
-
-
-def read_kept(path, log=print):
-    """A result that was kept, or None: where there is none, and where it is damaged.
-
-    What is kept can be made again, so that a damaged file is only said, by ``log``.
-    """
-    if not Path(path).exists():
-        return None
-    try:
-        return read_json(path)
-    except InputError as error:
-        log(f"{error}; made again")
-        return None
 
 
 def _checksum(value):

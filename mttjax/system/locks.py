@@ -1,117 +1,71 @@
-"""Who works in a folder: one process in a run or a store, several in a table."""
+"""One process at a time in a folder."""
 
 import contextlib
 import datetime
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
+
+import filelock
 
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+__all__ = ["exclusive"]
 
-__all__ = ["exclusive", "shared"]
-
-NAME = ".lock"
+LOCK, HOLDER = ".lock", ".holder"
 
 
 @contextlib.contextmanager
-def exclusive(folder):
+def exclusive(folder: str | Path) -> Iterator[None]:
     """Holds ``folder``, made if need be, for this process; another one is refused.
 
     The system gives the lock back when the process ends, however it ends. What a killed
-    process left half-written is removed. Where the system or the file system has no locks
-    (Windows, some network mounts), nothing is held.
+    process left half-written is removed. On a file system without locks (some network mounts)
+    nothing is held.
 
     Raises:
       InputError: another process holds it; the message says which, where and since when.
     """
-    with _held(Path(folder), beside_others=False) as descriptor:
-        if descriptor is not None:
-            _sign(descriptor)
-        yield
-
-
-@contextlib.contextmanager
-def shared(folder):
-    """Works in ``folder`` beside others who do; who is alone there removes what was left.
-
-    Raises:
-      InputError: another process holds the folder for itself.
-    """
-    with _held(Path(folder), beside_others=True) as descriptor:
-        if descriptor is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-
-
-@contextlib.contextmanager
-def _held(folder, beside_others):
-    """The descriptor of the folder's lock, or None without locks; an empty folder is removed."""
+    folder = Path(folder)
     made = [f for f in (folder, *folder.parents) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = None if fcntl is None else _locked(folder / NAME, beside_others)
-        try:
-            yield descriptor
-        finally:
-            if descriptor is not None:
-                if _take(descriptor, fcntl.LOCK_EX):
-                    with contextlib.suppress(OSError):
-                        os.unlink(folder / NAME)
-                os.close(descriptor)
+        with _held(folder):
+            remove_leftovers(folder)
+            yield
     finally:
-        with contextlib.suppress(OSError):
-            for empty in made:
-                empty.rmdir()
+        if made and os.listdir(folder) == [LOCK]:  # nothing was written: nothing is left behind
+            (folder / LOCK).unlink()
+            with contextlib.suppress(OSError):
+                for empty in made:
+                    empty.rmdir()
 
 
-def _locked(path, beside_others):
-    """A descriptor that holds the lock; None where the file system has none."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            alone = _take(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            os.close(descriptor)
-            return None
-        if not alone and not (beside_others and _take(descriptor, fcntl.LOCK_SH)):
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace")
-            os.close(descriptor)
-            raise InputError(
-                f"{path.parent}: another process is at work here ({holder or 'just begun'}). "
-                "Wait for it or stop it, or choose another folder"
-            )
-        if not _is(descriptor, path):
-            os.close(descriptor)  # its holder removed it between our opening and our locking
-            continue
-        if alone:
-            remove_leftovers(path.parent)
-        return descriptor
-
-
-def _take(descriptor, kind):
-    """Whether this process holds the lock now."""
+@contextlib.contextmanager
+def _held(folder):
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is(descriptor, path):
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise InputError(
+            f"{folder}: another process is at work here ({_holder(folder)}). "
+            "Wait for it or stop it, or choose another folder"
+        ) from error
+    except NotImplementedError:
+        yield
+        return
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        (folder / HOLDER).write_text(f"process {os.getpid()} on {platform.node()} since {now}")
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
 
 
-def _sign(descriptor):
-    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    text = f"process {os.getpid()} on {platform.node()} since {now}"
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
+def _holder(folder):
+    with contextlib.suppress(OSError):
+        return (folder / HOLDER).read_text() or "just begun"
+    return "just begun"

@@ -1,25 +1,25 @@
-"""Whether the machine has the memory that something needs, before any of it is taken."""
+"""How much memory there is, and how much was in use."""
 
 import contextlib
-import os
-from pathlib import Path
+import threading
+from collections.abc import Iterator
 
 import jax
+import psutil
 
 from mttjax.system.errors import InputError
 
 __all__ = ["PeakMemory", "peak_memory", "physical_memory", "require_memory"]
 
-
-def physical_memory():
-    """Bytes of the machine's memory; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
+SECONDS = 0.02  # between two looks at the memory in use
 
 
-def require_memory(least, what):
+def physical_memory() -> int:
+    """Bytes of the machine's memory."""
+    return psutil.virtual_memory().total
+
+
+def require_memory(least: float, what: str) -> None:
     """Refuses what needs more memory than there is, which would end in a kill without a word.
 
     Args:
@@ -29,8 +29,7 @@ def require_memory(least, what):
     Raises:
       InputError: it is more than the machine has; both numbers are named.
     """
-    has = physical_memory()
-    if has is not None and least > has:
+    if least > (has := physical_memory()):
         raise InputError(
             f"{what} needs {_gibibytes(least)} of memory at least, and this machine has "
             f"{_gibibytes(has)}"
@@ -42,28 +41,39 @@ def _gibibytes(size):
 
 
 class PeakMemory:
-    """``bytes`` is there when the block has ended; None where the system does not tell."""
+    """``bytes`` is there when the block has ended; None where the device does not tell."""
 
-    bytes = None
+    bytes: int | None = None
 
 
 @contextlib.contextmanager
-def peak_memory():
-    """Measures the block; yields a ``PeakMemory``.
+def peak_memory() -> Iterator[PeakMemory]:
+    """Measures the block.
 
-    On a CPU it is the process's resident memory at its highest within the block, all that
-    lay there before included. On an accelerator it is the device memory in use at its
-    highest since the process began, which nothing can set back.
+    On a CPU it is the process's resident memory at its highest within the block, looked at
+    fifty times a second, all that lay there before included. On an accelerator it is the device
+    memory in use at its highest since the process began, which nothing can set back.
     """
-    peak = PeakMemory()
-    with contextlib.suppress(OSError):  # a system without it: the peak since the process began
-        Path("/proc/self/clear_refs").write_text("5")
-    yield peak
-    device = jax.devices()[0]
+    peak, done, device = PeakMemory(), threading.Event(), jax.devices()[0]
     if device.platform != "cpu":
+        yield peak
         peak.bytes = (device.memory_stats() or {}).get("peak_bytes_in_use")
         return
-    with contextlib.suppress(OSError):
-        status = Path("/proc/self/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        peak.bytes = 1024 * int(line.split()[1])
+    process = psutil.Process()
+
+    def look() -> None:
+        peak.bytes = max(peak.bytes or 0, process.memory_info().rss)
+
+    def watch() -> None:
+        while not done.wait(SECONDS):
+            look()
+
+    thread = threading.Thread(target=watch, name="memory", daemon=True)
+    look()
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+        look()

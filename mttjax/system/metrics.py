@@ -1,7 +1,9 @@
 """The log of a run: JSON lines, each on disk as soon as it is whole."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TextIO
 
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically, require_file
@@ -16,25 +18,28 @@ class Metrics:
       path: of the file.
     """
 
-    def __init__(self, path):
-        self.path, self._file = Path(path), None
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file: TextIO | None = None
 
-    def write(self, line):
+    def write(self, line: Mapping[str, Any]) -> None:
         """Appends a dictionary of JSON values."""
         if self._file is None:
             self._file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._file.write(json.dumps(line) + "\n")
 
-    def flush(self):
+    def flush(self) -> None:
+        """Brings what was written to the disk."""
         if self._file is not None:
             self._file.flush()
 
-    def close(self):
+    def close(self) -> None:
+        """Until the next line is written."""
         if self._file is not None:
             file, self._file = self._file, None
             file.close()
 
-    def forget_after(self, step):
+    def forget_after(self, step: int) -> None:
         """Drops the lines of steps after ``step``: a resumed run writes them again."""
         self.close()
         if not self.path.exists():
@@ -53,7 +58,7 @@ class Metrics:
                 yield line
 
 
-def read_metrics(path):
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     """The records of a run's ``metrics.jsonl``, in the order of the file.
 
     Returns:

@@ -8,6 +8,9 @@ import io
 import math
 import zipfile
 import zlib
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +26,7 @@ MOST_TIMES = 1032
 """What a byte of a deflated member unpacks to at most; one that claims more is lying."""
 
 
-def write_arrays(path, arrays):
+def write_arrays(path: str | Path, arrays: Mapping[str, Any]) -> None:
     """Writes a mapping of names to arrays as ``path``; equal arrays give equal bytes."""
     with atomically(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, a in arrays.items():
@@ -31,7 +34,9 @@ def write_arrays(path, arrays):
                 np.lib.format.write_array(member, np.asarray(a), allow_pickle=False)
 
 
-def read_arrays(path, *, only=None, most=MOST_BYTES):
+def read_arrays(
+    path: str | Path, *, only: Container[str] | None = None, most: int = MOST_BYTES
+) -> dict[str, np.ndarray]:
     """The arrays of an ``.npz`` as a dictionary, every checksum verified.
 
     Args:

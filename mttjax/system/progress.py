@@ -2,8 +2,17 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Protocol
 
-__all__ = ["progress_bar"]
+__all__ = ["Bar", "progress_bar"]
+
+
+class Bar(Protocol):
+    """What is moved as the work goes on."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """So many steps more are done; ``note`` is shown beside them."""
 
 
 class _Silent:
@@ -20,7 +29,7 @@ class _Bar:
 
 
 @contextlib.contextmanager
-def progress_bar(title, total, done=0):
+def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
     """A bar with counts, rate and the time left; ``bar.advance(steps, note)`` moves it.
 
     Args:

@@ -1,46 +1,63 @@
 """What a result says of itself: when, on what, and with which versions it was made."""
 
-import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jax
 
-__all__ = ["hardware", "today", "versions"]
+import mttjax
+
+__all__ = ["hardware", "stamp", "versions"]
 
 
-def versions():
-    """The versions that decide a result's bits, by package."""
-    packages = ("mttjax", "jax", "jaxlib", "flax", "optax", "numpy")
-    found = {}
-    for name in packages:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "unknown"
+def stamp() -> dict[str, Any]:
+    """``date``, ``hardware`` and ``versions``, JSON values, as every result carries them."""
+    date = datetime.now(UTC).date().isoformat()
+    return {"date": date, "hardware": hardware(), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a result's bits, by package; mttjax's with its commit."""
+    found = {"mttjax": mttjax.__version__ + _commit()}
+    for name in ("jax", "jaxlib", "flax", "optax", "numpy"):
+        found[name] = importlib.metadata.version(name)
     return found
 
 
-def today():
-    """The date, as a result carries it."""
-    return datetime.now(UTC).date().isoformat()
+@functools.cache
+def _commit() -> str:
+    """``+commit`` where the package lies in a checkout; ``.dirty`` where that was changed."""
+    root = Path(mttjax.__file__).parents[1]
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--exclude", "*", "--dirty=.dirty"]
+    try:
+        return (
+            "+" + subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or a repository of another user
+        return ""
 
 
-def hardware():
+def hardware() -> str:
     """What this ran on, in words: the accelerator or the processor, and the cores."""
     device = jax.devices()[0]
     name = _processor() if device.platform == "cpu" else device.device_kind
     return f"{name}, {os.cpu_count()} cores"
 
 
-def _processor():
+@functools.cache
+def _processor() -> str:
     """The processor's own name where the system tells it, else its architecture."""
-    with contextlib.suppress(OSError):
+    try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

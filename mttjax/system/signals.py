@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
 
 from mttjax.system.files import discard_unfinished
 
@@ -18,19 +19,19 @@ class Stopped(BaseException):
     Not an ``Exception``: what tries one thing after another must not take it for a failure.
     """
 
-    def __init__(self, number, where):
+    def __init__(self, number: int, where: str) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name} {where}")
         self.signal, self.where = int(number), where
 
 
 @contextlib.contextmanager
-def stop_requested():
+def stop_requested() -> Iterator[Callable[[], int | None]]:
     """Yields a function that returns the signal that came, or None.
 
     The first signal only sets the flag; a second one does what it did before the block. Outside
     the main thread, where Python takes no handlers, nothing ever comes.
     """
-    came = []
+    came: list[int] = []
 
     def note(number, frame):
         if came:
@@ -51,7 +52,7 @@ def _pass_on(former, number, frame):
 
 
 @contextlib.contextmanager
-def stop_at_once():
+def stop_at_once() -> Iterator[None]:
     """Within the block either signal ends the process, with the status that a shell expects.
 
     No exception is raised: one that comes while JAX calls back into Python is swallowed there,

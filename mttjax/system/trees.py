@@ -1,6 +1,8 @@
 """One pytree ↔ one ``.npz``, its leaves named by their paths. Equal trees give equal bytes."""
 
 import zlib
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,12 +13,12 @@ from mttjax.system.npz import read_arrays, write_arrays
 __all__ = ["load_tree", "save_tree", "tree_checksum"]
 
 
-def save_tree(path, tree):
+def save_tree(path: str | Path, tree: Any) -> None:
     """Writes a pytree of arrays; its leaves are named by their paths."""
     write_arrays(path, {name: leaf for name, leaf in _named_leaves(tree)})
 
 
-def load_tree(path, like):
+def load_tree(path: str | Path, like: Any) -> Any:
     """Reads a pytree with the structure, shapes and dtypes of ``like``.
 
     Args:
@@ -51,7 +53,7 @@ def _named_leaves(tree):
         yield jax.tree_util.keystr(path, simple=True, separator="/") or "value", leaf
 
 
-def tree_checksum(tree):
+def tree_checksum(tree: Any) -> str:
     """A CRC-32 over the leaves' paths, dtypes, shapes and bytes, as eight hexadecimal digits.
 
     A dictionary of the leaves by their paths, as ``read_arrays`` gives it, has that of the tree.
