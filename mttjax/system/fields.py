@@ -85,7 +85,7 @@ class Checked:
     """
 
     def __post_init__(self) -> None:
-        for name, (hint, limits) in _fields(type(self)).items():
+        for name, (hint, limits) in _fields(type(self)).items():  # type: ignore[arg-type]
             value = getattr(self, name)
             if not _fits(value, hint, limits):
                 raise InputError(f"{name} is {shown(value)}: must be {_expected(hint, limits)}")
