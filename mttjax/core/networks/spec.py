@@ -1,14 +1,16 @@
 """The description of a network that sets, stores and settings hold."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from mttjax.system.fields import Checked, Range
 
 __all__ = ["BEFORE", "NetworkSpec"]
 
 
 @dataclass(frozen=True)
-class NetworkSpec:
-    """What a distilled set and a store say of their network.
+class NetworkSpec(Checked):
+    """What a distilled set and a store say of their network; one that exists is valid.
 
     The convnet uses every field, vgg11 and the resnets ``norm`` alone, alexnet none; a
     field that is not used must be left at its default.
@@ -16,9 +18,9 @@ class NetworkSpec:
 
     name: Literal["convnet", "alexnet", "vgg11", "resnet18", "resnet18_ap"] = "convnet"
     """The architecture."""
-    depth: int = 3
+    depth: Annotated[int, Range(1, 64)] = 3
     """Blocks of convolution, norm, activation and pool, each halving the image."""
-    width: int = 128
+    width: Annotated[int, Range(1, 2**14)] = 128
     """Channels of every convolution."""
     norm: Literal["instance", "batch", "layer", "group", "none"] = "instance"
     """Which numbers are brought to mean 0 and variance 1 after a convolution. `batch` has no
