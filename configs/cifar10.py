@@ -7,14 +7,14 @@ Published test accuracy at 1, 10, 50 per class: 46.3, 65.3, 71.6 %. Measured her
     bin/distill --config cifar10 --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings, preset_row
+from mttjax.config import MTT, Data, Settings, preset_row
 
 IPCS = (1, 10, 50)
 
 ROWS = {
-    1: Distill(student_steps=50, expert_epochs=2, max_start=2, lr_img=1e2, lr_lr=1e-7, lr=1e-2),
-    10: Distill(student_steps=30, expert_epochs=2, max_start=20, lr_img=1e2, lr_lr=1e-5, lr=1e-3),
-    50: Distill(student_steps=30, expert_epochs=2, max_start=40, lr_img=1e3, lr_lr=1e-5, lr=1e-3),
+    1: MTT(student_steps=50, expert_epochs=2, max_start=2, lr_img=1e2, lr_lr=1e-7, lr=1e-2),
+    10: MTT(student_steps=30, expert_epochs=2, max_start=20, lr_img=1e2, lr_lr=1e-5, lr=1e-3),
+    50: MTT(student_steps=30, expert_epochs=2, max_start=40, lr_img=1e3, lr_lr=1e-5, lr=1e-3),
 }
 
 METHODS = {"dd": {1: {"lr": 0.001}}}  # published for colour images

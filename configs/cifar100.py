@@ -7,14 +7,14 @@ Published test accuracy at 1, 10, 50 per class: 24.3, 40.1, 47.7 %. Measured her
     bin/distill --config cifar100 --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Settings, preset_row
+from mttjax.config import MTT, Data, Settings, preset_row
 
 IPCS = (1, 10, 50)
 
 ROWS = {
-    1: Distill(student_steps=20, expert_epochs=3, max_start=20, lr_img=1e3, lr_lr=1e-5, lr=1e-2),
-    10: Distill(student_steps=20, expert_epochs=2, max_start=20, lr_img=1e3, lr_lr=1e-5, lr=1e-2),
-    50: Distill(
+    1: MTT(student_steps=20, expert_epochs=3, max_start=20, lr_img=1e3, lr_lr=1e-5, lr=1e-2),
+    10: MTT(student_steps=20, expert_epochs=2, max_start=20, lr_img=1e3, lr_lr=1e-5, lr=1e-2),
+    50: MTT(
         student_steps=80, expert_epochs=2, max_start=40, lr_img=1e3, lr_lr=1e-5, lr=1e-2, batch=125
     ),
 }

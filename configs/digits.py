@@ -7,14 +7,14 @@ images alike, and the lead at 10 per class shrinks (95.8 against 94.7 %).
     make demo
 """
 
-from mttjax.config import Data, Distill, Experts, NetworkSpec, Protocol, Settings, preset_row
+from mttjax.config import MTT, Data, Experts, NetworkSpec, Protocol, Settings, preset_row
 
 IPCS = (1, 10)
 
 VALIDATION = Protocol(networks=3, epochs=200)
 
 ROWS = {
-    1: Distill(
+    1: MTT(
         student_steps=20,
         expert_epochs=1,
         max_start=6,
@@ -25,7 +25,7 @@ ROWS = {
         evaluate_every=150,
         validation=VALIDATION,
     ),
-    10: Distill(
+    10: MTT(
         student_steps=20,
         expert_epochs=1,
         max_start=15,

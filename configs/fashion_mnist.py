@@ -11,12 +11,12 @@ results/fashion_mnist, with the commands, hardware and times. At the papers' wid
     bin/table --config fashion_mnist --ipc 1 10 --protocol short --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, Experts, NetworkSpec, Protocol, Settings, preset_row
+from mttjax.config import MTT, Data, Experts, NetworkSpec, Protocol, Settings, preset_row
 
 IPCS = (1, 10)
 
 ROWS = {
-    1: Distill(
+    1: MTT(
         student_steps=30,
         expert_epochs=2,
         max_start=4,
@@ -26,7 +26,7 @@ ROWS = {
         steps=600,
         evaluate_every=200,
     ),
-    10: Distill(
+    10: MTT(
         student_steps=40,
         expert_epochs=3,
         max_start=11,

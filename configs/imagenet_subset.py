@@ -10,14 +10,14 @@ thread its author names 1e5 for the images' rate. Measured here: not run.
     bin/distill --config imagenet_subset --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, NetworkSpec, Settings, preset_row
+from mttjax.config import MTT, Data, NetworkSpec, Settings, preset_row
 from mttjax.datasets import IMAGENET_SUBSETS
 
 IPCS = (1, 10)
 
 ROWS = {
-    1: Distill(student_steps=20, expert_epochs=2, max_start=10, lr_img=1e3, lr_lr=1e-6, lr=1e-2),
-    10: Distill(
+    1: MTT(student_steps=20, expert_epochs=2, max_start=10, lr_img=1e3, lr_lr=1e-6, lr=1e-2),
+    10: MTT(
         student_steps=20, expert_epochs=2, max_start=10, lr_img=1e3, lr_lr=1e-6, lr=1e-2, batch=20
     ),
 }

@@ -8,16 +8,16 @@ The folder is the archive's own, unpacked: it has train/, val/ and wnids.txt.
     bin/distill --config tiny_imagenet --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import Data, Distill, NetworkSpec, Settings, preset_row
+from mttjax.config import MTT, Data, NetworkSpec, Settings, preset_row
 
 IPCS = (1, 10, 50)
 
 ROWS = {
-    1: Distill(student_steps=10, expert_epochs=2, max_start=10, lr_img=1e4, lr_lr=1e-4, lr=1e-2),
-    10: Distill(
+    1: MTT(student_steps=10, expert_epochs=2, max_start=10, lr_img=1e4, lr_lr=1e-4, lr=1e-2),
+    10: MTT(
         student_steps=20, expert_epochs=2, max_start=40, lr_img=1e4, lr_lr=1e-4, lr=1e-2, batch=200
     ),
-    50: Distill(
+    50: MTT(
         student_steps=20, expert_epochs=2, max_start=40, lr_img=1e4, lr_lr=1e-4, lr=1e-2, batch=400
     ),
 }

@@ -3,23 +3,27 @@
 A preset's file, ours or a user's, imports from here and from nowhere else.
 """
 
-from mttjax.config.methods import Condense, Distill, LearnLabels, LearnThrough, Select
+from mttjax.config.methods import DD, LD, MTT, Condensation, Selection
 from mttjax.config.presets import preset_row
 from mttjax.config.protocol import Protocol
+from mttjax.config.recipe import Recipe
 from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
+from mttjax.datasets import IMAGENET_SUBSETS
 
 __all__ = [
-    "Condense",
+    "DD",
+    "IMAGENET_SUBSETS",
+    "LD",
+    "MTT",
+    "Condensation",
     "Data",
-    "Distill",
     "Experts",
-    "LearnLabels",
-    "LearnThrough",
     "NetworkSpec",
     "Protocol",
+    "Recipe",
     "Run",
-    "Select",
+    "Selection",
     "Settings",
     "preset_row",
 ]

@@ -1,144 +1,137 @@
-"""The presets: the settings of a data set, and the published settings of every method."""
+"""The presets: the settings of a data set, for every method and every number of images."""
 
 import dataclasses
-import difflib
-import os
-import traceback
 import types
-from functools import wraps
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
-from mttjax.config.checks import check_settings
-from mttjax.config.methods import METHODS, _row, published_settings
-from mttjax.config.settings import Settings
+from mttjax.config.methods import Loop, published_settings, require_method, row_for
+from mttjax.config.settings import Settings, settings_from
 from mttjax.system.errors import InputError
-from mttjax.system.fields import is_whole
+from mttjax.system.files import read_json
+from mttjax.system.text import did_you_mean
 
-__all__ = ["load_preset", "preset_names", "preset_row", "settings_of"]
+__all__ = ["Preset", "load_preset", "preset_names", "preset_row"]
 
-
-def settings_of(preset, ipc, method="mtt") -> Settings:
-    """The settings of a preset for a method: MTT's row, or the published settings.
-
-    A preset may change the published settings of a method by ``METHODS``: method -> ipc ->
-    changed fields, the row of the nearest ipc below.
-
-    Raises:
-      InputError: an unknown method, the nearest name is given; or settings out of range.
-    """
-    if method not in METHODS:
-        near = difflib.get_close_matches(method, METHODS, 1, 0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"method {method!r}: {hint}There are {', '.join(METHODS)}")
-    settings = preset.get_config(ipc)
-    if method == settings.method:
-        return settings
-    rows = getattr(preset, "METHODS", {}).get(method)
-    changes = _row(rows, ipc) if rows else {}
-    distill = published_settings(method, ipc)
-    fields = {field.name for field in dataclasses.fields(distill)}
-    if unknown := sorted(set(map(str, changes)) - fields):
-        raise InputError(f"the preset's METHODS[{method!r}] has no setting {', '.join(unknown)}")
-    distill = dataclasses.replace(distill, **changes)
-    settings = dataclasses.replace(settings, method=method, distill=distill)
-    check_settings(settings)
-    return settings
+L = TypeVar("L", bound=Loop)
 
 
-def preset_row(rows, ipc, **changes):
+class Preset(NamedTuple):
+    """What a preset's module or a file of settings holds."""
+
+    ipcs: tuple[int, ...]
+    """Images per class that it has rows for; the first is the default."""
+    get_config: Callable[[int], Settings]
+    """The settings for so many, of MTT or of the one method that the file is for."""
+    methods: Mapping[str, Mapping[int, Mapping[str, Any]]]
+    """method -> ipc -> what differs from the published settings; the row of the nearest ipc
+    below serves those between."""
+    method: str = "mtt"
+    """The method that ``get_config`` gives the settings of."""
+
+    def settings(self, ipc: int | None = None, method: str | None = None) -> Settings:
+        """The settings for a number of images per class and a method; None: the preset's.
+
+        Raises:
+          InputError: an unknown method, or a change of a setting that the method does not have.
+        """
+        ipc, method = ipc or self.ipcs[0], method or self.method
+        require_method(method)
+        settings = self.get_config(ipc)
+        if method == settings.method:
+            return settings
+        distill = published_settings(method, ipc)
+        rows = self.methods.get(method)
+        changes = row_for(rows, ipc) if rows else {}
+        known = {field.name for field in dataclasses.fields(distill)}
+        if unknown := sorted(set(changes) - known):
+            raise InputError(
+                f"METHODS[{method!r}] of the preset has {', '.join(unknown)}, which is no "
+                f"setting of {method}"
+            )
+        distill = dataclasses.replace(distill, **changes)
+        return dataclasses.replace(settings, method=method, distill=distill)
+
+
+def preset_row(rows: Mapping[int, L], ipc: int, **changes: Any) -> L:
     """The row of a preset for ``ipc``; between two rows, or beyond, that of the nearest below.
 
     Args:
-      rows: ipc -> ``Distill``.
+      rows: ipc -> settings of a method.
       ipc: images per class.
       changes: fields that are the same in every row.
     """
-    return dataclasses.replace(_row(rows, ipc), **changes)
+    return dataclasses.replace(row_for(rows, ipc), **changes)
 
 
-def preset_folder():
+def preset_folder() -> Path:
     """Where the presets are: in the installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parents[1]
-    inside = here / "configs"
-    return inside if inside.is_dir() else here.parent / "configs"
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
 
 
-def preset_names():
-    """The names that ``--config`` knows."""
+def preset_names() -> list[str]:
+    """The names that ``load_preset`` knows."""
     return sorted(p.stem for p in preset_folder().glob("*.py") if not p.stem.startswith("_"))
 
 
-def load_preset(name):
-    """The module of a preset: ``get_config(ipc) -> Settings`` and ``IPCS``.
+def load_preset(name: str) -> Preset:
+    """A preset by its name, or by the path of a file.
 
     Args:
-      name: a preset's name, or the path of a ``.py`` file of that form, which is run.
+      name: a preset's name; or a ``.py`` file with ``get_config(ipc) -> Settings`` and ``IPCS``,
+        which is run and whose own errors are its own; or a ``.json`` with settings, such as
+        ``distill --print`` and a run's ``config.json``.
 
     Raises:
-      InputError: no such preset or file, one that is not of that form, or one whose own code
-        fails, then with the line. ``get_config`` raises it too, for settings out of range.
+      InputError: no such preset or file, or one that is not of that form.
     """
-    path = Path(name) if name.endswith(".py") else preset_folder() / f"{name}.py"
-    known = preset_names()
-    if not (os.path.isfile(path) if name.endswith(".py") else name in known):
-        near = difflib.get_close_matches(name, known, 1, 0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+    if name.endswith(".json"):
+        return _from_json(Path(name))
+    own_file = name.endswith(".py")
+    path = Path(name) if own_file else preset_folder() / f"{name}.py"
+    if not (path.is_file() if own_file else name in preset_names()):
         raise InputError(
-            f"--config {name!r}: no such preset; {hint}There are {', '.join(known)}; "
-            "or give the path of a .py file"
+            f"config is {name!r}: no such preset; {did_you_mean(name, preset_names())}; "
+            "or give the path of a .py or .json file"
         )
+    return _from_module(path)
+
+
+def _from_module(path):
     module = types.ModuleType(f"mttjax_preset_{path.stem}")
     module.__file__ = str(path)
     # Not by an import: that would leave a __pycache__ beside the user's file.
-    _told(path, lambda: exec(compile(path.read_bytes(), str(path), "exec"), vars(module)))
-    _check_module(path, module)
-    module.get_config = _checked(path, module.get_config)
-    return module
+    exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+    ipcs, get_config = getattr(module, "IPCS", None), getattr(module, "get_config", None)
+    if not ipcs or not callable(get_config):
+        raise InputError(
+            f"{path}: a preset needs get_config(ipc), which returns Settings, and IPCS, the "
+            "numbers of images per class, such as (1, 10)"
+        )
 
-
-def _check_module(path, module):
-    if not callable(getattr(module, "get_config", None)):
-        raise InputError(f"{path}: a preset needs a function get_config(ipc)")
-    ipcs = getattr(module, "IPCS", None)
-    whole = isinstance(ipcs, tuple | list) and all(is_whole(ipc) and ipc >= 1 for ipc in ipcs)
-    if not (whole and ipcs):
-        raise InputError(f"{path}: a preset needs IPCS, numbers of images per class, as (1, 10)")
-    if not _are_rows(getattr(module, "METHODS", {})):
-        raise InputError(f"{path}: METHODS must be method -> images per class -> changed settings")
-
-
-def _are_rows(methods):
-    """Whether it is method -> ipc -> name of a setting -> value."""
-    if not isinstance(methods, dict) or not all(isinstance(r, dict) for r in methods.values()):
-        return False
-    each = [(ipc, changes) for rows in methods.values() for ipc, changes in rows.items()]
-    return all(is_whole(ipc) and isinstance(changes, dict) for ipc, changes in each)
-
-
-def _checked(path, get_config):
-    """``get_config`` of a preset, its settings checked."""
-
-    @wraps(get_config)
-    def run(*ipc):
-        settings = _told(path, lambda: get_config(*ipc))
-        try:
-            check_settings(settings)
-        except InputError as error:
-            raise InputError(f"{path}: of get_config{ipc}: {error}") from error
-        if ipc and settings.ipc != ipc[0]:
-            raise InputError(f"{path}: get_config{ipc} is for {settings.ipc} images per class")
+    def checked(ipc):
+        settings = get_config(ipc)
+        if not isinstance(settings, Settings) or settings.ipc != ipc:
+            raise InputError(f"{path}: get_config({ipc}) must return Settings with ipc {ipc}")
         return settings
 
-    return run
+    return Preset(tuple(ipcs), checked, getattr(module, "METHODS", {}))
 
 
-def _told(path, function):
-    """What a function of the user's returns; whatever it raises is told with file and line."""
+def _from_json(path):
+    record = read_json(path)
+    record.pop("versions", None)  # of a run's config.json
     try:
-        return function()
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame.lineno for frame in frames if frame.filename == str(path)]
-        line = getattr(error, "lineno", None) or (own[-1] if own else None)
-        where = f"{path}, line {line}" if line else str(path)
-        raise InputError(f"{where}: {type(error).__name__}: {error}") from error
+        settings = settings_from(record)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+    def checked(ipc):
+        if ipc != settings.ipc:
+            raise InputError(f"{path} is for ipc {settings.ipc}, not {ipc}")
+        return settings
+
+    return Preset((settings.ipc,), checked, {}, settings.method)

@@ -1,23 +1,53 @@
 """How experts are trained."""
 
 import dataclasses
+from typing import Annotated, Literal
 
 from mttjax.core.networks import NetworkSpec
+from mttjax.core.preprocessing import STATISTICS
+from mttjax.system.errors import InputError
+from mttjax.system.fields import COUNT, POSITIVE, SEED, Checked
+from mttjax.system.text import did_you_mean
 
-__all__ = ["Recipe"]
+__all__ = ["DSA_OPS", "Operation", "Recipe", "check_ops", "check_statistics"]
+
+Operation = Literal["color", "crop", "cutout", "flip", "scale", "rotate"]
+"""One of DSA's."""
+
+DSA_OPS: tuple[Operation, ...] = ("color", "crop", "cutout", "flip", "scale", "rotate")
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Checked):
     """Everything that decides an expert's snapshots, but for the data."""
 
-    network: NetworkSpec
-    preprocessing: str
-    """``standardize`` or ``zca``."""
-    ops: tuple[str, ...]
+    network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
+    preprocessing: Literal["standardize", "zca"] = "standardize"
+    """Of the images."""
+    ops: tuple[Operation, ...] = DSA_OPS
     """The operations of DSA; empty for none."""
-    lr: float = 0.01
-    batch: int = 256
-    seed: int = 0
+    lr: Annotated[float, POSITIVE] = 0.01
+    """Of plain SGD."""
+    batch: Annotated[int, COUNT] = 256
+    """Real images per gradient step."""
+    seed: Annotated[int, SEED] = 0
+    """Decides initialisations, orders and augmentations."""
     statistics: str | None = None
     """Whose published mean and deviation to standardise by; None: those of the data set."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ops(self.ops)
+        check_statistics(self.statistics)
+
+
+def check_ops(ops: tuple[str, ...]) -> None:
+    """Raises ``InputError`` where an operation is there twice."""
+    if twice := sorted({op for op in ops if ops.count(op) > 1}):
+        raise InputError(f"ops is {' '.join(ops)}: {', '.join(twice)} is there twice")
+
+
+def check_statistics(name: str | None) -> None:
+    """Raises ``InputError`` unless statistics of that name are published, or none are asked for."""
+    if name is not None and name not in STATISTICS:
+        raise InputError(f"statistics is {name!r}: {did_you_mean(name, STATISTICS)}")

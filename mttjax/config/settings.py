@@ -1,25 +1,25 @@
-"""The settings of a run as frozen dataclasses."""
+"""The settings of a run as frozen dataclasses: what exists is valid."""
 
 import dataclasses
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from mttjax.config.methods import Distill
+from mttjax.config.methods import KINDS, MTT, require_method
 from mttjax.config.protocol import Protocol
-from mttjax.config.recipe import Recipe
-from mttjax.core.networks import BEFORE, NetworkSpec
+from mttjax.config.recipe import DSA_OPS, Operation, Recipe, check_ops, check_statistics
+from mttjax.core.networks import NetworkSpec
 from mttjax.system.errors import InputError
+from mttjax.system.fields import COUNT, COUNT_OR_ZERO, POSITIVE, SEED, Checked, Range
+from mttjax.system.text import did_you_mean
 
-__all__ = ["Data", "Experts", "RealData", "Run", "Settings"]
+__all__ = ["Data", "Experts", "Run", "Settings", "settings_from"]
 
 D = TypeVar("D")
 """The settings of a method."""
 
-DSA_OPS = ("color", "crop", "cutout", "flip", "scale", "rotate")
-
 
 @dataclasses.dataclass(frozen=True)
-class Data:
+class Data(Checked):
     """Which real images, and where they come from."""
 
     dataset: str = "digits"
@@ -29,39 +29,45 @@ class Data:
     """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
     download: bool = False
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
-    resolution: int | None = None
+    resolution: Annotated[int | None, Range(4, 1024)] = None
     """Side in pixels that the images of a folder are brought to."""
-    classes: tuple[int, ...] | None = None
+    classes: Annotated[tuple[int, ...] | None, COUNT_OR_ZERO] = None
     """Keep these classes only, by index, renumbered in this order."""
     statistics: str | None = None
     """Standardise by the published mean and deviation of this data set, such as `imagenet`.
     None: those of the data set itself, published or measured."""
-    validation: float = 0.1
+    validation: Annotated[float, Range(0, 0.5)] = 0.1
     """The fraction of the training set that selection is done on; never the test set."""
-    seed: int | None = None
+    seed: Annotated[int | None, SEED] = None
     """Decides which images those are. None: the run's seed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_statistics(self.statistics)
 
 
 @dataclasses.dataclass(frozen=True)
-class Experts:
+class Experts(Checked):
     """The experts: E networks trained on the real images, a snapshot per epoch."""
 
-    count: int = 100
+    count: Annotated[int, Range(1, 10**6)] = 100
     """E."""
-    epochs: int | None = None
+    epochs: Annotated[int | None, COUNT] = None
     """T. None: as many as are read, max_start - 1 + expert_epochs."""
-    lr: float = 0.01
-    batch: int = 256
-    parallel: int | None = None
+    lr: Annotated[float, POSITIVE] = 0.01
+    """Of plain SGD."""
+    batch: Annotated[int, COUNT] = 256
+    """Real images per gradient step."""
+    parallel: Annotated[int | None, COUNT] = None
     """Trained at once. None: one per core on CPU, 10 on an accelerator."""
     folder: str | None = None
     """The store. None: experts/DATASET/RECIPE."""
-    seed: int | None = None
+    seed: Annotated[int | None, SEED] = None
     """Decides their initialisations, orders and augmentations. None: the run's seed."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Run(Checked):
     """Where a run goes."""
 
     folder: str | None = None
@@ -69,48 +75,62 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(Generic[D]):
+class Settings(Checked, Generic[D]):
     """Everything that a preset sets and a command can change."""
 
     name: str = "custom"
     """Names the run."""
     method: str = "mtt"
     """How the set is made; it decides which settings `distill` has."""
-    ipc: int = 1
+    ipc: Annotated[int, COUNT] = 1
     """Images per class."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """Decides everything drawn."""
     preprocessing: Literal["standardize", "zca"] = "standardize"
-    ops: tuple[str, ...] = DSA_OPS
+    """Of the real images, for experts, students and evaluation alike."""
+    ops: tuple[Operation, ...] = DSA_OPS
     """The operations of DSA, for experts, students and evaluation alike."""
     data: Data = dataclasses.field(default_factory=Data)
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     experts: Experts = dataclasses.field(default_factory=Experts)
-    distill: D = dataclasses.field(default_factory=Distill)
+    distill: D = dataclasses.field(default_factory=MTT)  # type: ignore[assignment]
     evaluate: Protocol = dataclasses.field(default_factory=Protocol)
     """The final evaluation."""
     run: Run = dataclasses.field(default_factory=Run)
 
-    def with_seed(self, seed):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_method(self.method)
+        kind, given = KINDS[self.method], type(self.distill)
+        if given is not kind:
+            raise InputError(
+                f"distill is {given.__name__}: the settings of {self.method} are {kind.__name__}"
+            )
+        if not self.name.strip(". ") or "/" in self.name:
+            raise InputError(f"name is {self.name!r}: a name for the run, without /")
+        check_ops(self.ops)
+
+    def with_seed(self, seed: int) -> "Settings[D]":
         """These settings with another seed, on the same experts and the same split of the data."""
         experts = dataclasses.replace(self.experts, seed=self.recipe().seed)
         data = dataclasses.replace(self.data, seed=self.split_seed)
         return dataclasses.replace(self, seed=seed, experts=experts, data=data)
 
     @property
-    def split_seed(self):
+    def split_seed(self) -> int:
         """What decides the validation split."""
         return self.seed if self.data.seed is None else self.data.seed
 
     @property
-    def expert_epochs(self):
+    def expert_epochs(self) -> int:
         """T: what was asked for, or what MTT reads; no other method says how many it needs."""
-        epochs = self.experts.epochs or getattr(self.distill, "epochs_needed", None)
-        if epochs is None:
-            raise InputError(f"--experts.epochs: give it, as --method {self.method} reads any")
-        return epochs
+        if self.experts.epochs is not None:
+            return self.experts.epochs
+        if isinstance(self.distill, MTT):
+            return self.distill.epochs_needed
+        raise InputError(f"experts.epochs is None: give it, as {self.method} reads any")
 
-    def recipe(self):
+    def recipe(self) -> Recipe:
         """How the experts are trained."""
         return Recipe(
             network=self.network,
@@ -123,47 +143,70 @@ class Settings(Generic[D]):
         )
 
     @property
-    def expert_folder(self):
+    def expert_folder(self) -> Path:
+        """The store of the experts."""
         if self.experts.folder:
             return Path(self.experts.folder)
-        net = self.network
+        net, usual = self.network, NetworkSpec()
         unusual = "".join(
             f"-{getattr(net, name)}"
-            for name, usual in BEFORE.items()
-            if getattr(net, name) != usual
+            for name in ("norm", "activation", "pooling")
+            if getattr(net, name) != getattr(usual, name)
         )
         recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.preprocessing}"
         return Path("experts") / self.data.dataset / recipe
 
     @property
-    def run_folder(self):
+    def run_folder(self) -> Path:
+        """Where the run goes."""
         method = "" if self.method == "mtt" else f"-{self.method}"
         return Path(self.run.folder or f"runs/{self.name}{method}-ipc{self.ipc}")
 
-    def record(self):
-        """The settings that decide a run, ready for JSON: no folders, nothing of the machine."""
-        record = dataclasses.asdict(self)
+    def record(self) -> dict[str, Any]:
+        """All settings as JSON values; ``settings_from`` takes them back."""
+        return dataclasses.asdict(self)
+
+    def decisive(self) -> dict[str, Any]:
+        """Those that decide a run, as JSON values: no folders, nothing of the machine."""
+        record = self.record()
         del record["run"]
-        for group, name in (
-            ("data", "dir"),
-            ("data", "download"),
-            ("experts", "folder"),
-            ("experts", "parallel"),
-        ):
-            del record[group][name]
+        for group, names in (("data", ("dir", "download")), ("experts", ("folder", "parallel"))):
+            for name in names:
+                del record[group][name]
         return record
 
 
-@dataclasses.dataclass(frozen=True)
-class RealData:
-    """Where the real images are, if not in the package or prepared by TFDS."""
+def settings_from(record: dict[str, Any]) -> Settings:
+    """Settings from JSON values; what is not said has its default.
 
-    dir: str | None = None
-    """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
-    download: bool = False
-    """Fetch what is missing. Nothing is ever downloaded otherwise."""
+    Raises:
+      InputError: a name that no setting has, or a value out of range.
+    """
+    method = record.get("method", "mtt")
+    require_method(method)
+    groups: dict[str, type] = {
+        "data": Data,
+        "network": NetworkSpec,
+        "experts": Experts,
+        "distill": KINDS[method],
+        "evaluate": Protocol,
+        "run": Run,
+    }
+    return _made(Settings, record, groups)
 
-    def over(self, data):
-        """A preset's ``Data`` with what is given here in its place."""
-        download = self.download or data.download
-        return dataclasses.replace(data, dir=self.dir or data.dir, download=download)
+
+def _made(kind: type, record: dict[str, Any], groups: dict[str, type], within: str = "") -> Any:
+    """A dataclass from the JSON values of its fields, those of ``groups`` dataclasses too."""
+    if not isinstance(record, dict):
+        raise InputError(f"{within.rstrip('.')} is {record!r}: must be settings by their names")
+    known = {field.name for field in dataclasses.fields(kind)}
+    values = {}
+    for name, value in record.items():
+        if name not in known:
+            raise InputError(f"{within}{name} is no setting: {did_you_mean(name, known)}")
+        if name in groups:
+            nested: dict[str, type] = {"validation": Protocol} if name == "distill" else {}
+            values[name] = _made(groups[name], value, nested, f"{within}{name}.")
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
