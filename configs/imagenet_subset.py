@@ -1,6 +1,6 @@
 """A subset of ImageNet at 128 px, ConvNet depth 5, width 128: the row of MTT (CVPR 2022).
 
-ImageNette by default; for another give its class indices, from mttjax.datasets.IMAGENET_SUBSETS
+ImageNette by default; for another give its class indices, from mttjax.config.IMAGENET_SUBSETS
 (imagenette, imagewoof, imagemeow, imagesquawk, imagefruit, imageyellow), with --data.classes.
 The folder has train/ and val/ (or test/) with the 1,000 classes' sub-folders, sorted by wnid.
 Source: the settings of the published implementation's author, as transcribed by DC-BENCH; in a
@@ -10,8 +10,7 @@ thread its author names 1e5 for the images' rate. Measured here: not run.
     bin/distill --config imagenet_subset --ipc 10 --data.dir FOLDER
 """
 
-from mttjax.config import MTT, Data, NetworkSpec, Settings, preset_row
-from mttjax.datasets import IMAGENET_SUBSETS
+from mttjax.config import IMAGENET_SUBSETS, MTT, Data, NetworkSpec, Settings, preset_row
 
 IPCS = (1, 10)
 
