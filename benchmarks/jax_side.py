@@ -16,7 +16,7 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import NetworkSpec, make_network, parameter_count
 from mttjax.core.preprocessing import Standardize
-from mttjax.core.synthetic import to_device
+from mttjax.core.synthetic import make_synthetic
 from mttjax.core.training import cache_chunk, divisor_up_to
 from mttjax.datasets import Dataset, Split
 from mttjax.distilling.mtt import make_outer_step, matching_optimiser
@@ -89,7 +89,7 @@ def outer_step(work, derivative):
 
     def arguments():
         keys = jax.random.split(jax.random.key(0), 3)
-        synthetic = to_device(*distilled(net, work.ipc), LR)
+        synthetic = make_synthetic(*distilled(net, work.ipc), LR)
         state = initial_state(synthetic, matching_optimiser(matching))
         start, target = (
             jax.tree.map(lambda x: x[None], network.init(key)) for key in (keys[0], keys[1])

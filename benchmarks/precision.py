@@ -9,7 +9,8 @@ import numpy as np
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import in_bfloat16, make_network
 from mttjax.core.objectives import match_loss
-from mttjax.core.synthetic import Synthetic, initial_images, one_hot_labels
+from mttjax.core.selection import random_selection
+from mttjax.core.synthetic import Synthetic, one_hot_labels
 from mttjax.core.unrolling import sample_batches
 from mttjax.experts.store import ExpertStore
 
@@ -60,7 +61,7 @@ def problem(settings, dataset):
     network = make_network(settings.network, images.shape[1:], classes)
     like = jax.eval_shape(network.init, jax.random.key(0))
     pair = [store.load(0, epoch, like) for epoch in (0, settings.distill.expert_epochs)]
-    chosen = initial_images(np.random.default_rng(0), settings.ipc, images, labels, classes)
+    chosen = random_selection(np.random.default_rng(0), labels, ipc=settings.ipc, classes=classes)
     synthetic = Synthetic(
         store.preprocessing(images[chosen]),
         one_hot_labels(settings.ipc, classes),

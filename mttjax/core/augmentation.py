@@ -24,7 +24,9 @@ SCALE = 1.2
 ROTATE = 15.0
 
 
-def dsa(key, images, *, ops, siamese=False):
+def dsa(
+    key: jax.Array, images: jax.Array, *, ops: tuple[str, ...], siamese: bool = False
+) -> jax.Array:
     """Augments a batch by one operation out of ``ops``, drawn uniformly.
 
     Args:

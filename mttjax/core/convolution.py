@@ -36,7 +36,9 @@ _FEW_CHANNELS = 4  # up to here a product with patches beats the convolution on 
 _UNROLLED_GROUPS = 8  # more groups than this run in a loop: the program stays small
 
 
-def convolve(images, kernel, *, stride=1, padding=0):
+def convolve(
+    images: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0
+) -> jax.Array:
     """2-D cross-correlation with square stride and symmetric zero padding.
 
     Args:

@@ -1,12 +1,22 @@
 """From uint8 pixels to the normalised space that networks see, and back."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
-__all__ = ["STATISTICS", "ZCA", "Standardize", "fit_preprocessing", "preprocessing_from_arrays"]
+__all__ = [
+    "STATISTICS",
+    "ZCA",
+    "Preprocessing",
+    "Standardize",
+    "fit_preprocessing",
+    "preprocessing_from_arrays",
+]
 
 _CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -31,14 +41,17 @@ class Standardize(NamedTuple):
     mean: np.ndarray
     std: np.ndarray
 
-    kind = "standardize"
+    @property
+    def kind(self) -> str:
+        """How it is called in settings and files."""
+        return "standardize"
 
-    def __call__(self, images):
+    def __call__(self, images: jax.Array | np.ndarray) -> jax.Array:
         """[..., H, W, C] uint8 -> float32, normalised."""
         pixels = jnp.asarray(images, jnp.float32) / 255
         return (pixels - self._like(self.mean, pixels)) / self._like(self.std, pixels)
 
-    def inverse(self, images):
+    def inverse(self, images: jax.Array) -> jax.Array:
         """[..., H, W, C] normalised -> float32 with pixels in [0, 1], not clipped."""
         return images * self._like(self.std, images) + self._like(self.mean, images)
 
@@ -54,21 +67,25 @@ class ZCA(NamedTuple):
     whiten: np.ndarray
     unwhiten: np.ndarray
 
-    kind = "zca"
+    @property
+    def kind(self) -> str:
+        """How it is called in settings and files."""
+        return "zca"
 
-    def __call__(self, images):
+    def __call__(self, images: jax.Array | np.ndarray) -> jax.Array:
         """[..., H, W, C] uint8 -> float32, whitened."""
         flat = jnp.asarray(images, jnp.float32).reshape(-1, self.mean.size) / 255
         flat = _exact_product(flat - jnp.asarray(self.mean)[None], self.whiten)
         return flat.reshape(images.shape)
 
-    def inverse(self, images):
+    def inverse(self, images: jax.Array) -> jax.Array:
         """[..., H, W, C] whitened -> float32 with pixels in [0, 1], not clipped."""
         flat = _exact_product(images.reshape(-1, self.mean.size), self.unwhiten)
         return (flat + jnp.asarray(self.mean)[None]).reshape(images.shape)
 
 
-_KINDS = {cls.kind: cls for cls in (Standardize, ZCA)}
+Preprocessing = Standardize | ZCA
+_KINDS: dict[str, type[Preprocessing]] = {"standardize": Standardize, "zca": ZCA}
 
 
 def _exact_product(a, b):
@@ -76,7 +93,9 @@ def _exact_product(a, b):
     return jnp.matmul(a, jnp.asarray(b), precision=lax.Precision.HIGHEST)
 
 
-def fit_preprocessing(kind, images, *, dataset=None):
+def fit_preprocessing(
+    kind: str, images: np.ndarray, *, dataset: str | None = None
+) -> Preprocessing:
     """The preprocessing of a training set.
 
     Args:
@@ -97,7 +116,7 @@ def fit_preprocessing(kind, images, *, dataset=None):
         raise ValueError("preprocessing cannot be fitted to no images")
     if kind == "zca":
         return _fit_zca(images)
-    published = STATISTICS.get(dataset)
+    published = STATISTICS.get(dataset or "")
     if published is not None and len(published[0]) == images.shape[-1]:
         return Standardize(*(np.asarray(s, np.float32) for s in published))
     pixels = images.reshape(-1, images.shape[-1])
@@ -127,7 +146,7 @@ def _fit_zca(images):
     return ZCA(*(a.astype(np.float32) for a in (mean, whiten, unwhiten)))
 
 
-def preprocessing_from_arrays(kind, arrays):
+def preprocessing_from_arrays(kind: str, arrays: Mapping[str, ArrayLike]) -> Preprocessing:
     """The inverse of ``(p.kind, p._asdict())``: how a preprocessing is stored.
 
     Raises:

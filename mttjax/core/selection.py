@@ -11,14 +11,19 @@ from outside. Every selection
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from mttjax.system.fields import require_count
 
 __all__ = ["forgetting", "forgetting_counts", "herding", "k_center", "random_selection"]
 
 
-def random_selection(rng, labels, *, ipc, classes):
+def random_selection(
+    rng: np.random.Generator, labels: ArrayLike, *, ipc: int, classes: int
+) -> np.ndarray:
     """``ipc`` images of every class, uniformly and without replacement.
 
-    The same indices as ``mttjax.synthetic.initial_images`` draws from the same generator.
+    Also the images that a distillation begins with.
 
     Args:
       rng: a ``numpy.random.Generator``.
@@ -31,7 +36,7 @@ def random_selection(rng, labels, *, ipc, classes):
     return _per_class(choose, labels, ipc, classes)
 
 
-def herding(features, labels, *, ipc, classes):
+def herding(features: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) -> np.ndarray:
     """The images whose running mean of features stays nearest to that of their class.
 
     Welling, "Herding Dynamical Weights to Learn", ICML 2009, in the greedy form of Rebuffi
@@ -59,7 +64,7 @@ def herding(features, labels, *, ipc, classes):
     return _per_class(choose, labels, ipc, classes)
 
 
-def k_center(features, labels, *, ipc, classes):
+def k_center(features: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) -> np.ndarray:
     """The image nearest the class mean, then repeatedly the one farthest from all chosen.
 
     Sener & Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set
@@ -86,7 +91,7 @@ def k_center(features, labels, *, ipc, classes):
     return _per_class(choose, labels, ipc, classes)
 
 
-def forgetting(counts, labels, *, ipc, classes):
+def forgetting(counts: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) -> np.ndarray:
     """The most forgotten images of every class; among equals the lower index first.
 
     Toneva et al., "An Empirical Study of Example Forgetting during Deep Neural Network
@@ -110,7 +115,7 @@ def forgetting(counts, labels, *, ipc, classes):
     return _per_class(choose, labels, ipc, classes)
 
 
-def forgetting_counts(correct):
+def forgetting_counts(correct: ArrayLike) -> np.ndarray:
     """How often each example went from correctly to incorrectly classified.
 
     Args:
@@ -141,8 +146,7 @@ def _per_class(choose, labels, ipc, classes):
             f"labels must be integers [n], got shape {labels.shape} of {labels.dtype}: "
             "take the argmax of probabilities"
         )
-    if ipc < 1 or classes < 1:
-        raise ValueError(f"ipc and classes must be at least 1, got {ipc} and {classes}")
+    require_count(ipc=ipc, classes=classes)
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
             f"labels from {labels.min()} to {labels.max()} do not fit {classes} classes: "

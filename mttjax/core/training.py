@@ -4,6 +4,7 @@ Whole epochs are one ``lax.scan``: the images stay uint8 on the device and are g
 normalised and augmented there.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,9 +13,11 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
 
 __all__ = [
+    "Epoch",
     "EpochRecord",
     "TrainState",
     "accuracy",
@@ -39,11 +42,17 @@ class EpochRecord(NamedTuple):
 class TrainState(NamedTuple):
     """Parameters, and what the optimiser keeps of the past."""
 
-    params: dict
-    optimiser: tuple
+    params: Params
+    optimiser: optax.OptState
 
 
-def sgd(*, momentum=0.0, weight_decay=0.0):
+Epoch = Callable[
+    [TrainState, jax.Array, jax.Array, jax.Array, jax.Array | float], tuple[TrainState, EpochRecord]
+]
+"""``epoch(state, key, images [n, ...], labels [n, ...], lr []) -> (state, EpochRecord)``."""
+
+
+def sgd(*, momentum: float = 0.0, weight_decay: float = 0.0) -> optax.GradientTransformation:
     """PyTorch's SGD without the rate, as an optax transformation: step by -rate × its update."""
     stages = []
     if weight_decay:
@@ -53,7 +62,15 @@ def sgd(*, momentum=0.0, weight_decay=0.0):
     return optax.chain(*stages) if stages else optax.identity()
 
 
-def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
+def make_epoch(
+    apply: Apply,
+    optimiser: optax.GradientTransformation,
+    *,
+    prepare: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]],
+    augment: Augment | None,
+    batch: int,
+    chunk: int | None = None,
+) -> Epoch:
     """One shuffled pass over a training set, as a pure function to be jitted.
 
     Args:
@@ -66,7 +83,7 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
       chunk: at most so many images at once within a batch, or None.
 
     Returns:
-      ``epoch(state, key, images [n, ...], labels [n, ...], lr []) -> (state, EpochRecord)``.
+      ``epoch``, see ``Epoch``; the key decides the order and the augmentations.
     """
 
     def step(images, labels, lr, state, key, indices):
@@ -83,8 +100,10 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
     def epoch(state, key, images, labels, lr):
         n = images.shape[0]
         whole = n // batch
-        order = jax.random.permutation(key, n)
-        keys = jax.random.split(jax.random.fold_in(key, 1), whole + 1)
+        # Each is used once: fold_in(key, i) would be split(key)[i], which shuffles already.
+        order_key, augment_key = jax.random.split(key)
+        order = jax.random.permutation(order_key, n)
+        keys = jax.random.split(augment_key, whole + 1)
         one = partial(step, images, labels, lr)
         body = lambda state, at: one(state, *at)
         indices = order[: whole * batch].reshape(whole, batch)
@@ -99,21 +118,29 @@ def make_epoch(apply, optimiser, *, prepare, augment, batch, chunk=None):
     return epoch
 
 
-def cache_chunk(image_shape, platform):
+def cache_chunk(image_shape: Sequence[int], platform: str) -> int | None:
     """How many images a CPU should take at once, so that activations stay in its caches."""
     if platform != "cpu":
         return None
     return max(1, CPU_CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
 
 
-def divisor_up_to(n, limit):
+def divisor_up_to(n: int, limit: int | None) -> int | None:
     """The largest divisor of ``n`` that is at most ``limit``; None for no limit."""
     if limit is None:
         return None
     return next(d for d in range(min(n, limit), 0, -1) if n % d == 0)
 
 
-def accuracy(apply, prepare, params, images, labels, *, chunk=256):
+def accuracy(
+    apply: Apply,
+    prepare: Callable[[jax.Array], jax.Array],
+    params: Params,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    chunk: int = 256,
+) -> jax.Array:
     """The fraction of images that ``params`` classifies correctly, without augmentation.
 
     Args:

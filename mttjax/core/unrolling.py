@@ -8,14 +8,16 @@ reverse ("mixed mode", Kemaev et al., 2025). The step therefore keeps nothing bu
 own θ, and the memory of S steps grows by the parameters alone.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from mttjax.system.fields import shown
+from mttjax.core.synthetic import Synthetic
+from mttjax.core.types import Apply, Augment, Params
+from mttjax.system.fields import require_count
 
 __all__ = [
     "DERIVATIVES",
@@ -28,19 +30,28 @@ __all__ = [
 DERIVATIVES = ("mixed", "checkpoint", "plain")
 
 
-def soft_cross_entropy(logits, labels):
-    """Mean over B of -Σ_k labels·log softmax(logits); both [B, K], the result []."""
+def soft_cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Mean over B of -Σ_k labels·log softmax(logits); both [B, K], the result [].
+
+    Raises:
+      ValueError: shapes that differ, where a network is of other classes than the labels.
+    """
+    if jnp.shape(logits) != jnp.shape(labels):
+        raise ValueError(
+            f"logits {jnp.shape(logits)} do not fit labels {jnp.shape(labels)}: "
+            "apply must return logits [B, K] for images [B, H, W, C]"
+        )
     return -jnp.mean(jnp.sum(labels * jax.nn.log_softmax(logits), axis=-1))
 
 
-def sample_batches(key, n, steps, batch):
+def sample_batches(key: jax.Array, n: int, steps: int, batch: int) -> jax.Array:
     """Minibatches as consecutive chunks of fresh permutations.
 
     A new permutation is drawn when fewer than ``batch`` of the last are left; choose
     ``batch`` to divide ``n`` and every image is seen equally often.
 
     Args:
-      key: a JAX random key.
+      key: a JAX random key, for these alone: ``unroll`` takes another.
       n: N, how many images there are.
       steps: S.
       batch: B, from 1 to N.
@@ -49,17 +60,11 @@ def sample_batches(key, n, steps, batch):
       [S, B] int32 indices in 0..N-1.
 
     Raises:
-      ValueError: ``batch`` outside 1..N, ``steps`` below 1, or no whole numbers.
+      ValueError: no whole numbers of at least 1, or ``batch`` above N.
     """
-    numbers = (n, steps, batch)
-    whole = [isinstance(x, int | np.integer) and not isinstance(x, bool) for x in numbers]
-    if not all(whole) or max(numbers) >= 2**31:
-        raise ValueError(f"n, steps and batch are whole numbers below 2**31, got {shown(numbers)}")
-    if not 1 <= batch <= n or steps < 1:
-        raise ValueError(
-            f"minibatches of {batch} from {n} images for {steps} steps: "
-            "the batch must be between 1 and the number of images, the steps at least 1"
-        )
+    require_count(n=n, steps=steps, batch=batch)
+    if batch > n:
+        raise ValueError(f"a minibatch of {batch} from {n} images: take a smaller batch")
     per_pass = n // batch
     passes = -(-steps // per_pass)
     permute = jax.vmap(lambda key: jax.random.permutation(key, n))
@@ -68,8 +73,16 @@ def sample_batches(key, n, steps, batch):
 
 
 def unroll(
-    synthetic, start, *, apply, batches, augment=None, key=None, chunk=None, derivative="mixed"
-):
+    synthetic: Synthetic,
+    start: Params,
+    *,
+    apply: Apply,
+    batches: jax.Array,
+    augment: Augment | None = None,
+    key: jax.Array | None = None,
+    chunk: int | None = None,
+    derivative: str = "mixed",
+) -> tuple[Params, jax.Array]:
     """S steps of gradient descent on the synthetic images, from ``start``.
 
     Args:
@@ -92,7 +105,7 @@ def unroll(
       are for information and carry no gradient.
     """
     synthetic = jax.tree.map(jnp.asarray, synthetic)  # NumPy's cannot be indexed within a scan
-    step = partial(_step, apply=apply, augment=augment, chunk=chunk)
+    step: Callable = partial(_step, apply=apply, augment=augment, chunk=chunk)
     if derivative == "mixed":
         step = _mixed_mode(step, apply=apply, augment=augment, chunk=chunk)
     elif derivative == "checkpoint":
@@ -158,7 +171,9 @@ def _minibatch(synthetic, batch, key, augment):
     return (images if augment is None else augment(key, images)), labels
 
 
-def value_and_grad_in_chunks(apply, params, images, labels, chunk=None):
+def value_and_grad_in_chunks(
+    apply: Apply, params: Params, images: jax.Array, labels: jax.Array, chunk: int | None = None
+) -> tuple[tuple[jax.Array, Params], jax.Array]:
     """Mean soft cross entropy of a batch and its gradient in ``params``, chunk by chunk.
 
     Args:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.core.networks import make_network
-from mttjax.core.synthetic import initial_images, one_hot_labels
+from mttjax.core.selection import random_selection
+from mttjax.core.synthetic import one_hot_labels
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled
 from mttjax.evaluation.evaluator import Evaluator
@@ -191,7 +192,7 @@ def random_real(distilled, dataset, *, seed, lr=0.01):
     images, labels = dataset.train
     rng = np.random.default_rng([seed, distilled.ipc, 1])
     classes = len(dataset.class_names)
-    chosen = initial_images(rng, distilled.ipc, images, labels, classes)
+    chosen = random_selection(rng, labels, ipc=distilled.ipc, classes=classes)
     return dataclasses.replace(
         distilled,
         images=np.asarray(distilled.preprocessing(images[chosen])),

@@ -16,7 +16,8 @@ from mttjax.config.methods import (
 )
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import in_bfloat16
-from mttjax.core.synthetic import initial_images, one_hot_labels, to_device
+from mttjax.core.selection import random_selection
+from mttjax.core.synthetic import make_synthetic, one_hot_labels
 from mttjax.core.training import cache_chunk, divisor_up_to
 from mttjax.distilling.condensing import condensing
 from mttjax.distilling.dd import dd
@@ -142,10 +143,13 @@ def _initial(settings, dataset, preprocessing):
     classes, ipc, distill = dataset.n_classes, settings.ipc, settings.distill
     rng = np.random.default_rng([settings.seed, ipc])
     try:
-        first = initial_images(rng, ipc, images, labels, classes, kind=distill.initial)
+        if distill.initial == "noise":
+            first = rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32)
+        else:
+            chosen = random_selection(rng, labels, ipc=ipc, classes=classes)
+            first = preprocessing(images[chosen])
     except ValueError as error:
         raise InputError(f"--ipc {ipc}: {error}") from error
-    first = preprocessing(images[first]) if distill.initial == "real" else first
     own_labels = one_hot_labels(ipc, classes)
     if isinstance(distill, LearnLabels):
         own_labels = np.full_like(own_labels, 1 / classes)
@@ -154,4 +158,4 @@ def _initial(settings, dataset, preprocessing):
         if isinstance(distill, LearnThrough)
         else distill.lr
     )
-    return to_device(first, own_labels, rates)
+    return make_synthetic(first, own_labels, rates)

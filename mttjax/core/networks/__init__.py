@@ -5,7 +5,6 @@ tried on, as in the published code of DC (Zhao et al., ICLR 2021) and MTT (Cazen
 al., CVPR 2022), with the initialisation of PyTorch's layers.
 """
 
-from mttjax.core.networks.checks import MOST_DEPTH, MOST_WIDTH
 from mttjax.core.networks.layers import Layers, average_pool, max_pool
 from mttjax.core.networks.network import Network, in_bfloat16, make_network, parameter_count
 from mttjax.core.networks.norms import Norm
@@ -15,8 +14,6 @@ from mttjax.core.networks.spec import BEFORE, NetworkSpec
 
 __all__ = [
     "BEFORE",
-    "MOST_DEPTH",
-    "MOST_WIDTH",
     "Layers",
     "Network",
     "NetworkSpec",

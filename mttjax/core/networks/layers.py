@@ -15,7 +15,7 @@ __all__ = ["ACTIVATIONS", "POOLS", "Convolution", "Dense", "Layers", "average_po
 class Layers(NamedTuple):
     """What a network computes on the way to its logits."""
 
-    blocks: tuple
+    blocks: tuple[jax.Array, ...]
     """[B, H', W', C'] after the activation of each block, before its pool."""
     embedding: jax.Array
     """[B, D]: the flattened features that the last linear layer reads."""
@@ -48,7 +48,7 @@ class Convolution(nn.Module):
     """Whether a norm follows that takes the bias away."""
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         init = _uniform(self.size**2 * x.shape[-1])
         kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
         bias = self.param("bias", init, (self.features,)) if self.biased else None
@@ -64,7 +64,7 @@ class Dense(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         init = _uniform(x.shape[-1])
         kernel = self.param("kernel", init, (x.shape[-1], self.features))
         bias = self.param("bias", init, (self.features,))
@@ -79,12 +79,12 @@ def _windows(x, size):
     return x.reshape(batch, height, size, width, size, channels)
 
 
-def average_pool(x, size=2):
+def average_pool(x: jax.Array, size: int = 2) -> jax.Array:
     """Means over ``size`` × ``size`` windows without overlap; a remainder is dropped."""
     return jnp.mean(_windows(x, size), axis=(2, 4))
 
 
-def max_pool(x, size=2):
+def max_pool(x: jax.Array, size: int = 2) -> jax.Array:
     """Maxima over ``size`` × ``size`` windows without overlap; a remainder is dropped.
 
     Of equal pixels the first one counts, as in PyTorch.

@@ -1,39 +1,64 @@
 """From a description of a network to its pure functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mttjax.core.networks.checks import check_memory, check_shape, check_size, check_spec
+from mttjax.core.networks.layers import Layers
+from mttjax.core.networks.norms import GROUPS
 from mttjax.core.networks.plain import alexnet, convnet, vgg11
 from mttjax.core.networks.resnet import resnet18, resnet18_ap
 from mttjax.core.networks.spec import NetworkSpec
+from mttjax.core.types import Apply, Params
+from mttjax.system.errors import InputError
+from mttjax.system.fields import is_whole
+from mttjax.system.text import shown
 
 __all__ = ["Network", "in_bfloat16", "make_network", "parameter_count"]
 
 
 class Network(NamedTuple):
-    """A network as pure functions.
+    """A network as pure functions."""
 
-    ``init(key) -> params``; ``apply(params, images [B, H, W, C]) -> logits [B, K]``;
-    ``layers(params, images) -> Layers``, whose embedding the last linear layer maps to the logits.
-    """
+    init: Callable[[jax.Array], Params]
+    """``init(key) -> params``."""
+    apply: Apply
+    """``apply(params, images [B, H, W, C]) -> logits [B, K]``."""
+    layers: Callable[[Params, jax.Array], Layers]
+    """``layers(params, images) -> Layers``, whose embedding the last layer maps to the logits."""
+    spec: NetworkSpec
+    image_shape: tuple[int, int, int]
+    """(H, W, C)."""
+    classes: int
+    """K."""
+    shapes: Params
+    """The parameters as ``jax.ShapeDtypeStruct``."""
 
-    init: Callable
-    apply: Callable
-    layers: Callable
-    per_image: bool = True
-    """Whether an image's logits do not depend on the images beside it. Where they do (batch
-    norm), a batch must not be computed in chunks."""
+    @property
+    def per_image(self) -> bool:
+        """Whether an image's logits do not depend on the images beside it. Where they do (batch
+        norm), a batch must not be computed in chunks."""
+        return self.spec.norm != "batch"
+
+    def __repr__(self) -> str:
+        said = [
+            f"{field.name} {value}"
+            for field in fields(self.spec)
+            if field.name in _ARCHITECTURES[self.spec.name].used
+            and ((value := getattr(self.spec, field.name)) != field.default or type(value) is int)
+        ]
+        size = "x".join(map(str, self.image_shape))
+        return f"Network({', '.join([self.spec.name, *said])}, for {size}, {self.classes} classes)"
 
 
 class _Architecture(NamedTuple):
     module: Callable
     """``module(classes, **settings)`` -> a flax module."""
-    settings: tuple
+    used: tuple[str, ...]
     """The fields of ``NetworkSpec`` that it takes."""
     least: int
     """Pixels a side, for a norm to see more than one of them and a pool to leave one."""
@@ -48,34 +73,85 @@ _ARCHITECTURES = {
 }
 
 
-def make_network(spec: NetworkSpec, image_shape, classes) -> Network:
+def make_network(spec: NetworkSpec, image_shape: Sequence[int], classes: int) -> Network:
     """The network that ``spec`` describes, for images [H, W, C] and K classes.
 
     Raises:
-      InputError: an unknown name or value, a field that the architecture does not use, no
-        classes to tell apart, an image too small for the architecture, or more parameters
-        than the machine has memory for.
+      InputError: no sizes of images, fewer than two classes, a field that the architecture
+        does not use, or an image too small for it.
     """
-    check_shape(image_shape, classes)
-    check_spec(spec, classes, {name: a.settings for name, a in _ARCHITECTURES.items()})
+    _check_sizes(image_shape, classes)
+    _check_fields(spec)
+    _check_pools(spec, image_shape)
     architecture = _ARCHITECTURES[spec.name]
-    check_size(spec, tuple(image_shape), architecture.least)
-    settings = {name: getattr(spec, name) for name in architecture.settings}
-    module = architecture.module(classes, **settings)
+    module = architecture.module(
+        classes, **{name: getattr(spec, name) for name in architecture.used}
+    )
 
     def init(key):
         return module.init(key, jnp.zeros((1, *image_shape), jnp.float32))["params"]
 
-    check_memory(spec, init)
     apply = partial(_apply, module)
-    return Network(init, apply, partial(apply, with_layers=True), spec.norm != "batch")
+    height, width, channels = image_shape
+    return Network(
+        init,
+        apply,
+        partial(apply, with_layers=True),
+        spec,
+        (height, width, channels),
+        classes,
+        shapes=jax.eval_shape(init, jax.random.key(0)),
+    )
 
 
 def _apply(module, params, images, **options):
     return module.apply({"params": params}, images, **options)
 
 
-def in_bfloat16(function):
+def _check_sizes(image_shape, classes):
+    sizes = (*image_shape, classes)
+    if len(sizes) != 4 or not all(is_whole(n) and 1 <= n < 2**31 for n in sizes) or classes < 2:
+        raise InputError(
+            "a network needs images (height, width, channels) of at least 1 each, and 2 classes, "
+            f"got {shown(tuple(image_shape))} and {shown(classes)} classes"
+        )
+
+
+def _check_fields(spec):
+    """What no field can say by itself."""
+    used = _ARCHITECTURES[spec.name].used
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if field.name not in ("name", *used) and value != field.default:
+            raise InputError(
+                f"network.{field.name} is {shown(value)}, which {spec.name} does not use: "
+                f"leave it at {field.default!r}, or take a convnet"
+            )
+    if spec.norm == "group" and spec.width % GROUPS:
+        raise InputError(
+            f"network.width is {spec.width}: the group norm makes {GROUPS} groups of the channels, "
+            f"it must be a multiple of {GROUPS}"
+        )
+
+
+def _check_pools(spec, image_shape):
+    side, least = min(image_shape[:2]), _ARCHITECTURES[spec.name].least
+    if spec.name == "convnet" and spec.pooling != "none" and side >> spec.depth < 1:
+        raise InputError(
+            f"network.depth {spec.depth} halves a {side}-pixel image away; "
+            f"at most {side.bit_length() - 1} fits"
+        )
+    padded = spec.name == "vgg11" and tuple(image_shape) == (28, 28, 1)
+    if side < least and not padded:
+        raise InputError(
+            f"a {spec.name} needs images of at least {least} pixels a side, got {side}: "
+            "take a convnet, or larger images"
+        )
+
+
+def in_bfloat16(
+    function: Callable[[Params, jax.Array], Params],
+) -> Callable[[Params, jax.Array], Params]:
     """``apply`` or ``layers`` computed in bfloat16 from parameters, and to results, of float32.
 
     Norms take their means in float32, and an accelerator accumulates the products of
@@ -90,6 +166,6 @@ def in_bfloat16(function):
     return run
 
 
-def parameter_count(params) -> int:
-    """How many numbers a pytree of arrays holds."""
+def parameter_count(params: Params) -> int:
+    """How many numbers a pytree of arrays, or of their shapes, holds."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -23,7 +23,7 @@ def _mean(x, axes):
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def normalise(x, axes):
+def normalise(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
     """What shares a mean over ``axes`` brought to mean 0 and variance 1.
 
     The variance is biased and taken in two passes, as PyTorch does: the one-pass
@@ -47,7 +47,9 @@ def _normalise_jvp(axes, primals, tangents):
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(3,))
-def affine_norm(x, scale, bias, axes):
+def affine_norm(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, axes: tuple[int, ...]
+) -> jax.Array:
     """``normalise``, then an affine map: scale and bias of x's rank, of its size or of size 1.
 
     The derivative is written out so that every order of it goes over the images as
@@ -85,12 +87,12 @@ class Norm(nn.Module):
     kind: str = "instance"
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         shape = x.shape[1:] if self.kind == "layer" else x.shape[-1:]
         scale = self.param("scale", nn.initializers.ones, shape).astype(x.dtype)
         bias = self.param("bias", nn.initializers.zeros, shape).astype(x.dtype)
         scale, bias = (a.reshape((1,) * (x.ndim - a.ndim) + a.shape) for a in (scale, bias))
-        operands = (x, scale, bias)
-        if self.kind == "group":
-            operands = [a.reshape(*a.shape[:-1], GROUPS, -1) for a in operands]
-        return affine_norm(*operands, NORMS[self.kind]).reshape(x.shape)
+        if self.kind != "group":
+            return affine_norm(x, scale, bias, NORMS[self.kind])
+        grouped = (a.reshape(*a.shape[:-1], GROUPS, -1) for a in (x, scale, bias))
+        return affine_norm(*grouped, NORMS["group"]).reshape(x.shape)

@@ -3,6 +3,7 @@
 from functools import partial
 
 import flax.linen as nn
+import jax
 
 from mttjax.core.networks.layers import ACTIVATIONS, POOLS, Convolution, Dense, Layers
 from mttjax.core.networks.norms import CANCEL_BIAS, Norm
@@ -18,15 +19,15 @@ class Plain(nn.Module):
     """
 
     classes: int
-    stages: tuple
+    stages: tuple[tuple[tuple[int, int], ...], ...]
     """Stages of (channels, side of the kernel) pairs, one a block."""
     norm: str = "instance"
     activation: str = "relu"
     pooling: str = "average"
 
     @nn.compact
-    def __call__(self, x, *, with_layers=False):
-        blocks = []
+    def __call__(self, x: jax.Array, *, with_layers: bool = False) -> jax.Array | Layers:
+        blocks: list[jax.Array] = []
         for stage in self.stages:
             for width, size in stage:
                 x = self._block(x, len(blocks), width, size)
@@ -47,7 +48,14 @@ class Plain(nn.Module):
         return ACTIVATIONS[self.activation](x)
 
 
-def convnet(classes, depth=3, width=128, norm="instance", activation="relu", pooling="average"):
+def convnet(
+    classes: int,
+    depth: int = 3,
+    width: int = 128,
+    norm: str = "instance",
+    activation: str = "relu",
+    pooling: str = "average",
+) -> Plain:
     """[convolution 3×3 → norm → activation → 2×2 pool] × depth, then linear.
 
     Gidaris & Komodakis, CVPR 2018, as used by the dataset-distillation papers.
@@ -55,7 +63,7 @@ def convnet(classes, depth=3, width=128, norm="instance", activation="relu", poo
     return Plain(classes, (((width, 3),),) * depth, norm, activation, pooling)
 
 
-def alexnet(classes):
+def alexnet(classes: int) -> Plain:
     """The AlexNet of DC's and MTT's published code: no norm, three max pools.
 
     The published last layer is fixed to the 192·4·4 features of 32 pixels; here it reads what
@@ -65,12 +73,12 @@ def alexnet(classes):
     return Plain(classes, stages, norm="none", pooling="max")
 
 
-def vgg11(classes, norm="instance"):
+def vgg11(classes: int, norm: str = "instance") -> Plain:
     """VGG11 (Simonyan & Zisserman, ICLR 2015) as in DC's and MTT's published code.
 
     Eight convolutions with norms, five max pools and one linear layer. The published one is
     fixed to the 512 features of 32 pixels; here it reads what there is.
     """
-    stages = [[64], [128], [256, 256], [512, 512], [512, 512]]
-    stages = tuple(tuple((width, 3) for width in stage) for stage in stages)
+    widths = [[64], [128], [256, 256], [512, 512], [512, 512]]
+    stages = tuple(tuple((width, 3) for width in stage) for stage in widths)
     return Plain(classes, stages, norm=norm, pooling="max")

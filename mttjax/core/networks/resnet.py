@@ -3,6 +3,7 @@
 from functools import partial
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from mttjax.core.networks.layers import Convolution, Dense, Layers, average_pool
@@ -46,12 +47,12 @@ class ResNet(nn.Module):
     """
 
     classes: int
-    widths: tuple
+    widths: tuple[int, ...]
     norm: str = "instance"
     average: bool = False
 
     @nn.compact
-    def __call__(self, x, *, with_layers=False):
+    def __call__(self, x: jax.Array, *, with_layers: bool = False) -> jax.Array | Layers:
         x = Convolution(self.widths[0], biased=False, name="conv0")(x)
         blocks = [nn.relu(Norm(self.norm, name="norm0")(x))]
         for i, width in enumerate(self.widths):
@@ -66,7 +67,7 @@ class ResNet(nn.Module):
         return Dense(self.classes, name="linear")(embedding)
 
 
-def resnet18(classes, norm="instance", *, average=False):
+def resnet18(classes: int, norm: str = "instance", *, average: bool = False) -> ResNet:
     """ResNet18 without biases in its convolutions; see ``ResNet``."""
     return ResNet(classes, (64, 128, 256, 512), norm, average)
 

@@ -1,151 +1,87 @@
-"""What every objective with a student asks of its arguments."""
+"""What the objectives ask of their arguments: looked at once, and nothing is traced for it.
+
+All raise ``ValueError``. The logits are looked at where they are made: ``soft_cross_entropy``.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mttjax.core.unrolling import DERIVATIVES
+from mttjax.system.fields import is_whole
 
-__all__ = ["check_logits", "check_params", "check_student"]
+__all__ = ["check_alike", "check_chunk", "check_images", "check_key", "check_student"]
 
 
 def check_student(synthetic, batches, *, augment, key, chunk, derivative, own_rates=False):
-    """Raises ``ValueError`` for arguments of ``unroll`` that do not fit each other.
-
-    Args:
-      own_rates: whether log_lr may be [S], a rate for every step.
-      synthetic, batches, augment, key, chunk, derivative: as ``unroll`` has them.
-    """
-    _check_batches(batches)
-    _check_synthetic(synthetic, batches, own_rates)
-    _check_indices(batches, len(synthetic.images))
-    if augment is not None:
-        _check_augment(augment, key)
-    batch = batches.shape[1]
-    if chunk is not None and (not _is_whole(chunk) or chunk < 1 or batch % chunk):
-        raise ValueError(f"chunk {chunk!r} does not divide the minibatch of {batch} images")
-    if not isinstance(derivative, str) or derivative not in DERIVATIVES:
+    """The arguments of ``unroll``; ``own_rates``: whether log_lr may be [S]."""
+    # Pixels are images where augment makes floating numbers of them.
+    check_images("synthetic", synthetic.images, synthetic.labels, pixels=augment is not None)
+    shape = jnp.shape(batches)
+    if len(shape) != 2 or 0 in shape or not jnp.issubdtype(batches.dtype, jnp.integer):
+        raise ValueError(
+            f"batches must be integers [S, B], got shape {shape} of {jnp.result_type(batches)}: "
+            "make them with mttjax.sample_batches"
+        )
+    # Of a traced value nothing is known: JAX then takes the nearest image there is.
+    if not isinstance(batches, jax.core.Tracer):
+        low, high, n = int(np.min(batches)), int(np.max(batches)), len(synthetic.images)
+        if low < 0 or high >= n:
+            raise ValueError(f"batches must be in 0..{n - 1}, they are from {low} to {high}")
+    _check_floating("synthetic.labels", synthetic.labels)
+    _check_floating("synthetic.log_lr", synthetic.log_lr)
+    rates = jnp.shape(synthetic.log_lr)
+    if rates != () and not (own_rates and rates == shape[:1]):
+        wanted = f"[] or [{shape[0]}]" if own_rates else "[]"
+        raise ValueError(f"synthetic.log_lr must be {wanted}, got shape {rates}")
+    check_key(augment, key)
+    check_chunk(chunk, shape[1], "images of a minibatch")
+    if derivative not in DERIVATIVES:
         raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
 
 
-def _is_whole(value):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _is_array(x):
-    return hasattr(x, "shape") and hasattr(x, "dtype")
-
-
-def _check_synthetic(synthetic, batches, own_rates):
-    rates = "[] or [S]" if own_rates else "[]"
-    wanted = f"Synthetic(images [N, H, W, C], labels [N, K], log_lr {rates}) of floating arrays"
-    fields = [getattr(synthetic, name, None) for name in ("images", "labels", "log_lr")]
-    if any(field is None or not _is_number(field) for field in fields):
-        raise ValueError(f"synthetic needs {wanted}, got {type(synthetic).__name__}")
-    images, labels, log_lr = map(jnp.shape, fields)
-    fits = log_lr == () or (own_rates and log_lr == jnp.shape(batches)[:1])
-    if (len(images), len(labels)) != (4, 2) or images[0] != labels[0] or not fits:
+def check_images(side, images, labels=None, *, pixels=False):
+    """[n, H, W, C] floating, or integers too with ``pixels``, n at least 1; labels [n, K]."""
+    shapes = [jnp.shape(x) for x in (images, labels) if x is not None]
+    ranks = [len(shape) for shape in shapes]
+    if ranks != [4, 2][: len(ranks)] or len({s[0] for s in shapes}) > 1 or 0 in sum(shapes, ()):
+        wanted = "images [n, H, W, C]" + " and labels [n, K]" * (len(ranks) > 1)
         raise ValueError(
-            f"synthetic needs images [N, H, W, C], labels [N, K] and log_lr {rates}, "
-            f"got shapes {images}, {labels} and {log_lr}"
+            f"{side} {wanted} must not be empty and fit, got {' and '.join(map(str, shapes))}"
         )
-    if 0 in images or 0 in labels:
-        raise ValueError(f"synthetic must not be empty, got shapes {images} and {labels}")
-    dtypes = [jnp.result_type(field) for field in fields]
-    # Images may be pixels where augment makes floating numbers of them; see ``check_logits``.
-    pixels = jnp.issubdtype(dtypes[0], jnp.integer)
-    if not all(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes[pixels:]):
-        raise ValueError(f"synthetic needs {wanted}, got {', '.join(map(str, dtypes))}")
+    if not pixels:
+        _check_floating(f"{side} images", images)
 
 
-def _is_number(x):
-    return _is_array(x) or isinstance(x, float)
+def check_alike(a, b, names, *, floating=False):
+    """Two trees of one structure with arrays of the same shapes, at least one."""
+    trees = [jax.tree.structure(tree) for tree in (a, b)]
+    if trees[0] != trees[1] or not trees[0].num_leaves:
+        raise ValueError(f"{names} must have one structure, got {trees[0]} and {trees[1]}")
+    leaves = jax.tree_util.tree_leaves_with_path(a)
+    for (path, x), y in zip(leaves, jax.tree.leaves(b), strict=True):
+        at = jax.tree_util.keystr(path)
+        if jnp.shape(x) != jnp.shape(y):
+            raise ValueError(
+                f"{names} differ at {at}: {jnp.shape(x)} and {jnp.shape(y)}; "
+                "are they of one network?"
+            )
+        for leaf in (x, y) if floating else ():
+            _check_floating(f"{names} at {at}", leaf)
 
 
-def _check_batches(batches):
-    if (
-        not _is_array(batches)
-        or batches.ndim != 2
-        or not jnp.issubdtype(batches.dtype, jnp.integer)
-    ):
-        found = f"shape {batches.shape} of {batches.dtype}" if _is_array(batches) else type(batches)
-        raise ValueError(
-            f"batches must be integers [S, B], got {found}: make them with mttjax.sample_batches"
-        )
-    if 0 in batches.shape:
-        raise ValueError(f"batches [S, B] must not be empty, got shape {batches.shape}")
+def _check_floating(what, x):
+    if not jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        raise ValueError(f"{what} must be floating, got {jnp.result_type(x)}")
 
 
-def _check_indices(batches, n):
-    """Of a traced value nothing is known: JAX then takes the nearest image there is."""
-    if isinstance(batches, jax.core.Tracer):
-        return
-    known = np.asarray(batches)
-    lowest, highest = int(known.min()), int(known.max())
-    if lowest < 0 or highest >= n:
-        raise ValueError(f"batches must be in 0..{n - 1}, found {lowest} to {highest}")
-
-
-def _check_augment(augment, key):
-    if not callable(augment):
-        raise ValueError(f"augment must be a function of (key, images), got {augment!r}")
-    if key is None:
+def check_key(augment, key):
+    """A key where there is an augmentation."""
+    if augment is not None and key is None:
         raise ValueError("augment is given and key is None: pass a JAX random key")
-    typed = _is_array(key) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    raw = _is_array(key) and key.dtype == jnp.uint32 and key.ndim == 1
-    if not (raw or (typed and key.ndim == 0)):
-        raise ValueError(f"key must be one JAX random key, such as jax.random.key(0), got {key!r}")
 
 
-def check_params(params, name):
-    """Raises ``ValueError`` unless ``params`` is a pytree of floating arrays, at least one."""
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    if not leaves:
-        raise ValueError(f"{name} has no parameters")
-    for path, leaf in leaves:
-        at = f"{name}{jax.tree_util.keystr(path)}"
-        if not _is_number(leaf):
-            raise ValueError(f"{at} is no array but {type(leaf).__name__}")
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-            raise ValueError(f"{at} must be floating, got {jnp.result_type(leaf)}")
-
-
-def check_logits(apply, params, synthetic, batch, *, augment, key, chunk):
-    """Raises ``ValueError`` unless ``apply`` gives [B, K] logits for a minibatch.
-
-    Args:
-      apply, augment, key, chunk: as ``unroll`` has them.
-      params: the student's parameters.
-      synthetic: the ``Synthetic``.
-      batch: B.
-    """
-    if not callable(apply):
-        raise ValueError(f"apply must be a function of (params, images), got {apply!r}")
-    shape = synthetic.images.shape[1:]
-    images = jax.ShapeDtypeStruct((batch, *shape), jnp.result_type(synthetic.images))
-    if augment is not None:
-        images = _shape_of("augment", augment, key, images)
-    floating = hasattr(images, "dtype") and jnp.issubdtype(images.dtype, jnp.floating)
-    if not floating or images.shape != (batch, *shape):
-        raise ValueError(
-            f"the student's images must be floating, of shape {(batch, *shape)}, got {images}"
-        )
-    piece = jax.ShapeDtypeStruct((chunk or batch, *shape), images.dtype)
-    logits = _shape_of("apply", apply, params, piece)
-    wanted = (chunk or batch, synthetic.labels.shape[1])
-    if getattr(logits, "shape", None) != wanted:
-        raise ValueError(
-            f"apply must return logits {list(wanted)}, as labels have {wanted[1]} classes, got "
-            f"{logits}"
-        )
-
-
-def _shape_of(name, function, first, images):
-    """What ``function(first, images)`` returns, as shapes."""
-    try:
-        return jax.eval_shape(function, first, images)
-    except Exception as error:
-        raise ValueError(
-            f"{name} fails on images {images.shape} of {images.dtype}: {error}. Do the "
-            "parameters and the images belong to one network?"
-        ) from error
+def check_chunk(chunk, n, what):
+    """None, or a divisor of n."""
+    if chunk is not None and (not is_whole(chunk) or chunk < 1 or n % chunk):
+        raise ValueError(f"chunk {chunk!r} does not divide the {n} {what}")

@@ -1,9 +1,14 @@
 """Matching the distribution of features at one set of parameters: DM and CAFE."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
+from mttjax.core.networks.layers import Layers
+from mttjax.core.objectives.checks import check_images
 from mttjax.core.objectives.gradient import augment_alike
+from mttjax.core.types import Augment, Params
 from mttjax.core.unrolling import soft_cross_entropy
 
 __all__ = ["feature_alignment_loss", "mean_feature_loss"]
@@ -12,7 +17,15 @@ EARLY_BLOCKS = 0.1  # the weight of all blocks but the last
 DISCRIMINATION = 0.01  # the weight of the cross entropy
 
 
-def mean_feature_loss(images, params, real_images, *, embed, augment=None, key=None):
+def mean_feature_loss(
+    images: jax.Array,
+    params: Params,
+    real_images: jax.Array,
+    *,
+    embed: Callable[[Params, jax.Array], jax.Array],
+    augment: Augment | None = None,
+    key: jax.Array | None = None,
+) -> jax.Array:
     """‖mean f(ω(real)) - mean f(ω(images))‖² for the images of one class.
 
     Zhao & Bilen, "Dataset Condensation with Distribution Matching", WACV 2023, with
@@ -35,19 +48,23 @@ def mean_feature_loss(images, params, real_images, *, embed, augment=None, key=N
     Raises:
       ValueError: shapes that do not fit, or ``augment`` without a key.
     """
-    for side, given in (("synthetic", images), ("real", real_images)):
-        if jnp.ndim(given) != 4 or not jnp.shape(given)[0]:
-            raise ValueError(
-                f"{side} images of one class must be [n, H, W, C] with n of at least 1, "
-                f"got shape {jnp.shape(given)}"
-            )
+    check_images("synthetic", images)
+    check_images("real", real_images)
     images, real_images = augment_alike(images, real_images, augment, key)
     real = jax.lax.stop_gradient(embed(params, real_images))
     synthetic = embed(params, images)
     return jnp.sum(jnp.square(jnp.mean(real, axis=0) - jnp.mean(synthetic, axis=0)))
 
 
-def feature_alignment_loss(images, params, real_images, *, layers, augment=None, key=None):
+def feature_alignment_loss(
+    images: jax.Array,
+    params: Params,
+    real_images: jax.Array,
+    *,
+    layers: Callable[[Params, jax.Array], Layers],
+    augment: Augment | None = None,
+    key: jax.Array | None = None,
+) -> jax.Array:
     """CAFE's loss: class means of features aligned layer by layer, and told apart.
 
     Wang et al., "CAFE: Learning to Condense Dataset by Aligning Features", CVPR 2022:
@@ -82,8 +99,8 @@ def feature_alignment_loss(images, params, real_images, *, layers, augment=None,
       ValueError: shapes that do not fit, or ``augment`` without a key.
     """
     classes, reals = _check_classes(images, real_images)
-    flat = [x.reshape(-1, *x.shape[2:]) for x in (images, real_images)]
-    images, real_images = augment_alike(*flat, augment, key)
+    images, real_images = (x.reshape(-1, *x.shape[2:]) for x in (images, real_images))
+    images, real_images = augment_alike(images, real_images, augment, key)
     real_blocks, real = jax.lax.stop_gradient(layers(params, real_images))
     blocks, synthetic = layers(params, images)
 
@@ -103,11 +120,9 @@ def feature_alignment_loss(images, params, real_images, *, layers, augment=None,
 def _check_classes(images, real_images):
     """(K, R) of images [K, n, H, W, C] and real images [K, R, H, W, C]."""
     shapes = jnp.shape(images), jnp.shape(real_images)
-    if [len(s) for s in shapes] != [5, 5] or shapes[0][0] != shapes[1][0]:
+    if [len(s) for s in shapes] != [5, 5] or shapes[0][0] != shapes[1][0] or 0 in sum(shapes, ()):
         raise ValueError(
-            "CAFE needs images [K, n, H, W, C] and real images [K, R, H, W, C] of all K classes, "
-            f"got shapes {shapes[0]} and {shapes[1]}"
+            "CAFE needs images [K, n, H, W, C] and real images [K, R, H, W, C], at least one of "
+            f"each of all K classes, got shapes {shapes[0]} and {shapes[1]}"
         )
-    if not all(shapes[0][:2] + shapes[1][:2]):
-        raise ValueError(f"every class needs an image, got shapes {shapes[0]} and {shapes[1]}")
     return shapes[1][:2]

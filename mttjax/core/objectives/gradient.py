@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from mttjax.core.objectives.checks import check_alike, check_chunk, check_images, check_key
+from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
 
 __all__ = ["gradient_distance", "gradient_match_loss"]
@@ -10,7 +12,7 @@ __all__ = ["gradient_distance", "gradient_match_loss"]
 EPSILON = 1e-6  # beside the product of norms, as in the published code
 
 
-def gradient_distance(a, b):
+def gradient_distance(a: Params, b: Params) -> jax.Array:
     """Σ over weights, Σ over output channels, of 1 - cosine of the two gradients' rows.
 
     Zhao, Mopuri & Bilen, "Dataset Condensation with Gradient Matching", ICLR 2021,
@@ -29,9 +31,12 @@ def gradient_distance(a, b):
     Raises:
       ValueError: trees or shapes that differ, or no leaf of two or more dimensions.
     """
-    _check_trees(a, b)
+    check_alike(a, b, "gradients")
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return sum(_channel_distances(x, y) for x, y in pairs if jnp.ndim(x) >= 2)
+    distances = [_channel_distances(x, y) for x, y in pairs if jnp.ndim(x) >= 2]
+    if not distances:
+        raise ValueError("gradients have no leaf of two or more dimensions to compare")
+    return sum(distances[1:], distances[0])
 
 
 def _channel_distances(a, b):
@@ -47,8 +52,17 @@ def _column_norms(x):
 
 
 def gradient_match_loss(
-    images, labels, params, real_images, real_labels, *, apply, augment=None, key=None, chunk=None
-):
+    images: jax.Array,
+    labels: jax.Array,
+    params: Params,
+    real_images: jax.Array,
+    real_labels: jax.Array,
+    *,
+    apply: Apply,
+    augment: Augment | None = None,
+    key: jax.Array | None = None,
+    chunk: int | None = None,
+) -> jax.Array:
     """``gradient_distance`` of the gradients of real and of synthetic images of one class.
 
         D(∇_θ CE(apply(θ, ω(real)), real_labels), ∇_θ CE(apply(θ, ω(images)), labels)).
@@ -79,10 +93,9 @@ def gradient_match_loss(
       ValueError: shapes that do not fit, ``augment`` without a key, or a chunk that does
         not divide R.
     """
-    _check_side("synthetic", images, labels)
-    _check_side("real", real_images, real_labels)
-    if chunk is not None and (chunk < 1 or len(real_images) % chunk):
-        raise ValueError(f"chunk {chunk} does not divide the {len(real_images)} real images")
+    check_images("synthetic", images, labels)
+    check_images("real", real_images, real_labels)
+    check_chunk(chunk, len(real_images), "real images")
     images, real_images = augment_alike(images, real_images, augment, key)
     (_, real), _ = value_and_grad_in_chunks(apply, params, real_images, real_labels, chunk)
     (_, synthetic), _ = value_and_grad_in_chunks(apply, params, images, labels)
@@ -96,35 +109,7 @@ def augment_alike(images, real_images, augment, key):
             "synthetic and real images must have one shape [H, W, C], got batches of shape "
             f"{jnp.shape(images)} and {jnp.shape(real_images)}"
         )
+    check_key(augment, key)
     if augment is None:
         return images, real_images
-    if key is None:
-        raise ValueError("augment is given and key is None: pass a JAX random key")
     return augment(key, images), augment(key, real_images)
-
-
-def _check_side(side, images, labels):
-    shapes = jnp.shape(images), jnp.shape(labels)
-    if [len(s) for s in shapes] != [4, 2] or shapes[0][0] != shapes[1][0] or not shapes[0][0]:
-        raise ValueError(
-            f"{side} images [n, H, W, C] and labels [n, K] of one class, n at least 1, "
-            f"have shapes {shapes[0]} and {shapes[1]}"
-        )
-
-
-def _check_trees(a, b):
-    trees = [jax.tree.structure(t) for t in (a, b)]
-    if trees[0] != trees[1]:
-        raise ValueError(f"gradients must have one structure, got {trees[0]} and {trees[1]}")
-    leaves = jax.tree_util.tree_leaves_with_path(a)
-    for (path, x), y in zip(leaves, jax.tree.leaves(b), strict=True):
-        if jnp.shape(x) != jnp.shape(y):
-            raise ValueError(
-                f"gradients differ at {jax.tree_util.keystr(path)}: "
-                f"{jnp.shape(x)} and {jnp.shape(y)}; are they of one network?"
-            )
-    if all(jnp.ndim(x) < 2 for _, x in leaves):
-        raise ValueError(
-            f"no leaf of two or more dimensions to compare in {trees[0]}: "
-            "give the gradients of a whole network"
-        )

@@ -1,12 +1,14 @@
 """How good the student's end is on real images: what DD and LD descend."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mttjax.core.objectives.checks import check_student
+from mttjax.core.objectives.checks import check_chunk, check_images, check_student
+from mttjax.core.synthetic import Synthetic
+from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import soft_cross_entropy, unroll
 
 __all__ = ["TerminalAux", "terminal_loss"]
@@ -17,24 +19,24 @@ class TerminalAux(NamedTuple):
 
     losses: jax.Array
     """[S] the student's cross entropy before each step."""
-    params: Any
+    params: Params
     """θ_S, the student's last parameters."""
 
 
 def terminal_loss(
-    synthetic,
-    start,
-    images,
-    labels,
+    synthetic: Synthetic,
+    start: Params,
+    images: jax.Array,
+    labels: jax.Array,
     *,
-    apply,
-    batches,
-    augment=None,
-    key=None,
-    chunk=None,
-    real_chunk=None,
-    derivative="mixed",
-):
+    apply: Apply,
+    batches: jax.Array,
+    augment: Augment | None = None,
+    key: jax.Array | None = None,
+    chunk: int | None = None,
+    real_chunk: int | None = None,
+    derivative: str = "mixed",
+) -> tuple[jax.Array, TerminalAux]:
     """The cross entropy of real images at θ_S, reached by S steps on the synthetic images.
 
     Wang et al., "Dataset Distillation", 2018 (DD), with a rate for every step; with S = 1
@@ -71,13 +73,8 @@ def terminal_loss(
         derivative=derivative,
         own_rates=True,
     )
-    real = len(images)
-    piece = real if real_chunk is None else real_chunk
-    if len(labels) != real or not 1 <= piece <= real or real % piece:
-        raise ValueError(
-            f"{real} real images and {len(labels)} labels in pieces of {real_chunk}: "
-            "there must be as many of both, and a piece must divide them"
-        )
+    check_images("real", images, labels)
+    check_chunk(real_chunk, len(images), "real images")
     params, losses = unroll(
         synthetic,
         start,
@@ -88,7 +85,7 @@ def terminal_loss(
         chunk=chunk,
         derivative=derivative,
     )
-    loss = _mean_over_pieces(apply, params, images, labels, piece)
+    loss = _mean_over_pieces(apply, params, images, labels, real_chunk or len(images))
     return loss, lax.stop_gradient(TerminalAux(losses, params))
 
 

@@ -1,11 +1,13 @@
 """Matching training trajectories: the distance of a student's end to an expert's."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mttjax.core.objectives.checks import check_logits, check_params, check_student
+from mttjax.core.objectives.checks import check_alike, check_student
+from mttjax.core.synthetic import Synthetic
+from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import unroll
 
 __all__ = ["MatchAux", "match_loss"]
@@ -16,7 +18,7 @@ class MatchAux(NamedTuple):
 
     losses: jax.Array
     """[S] the student's cross entropy before each step."""
-    params: Any
+    params: Params
     """θ_S, the student's last parameters."""
     distance: jax.Array
     """[] Σ‖θ_S - θ*‖²."""
@@ -25,17 +27,17 @@ class MatchAux(NamedTuple):
 
 
 def match_loss(
-    synthetic,
-    start,
-    target,
+    synthetic: Synthetic,
+    start: Params,
+    target: Params,
     *,
-    apply,
-    batches,
-    augment=None,
-    key=None,
-    chunk=None,
-    derivative="mixed",
-):
+    apply: Apply,
+    batches: jax.Array,
+    augment: Augment | None = None,
+    key: jax.Array | None = None,
+    chunk: int | None = None,
+    derivative: str = "mixed",
+) -> tuple[jax.Array, MatchAux]:
     """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², with θ_S reached by S steps on the synthetic images.
 
     Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR
@@ -44,7 +46,8 @@ def match_loss(
         θ_{i+1} = θ_i - α ∇_θ mean_b CE(apply(θ_i, augment(key_i, images[b])), labels[b]).
 
     Pure and exact: the gradient goes through every step, and its activation memory does
-    not grow with S (see ``mttjax.unrolling``).
+    not grow with S (see ``mttjax.core.unrolling``). It is taken in reverse: forward mode
+    (``jax.jvp``) needs ``derivative="plain"`` or ``"checkpoint"``.
 
     Args:
       synthetic: ``Synthetic(images [N, H, W, C], labels [N, K], log_lr [])``, floating;
@@ -66,11 +69,10 @@ def match_loss(
 
     Raises:
       ValueError: trees that differ or are not floating, wrong ranks or dtypes, empty arrays,
-        batches out of range, settings out of range, or ``apply`` fails or gives other logits.
+        batches or settings out of range, or logits that do not fit the labels.
     """
     check_student(synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative)
-    _check_trees(start, target)
-    check_logits(apply, start, synthetic, batches.shape[1], augment=augment, key=key, chunk=chunk)
+    check_alike(start, target, "start and target", floating=True)
     params, losses = unroll(
         synthetic,
         start,
@@ -89,19 +91,3 @@ def match_loss(
 
 def _squared_distance(a, b):
     return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(jnp.square(x - y)), a, b)))
-
-
-def _check_trees(start, target):
-    check_params(start, "start")
-    check_params(target, "target")
-    trees = [jax.tree.structure(t) for t in (start, target)]
-    if trees[0] != trees[1]:
-        raise ValueError(f"start and target must have one structure, got {trees[0]} and {trees[1]}")
-    for (path, a), b in zip(
-        jax.tree_util.tree_leaves_with_path(start), jax.tree.leaves(target), strict=True
-    ):
-        if jnp.shape(a) != jnp.shape(b):
-            raise ValueError(
-                f"start and target differ at {jax.tree_util.keystr(path)}: "
-                f"{jnp.shape(a)} and {jnp.shape(b)}; are they of one network?"
-            )
