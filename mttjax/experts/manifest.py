@@ -3,29 +3,34 @@
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from mttjax.experts.recipe import recipe_from
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json, write_json
 
-__all__ = ["FORMAT", "read_manifest", "write_manifest"]
+__all__ = ["BEFORE", "FORMAT", "MANIFEST", "read_manifest", "write_manifest"]
 
-FORMAT = 1
+FORMAT = 2
+MANIFEST, BEFORE = "manifest.json", "manifest.before.json"
 
 _TYPES = {"recipe": dict, "preprocessing": str, "versions": dict, "experts": dict, "created": str}
+_REMEDY = "Put back a copy of it, or make a new store in another folder"
 
 
-def write_manifest(folder, manifest):
-    """Writes ``manifest.json``; the one before stays as ``manifest.before.json``."""
-    path = Path(folder) / "manifest.json"
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest; the one before stays beside it."""
+    path = folder / MANIFEST
     if _is_whole(path):  # a damaged one must not take the place of the copy it was mended from
-        beside = path.with_name(".manifest.before.json.tmp")
+        beside = path.with_name(f".{BEFORE}.tmp")
         beside.unlink(missing_ok=True)
         try:
             os.link(path, beside)
         except OSError:  # a file system without links
             shutil.copyfile(path, beside)
-        os.replace(beside, path.with_name("manifest.before.json"))
+        os.replace(beside, path.with_name(BEFORE))
     write_json(path, manifest)
 
 
@@ -36,7 +41,7 @@ def _is_whole(path):
         return False
 
 
-def read_manifest(folder, log=print):
+def read_manifest(folder: Path, log: Callable[[str], object] = print) -> dict[str, Any] | None:
     """The manifest of a store, or None where there is no store.
 
     A damaged or lost one is passed over for the one before it: the snapshot that this
@@ -46,9 +51,8 @@ def read_manifest(folder, log=print):
       InputError: neither is whole; it is of a format that this version does not read; or
         snapshots are here without any.
     """
-    folder, faults, missing = Path(folder), [], []
-    for name in ("manifest.json", "manifest.before.json"):
-        path = folder / name
+    faults, missing = [], []
+    for path in (folder / MANIFEST, folder / BEFORE):
         if not path.exists():
             missing.append(f"{path}: no such file")
             continue
@@ -62,14 +66,11 @@ def read_manifest(folder, log=print):
             log(f"passed over: {fault}")
         return manifest
     if faults:
-        raise InputError(
-            f"{'; '.join(faults)}. Put back a copy of it, or make a new store with --experts.folder"
-        )
+        raise InputError(f"{'; '.join(faults)}. {_REMEDY}")
     if any(folder.glob("[0-9][0-9][0-9][0-9]/*.npz")):
         raise InputError(
-            f"{folder}: snapshots are here and manifest.json is gone: by what recipe they were "
-            "trained is not known. Put back a copy of it, or make a new store with "
-            "--experts.folder"
+            f"{folder}: snapshots are here and {MANIFEST} is gone: by what recipe they were "
+            f"trained is not known. {_REMEDY}"
         )
     return None
 
@@ -77,20 +78,24 @@ def read_manifest(folder, log=print):
 def _check(path, manifest):
     if manifest.get("format") != FORMAT:
         raise InputError(
-            f"{path}: the store's format is {manifest.get('format')!r}, this version "
-            f"reads {FORMAT}; make a new store with --experts.folder"
+            f"{path}: the store's format is {manifest.get('format')!r}, this version reads "
+            f"{FORMAT}; train experts anew, in another folder"
         )
-    for name, kind in _TYPES.items():
-        if type(manifest.get(name)) is not kind:
+
+    def require(good, what, found, expected):
+        if not good:
             raise InputError(
-                f"{path}: {name} is {manifest.get(name)!r:.80}, expected {kind.__name__}; the file "
-                "is damaged"
+                f"{path}: {what} is {found!r:.80}, expected {expected}; the file is damaged"
             )
+
+    for name, kind in _TYPES.items():
+        require(type(manifest.get(name)) is kind, name, manifest.get(name), kind.__name__)
+    try:
+        recipe_from(manifest["recipe"])
+    except (KeyError, TypeError, ValueError) as error:
+        require(False, "recipe", error, "that of experts")
     for number, entry in manifest["experts"].items():
         epochs = entry.get("epochs") if isinstance(entry, dict) else None
         whole = isinstance(epochs, list) and all(isinstance(e, dict) for e in epochs)
-        if not whole or not re.fullmatch(r"\d{4,6}", number):
-            raise InputError(
-                f"{path}: expert {number!r:.20} has {epochs!r:.80}, expected a record for each "
-                "of its epochs; the file is damaged"
-            )
+        good = whole and re.fullmatch(r"\d{4,6}", number)
+        require(good, f"expert {number!r:.20}", epochs, "a record for each of its epochs")

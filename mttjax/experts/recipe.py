@@ -1,45 +1,60 @@
-"""How experts are trained."""
+"""What decides experts, as a store records it: their recipe and the images they were trained on."""
 
 import dataclasses
+import json
 import zlib
+from typing import Any
 
 import numpy as np
 
 from mttjax.config.recipe import Recipe
-from mttjax.core.networks import BEFORE, NetworkSpec
-from mttjax.system.errors import InputError
+from mttjax.core.networks import NetworkSpec
+from mttjax.datasets import Dataset
 
-__all__ = ["recipe_of", "recipe_record"]
+__all__ = ["differences", "recipe_from", "recipe_record"]
 
 
-def recipe_record(recipe, dataset):
-    """The recipe and a fingerprint of the training images, flat and ready for JSON."""
-    images, labels = map(np.ascontiguousarray, dataset.train)
-    fields = dataclasses.asdict(recipe)
-    network = fields.pop("network")
-    record = {f"network.{name}": value for name, value in network.items()}
-    record |= fields | {
-        "ops": list(recipe.ops),
-        "dataset": dataset.name,
-        "train_images": list(images.shape),
-        "train_checksum": zlib.crc32(labels, zlib.crc32(images)),
+def recipe_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """The recipe's fields and ``data``, which tells the training images apart: JSON values."""
+    data = {
+        "name": dataset.name,
+        "shape": dataset.train.images.shape,
+        "checksum": _checksum(dataset),
     }
-    return record
+    return json.loads(json.dumps(dataclasses.asdict(recipe) | {"data": data}))
 
 
-def recipe_of(store):
-    """The ``Recipe`` that the experts of a store were trained by.
+def _checksum(dataset):
+    if hasattr(dataset, "checksum"):
+        return dataset.checksum
+    images, labels = map(np.ascontiguousarray, dataset.train)
+    return f"{zlib.crc32(labels, zlib.crc32(images)):08x}"
+
+
+def recipe_from(record: dict[str, Any]) -> Recipe:
+    """The recipe of such a record.
 
     Raises:
-      InputError: there is no store.
+      KeyError, TypeError, ValueError: it is not one.
     """
-    if store.manifest is None:
-        raise InputError(f"{store.folder}: no experts there; train them with bin/train_experts")
-    record = store.manifest["recipe"]
-    own = {
-        f.name: record.get(f"network.{f.name}", BEFORE.get(f.name))
-        for f in dataclasses.fields(NetworkSpec)
-    }
-    names = [f.name for f in dataclasses.fields(Recipe) if f.name not in ("network", "ops")]
-    rest = {name: record.get(name) for name in names}
-    return Recipe(network=NetworkSpec(**own), ops=tuple(record["ops"]), **rest)
+    fields = {name: value for name, value in record.items() if name != "data"}
+    fields |= {"network": NetworkSpec(**record["network"]), "ops": tuple(record["ops"])}
+    return Recipe(**fields)
+
+
+def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """In which fields two such records differ, in words."""
+    there, here = _flat(there), _flat(here)
+    return [
+        f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
+        for name in sorted({*there, *here})
+        if there.get(name) != here.get(name)
+    ]
+
+
+def _flat(record):
+    flat = {}
+    for name, value in record.items():
+        inside = value if isinstance(value, dict) else None
+        flat |= {f"{name}.{n}": v for n, v in inside.items()} if inside else {name: value}
+    return flat

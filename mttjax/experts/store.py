@@ -2,19 +2,23 @@
 
 ``<store>/0007/012.npz`` holds the parameters of expert 7 after epoch 12 (000 is the
 initialisation); ``012.correct.npz`` beside it, which training images the expert classified
-correctly when they were presented in that epoch; ``manifest.json`` holds the recipe,
-versions and accuracies;
-``preprocessing.npz`` the arrays that the experts' images were normalised with.
+correctly when they were presented in that epoch; ``manifest.json`` the recipe, versions and
+accuracies; ``preprocessing.npz`` the arrays that the experts' images were normalised with.
 """
 
 import datetime
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mttjax.core.networks import BEFORE
-from mttjax.core.preprocessing import preprocessing_from_arrays
+from mttjax.config.recipe import Recipe
+from mttjax.core.preprocessing import ZCA, Standardize, preprocessing_from_arrays
+from mttjax.core.types import Params
+from mttjax.datasets import Dataset
 from mttjax.experts.manifest import FORMAT, read_manifest, write_manifest
+from mttjax.experts.recipe import differences, recipe_from, recipe_record
 from mttjax.system.errors import InputError
 from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
@@ -23,8 +27,8 @@ from mttjax.system.trees import load_tree, save_tree, tree_checksum
 __all__ = ["ExpertStore"]
 
 AGAIN = (
-    "the train_experts command that made the store: what is missing is trained again, and "
-    "nothing else"
+    "train_experts with the settings that the store was made with trains what is missing again, "
+    "and nothing else"
 )
 
 
@@ -35,80 +39,117 @@ class ExpertStore:
       folder: where the store is, or is to be.
       log: called with a line of text where something was repaired.
 
-    Attributes:
-      folder: its path.
-      manifest: the manifest as a dictionary; None before ``create``.
-
     Raises:
-      InputError: the manifest is damaged, of another format, or gone.
+      InputError: the manifest is damaged, of another format, or gone. What is asked of a store
+        that does not exist raises it too, but for what counts its snapshots.
     """
 
-    def __init__(self, folder, log=print):
+    folder: Path
+
+    def __init__(self, folder: str | Path, log: Callable[[str], object] = print) -> None:
         self.folder = Path(folder)
-        self.manifest = read_manifest(self.folder, log)
+        self._manifest = read_manifest(self.folder, log)
 
-    def create(self, recipe, preprocessing):
-        """Begins the store, or checks that the one here was made by ``recipe``.
+    @property
+    def exists(self) -> bool:
+        """Whether it was begun."""
+        return self._manifest is not None
 
-        Args:
-          recipe: a flat dictionary of JSON values; everything that decides the snapshots.
-          preprocessing: ``Standardize`` or ``ZCA``.
+    @property
+    def _known(self) -> dict[str, Any]:
+        if self._manifest is None:
+            raise InputError(f"{self.folder}: no experts there; train them with train_experts")
+        return self._manifest
 
-        Raises:
-          InputError: the store here was made by another recipe; the message says which
-            field differs.
-        """
-        if self.manifest is not None:
-            self.require(recipe)
-            return
+    @property
+    def recipe(self) -> Recipe:
+        """What the experts are trained by."""
+        return recipe_from(self._known["recipe"])
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """``created``, when it was begun, and ``versions``, what with."""
+        return {name: self._known[name] for name in ("created", "versions")}
+
+    def create(self, recipe: Recipe, dataset: Dataset, preprocessing: Standardize | ZCA) -> None:
+        """Begins the store."""
         arrays = {name: np.asarray(a) for name, a in preprocessing._asdict().items()}
         write_arrays(self.folder / "preprocessing.npz", arrays)
-        self.manifest = {
+        self._manifest = {
             "format": FORMAT,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "recipe": recipe,
+            "recipe": recipe_record(recipe, dataset),
             "preprocessing": preprocessing.kind,
             "preprocessing_checksum": tree_checksum(arrays),
             "versions": versions(),
             "experts": {},
         }
-        write_manifest(self.folder, self.manifest)
+        write_manifest(self.folder, self._manifest)
 
-    def require(self, recipe):
-        """Raises ``InputError`` unless the store was made by ``recipe``, naming what differs."""
-        older = {f"network.{name}": value for name, value in BEFORE.items()}
-        mine, recipe = older | self.manifest["recipe"], older | recipe
-        names = sorted(set(mine) | set(recipe))
-        differing = [n for n in names if mine.get(n) != recipe.get(n)]
-        if differing:
-            listed = "; ".join(
-                f"{n} is {mine.get(n)!r} there and {recipe.get(n)!r} here" for n in differing
-            )
+    def require(self, recipe: Recipe, dataset: Dataset) -> None:
+        """Raises ``InputError`` unless the experts were trained so, naming what differs."""
+        if differing := differences(self._known["recipe"], recipe_record(recipe, dataset)):
             raise InputError(
-                f"{self.folder}: the experts here were trained by another recipe: {listed}. "
-                "Use those settings, or keep these experts elsewhere with --experts.folder"
+                f"{self.folder}: the experts here were trained by another recipe: "
+                f"{'; '.join(differing)}. Use those settings, or keep these experts in another "
+                "folder"
             )
 
     @property
-    def preprocessing(self):
-        """``Standardize`` or ``ZCA``, with the arrays that the experts were trained with."""
+    def preprocessing(self) -> Standardize | ZCA:
+        """With the arrays that the experts were trained with."""
         path = self.folder / "preprocessing.npz"
+        kind = self._known["preprocessing"]
         arrays = read_arrays(path)
-        self._require_checksum(path, arrays, self.manifest.get("preprocessing_checksum"))
+        self._require_checksum(path, arrays, self._known.get("preprocessing_checksum"))
         try:
-            return preprocessing_from_arrays(self.manifest["preprocessing"], arrays)
+            return preprocessing_from_arrays(kind, arrays)
         except ValueError as error:
             raise InputError(f"{path}: {error}; is it of this store?") from error
 
-    def snapshot_path(self, expert, epoch):
+    def numbers(self) -> list[int]:
+        """The numbers of the experts that the manifest knows."""
+        return sorted(map(int, self._manifest["experts"])) if self._manifest else []
+
+    def records(self, expert: int) -> list[dict[str, Any]]:
+        """What the manifest says of an expert's epochs, from 0: JSON values."""
+        known = self._manifest["experts"] if self._manifest else {}
+        return known.get(f"{expert:04d}", {"epochs": []})["epochs"]
+
+    def record(self, expert: int, epoch: int) -> dict[str, Any] | None:
+        """What it says of one; None where it knows none."""
+        records = self.records(expert)
+        return records[epoch] if epoch < len(records) else None
+
+    def accuracies(self) -> list[dict[int, float]]:
+        """Of each expert, in the order of their numbers: epoch -> test accuracy in [0, 1]."""
+        return [
+            {
+                epoch: record["test_accuracy"]
+                for epoch, record in enumerate(self.records(expert))
+                if "test_accuracy" in record
+            }
+            for expert in self.numbers()
+        ]
+
+    def seconds(self, experts: Iterable[int], last_epoch: int) -> float:
+        """How long it took to train these experts to ``last_epoch``."""
+        records = [r for expert in experts for r in self.records(expert)[: last_epoch + 1]]
+        return float(sum(record.get("seconds", 0) for record in records))
+
+    def snapshot_path(self, expert: int, epoch: int) -> Path:
+        """Where a snapshot is, or is to be."""
         return self.folder / f"{expert:04d}" / f"{epoch:03d}.npz"
 
-    def record(self, expert, epoch):
-        """What the manifest says of a snapshot; None where it knows none."""
-        epochs = self.manifest["experts"].get(f"{expert:04d}", {"epochs": []})["epochs"]
-        return epochs[epoch] if epoch < len(epochs) else None
-
-    def save(self, expert, epoch, params, *, record, correct=None):
+    def save(
+        self,
+        expert: int,
+        epoch: int,
+        params: Params,
+        *,
+        record: dict[str, Any],
+        correct: np.ndarray | None = None,
+    ) -> bool:
         """Writes a snapshot, then enters ``record`` (JSON values) for it in the manifest.
 
         Args:
@@ -129,15 +170,15 @@ class ExpertStore:
             record = record | {"correct_checksum": tree_checksum(bits)}
         save_tree(path, params)
         record = record | {"checksum": tree_checksum(params)}
-        known = self.record(expert, epoch) or {}
-        same = known.get("checksum") == record["checksum"]
-        entry = self.manifest["experts"].setdefault(f"{expert:04d}", {"epochs": []})
-        later = entry["epochs"][epoch + 1 :] if same else []
-        entry["epochs"] = [*entry["epochs"][:epoch], record, *later]
-        write_manifest(self.folder, self.manifest)
+        before = self.record(expert, epoch) or {}
+        same = before.get("checksum") == record["checksum"]
+        records = self.records(expert)
+        later = records[epoch + 1 :] if same else []
+        self._known["experts"][f"{expert:04d}"] = {"epochs": [*records[:epoch], record, *later]}
+        write_manifest(self.folder, self._known)
         return same
 
-    def load(self, expert, epoch, like):
+    def load(self, expert: int, epoch: int, like: Params) -> Params:
         """The parameters of an expert after an epoch, as NumPy arrays shaped like ``like``.
 
         Raises:
@@ -146,10 +187,9 @@ class ExpertStore:
         """
         path = self.snapshot_path(expert, epoch)
         if not path.exists():
-            raise InputError(f"{path}: no such snapshot; run {AGAIN}")
+            raise InputError(f"{path}: no such snapshot; {AGAIN}")
         params = load_tree(path, like)
-        known = self.record(expert, epoch) if self.manifest else None
-        self._require_checksum(path, params, (known or {}).get("checksum"))
+        self._require_checksum(path, params, (self.record(expert, epoch) or {}).get("checksum"))
         return params
 
     @staticmethod
@@ -157,44 +197,37 @@ class ExpertStore:
         if known is not None and (found := tree_checksum(tree)) != known:
             raise InputError(
                 f"{path}: its arrays have the checksum {found}, the manifest says {known}: "
-                f"it is not the file that was written here. Remove it and run {AGAIN}"
+                f"it is not the file that was written here. Remove it; {AGAIN}"
             )
 
-    def correct(self, expert, epochs):
+    def correct(self, expert: int, epochs: int) -> np.ndarray:
         """[T, n] bool: which training images an expert knew when they came, epochs 1 to T.
 
         Raises:
-          InputError: an epoch has no such record: the store is from before it was kept.
+          InputError: the record of an epoch is gone, or damaged.
         """
         return np.stack([self._correct_of(expert, epoch) for epoch in range(1, epochs + 1)])
 
     def _correct_of(self, expert, epoch):
         path = self._correct_path(self.snapshot_path(expert, epoch))
-        known = (self.record(expert, epoch) or {}).get("correct_checksum")
         if not path.exists():
-            if known is not None:
-                raise InputError(f"{path}: no such file; run {AGAIN}")
-            raise InputError(
-                f"{path}: no record of which images the expert knew; it is kept since "
-                "version 0.2: train these experts again with --experts.folder elsewhere"
-            )
+            raise InputError(f"{path}: no record of which images the expert knew; {AGAIN}")
         arrays = read_arrays(path)
+        known = (self.record(expert, epoch) or {}).get("correct_checksum")
         self._require_checksum(path, arrays, known)
         try:
             return np.unpackbits(arrays["bits"], count=int(arrays["count"])).astype(bool)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"{path}: not a record of known images ({error!r}). Remove it and run {AGAIN}"
+                f"{path}: not a record of known images ({error!r}). Remove it; {AGAIN}"
             ) from error
 
     @staticmethod
     def _correct_path(snapshot):
         return snapshot.with_suffix(".correct.npz")
 
-    def missing(self, expert, last_epoch):
+    def missing(self, expert: int, last_epoch: int) -> list[int]:
         """The epochs 0 to ``last_epoch`` of which there is no snapshot, or no record of it."""
-        if self.manifest is None:
-            return list(range(last_epoch + 1))
         return [e for e in range(last_epoch + 1) if not self._is_there(expert, e)]
 
     def _is_there(self, expert, epoch):
@@ -203,18 +236,13 @@ class ExpertStore:
             return False
         return "correct_checksum" not in record or self._correct_path(path).exists()
 
-    def epochs_done(self, expert):
+    def epochs_done(self, expert: int) -> int:
         """How many snapshots of an expert there are, in unbroken order from epoch 0."""
         done = 0
-        while self.manifest is not None and self._is_there(expert, done):
+        while self._is_there(expert, done):
             done += 1
         return done
 
-    def experts_with(self, last_epoch):
+    def experts_with(self, last_epoch: int) -> list[int]:
         """The numbers of the experts that have every snapshot from 0 to ``last_epoch``."""
-        numbers = self.numbers()
-        return [n for n in numbers if not self.missing(n, last_epoch)]
-
-    def numbers(self):
-        """The numbers of the experts that the manifest knows."""
-        return sorted(map(int, self.manifest["experts"])) if self.manifest else []
+        return [n for n in self.numbers() if not self.missing(n, last_epoch)]

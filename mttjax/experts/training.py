@@ -5,41 +5,133 @@ whole epoch is one compiled scan on the device.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
+from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
-from mttjax.core.networks import make_network
-from mttjax.core.preprocessing import fit_preprocessing
-from mttjax.core.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
-from mttjax.experts.recipe import recipe_record
+from mttjax.core.networks import Network, make_network
+from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
+from mttjax.core.training import EpochRecord, TrainState, accuracy, cache_chunk, make_epoch, sgd
+from mttjax.core.types import Params
+from mttjax.datasets import Dataset
 from mttjax.experts.store import ExpertStore
+from mttjax.system import seeds
 from mttjax.system.locks import exclusive
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
 from mttjax.system.threads import cores, in_one_program, in_threads
 
-__all__ = ["train_experts"]
+__all__ = ["Trained", "Trainer", "train_experts"]
 
 
-def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, log=print):
+class Trained(NamedTuple):
+    """A network after an epoch."""
+
+    state: TrainState
+    seen: EpochRecord
+    test_accuracy: float
+    """In [0, 1]."""
+
+
+class Trainer:
+    """Trains networks on all training images: compiled once, the data on the device.
+
+    Args:
+      network: what is trained.
+      preprocessing: of the real images.
+      ops: the operations of DSA; empty for none.
+      optimiser: what ``core.training.sgd`` returns.
+      batch: B.
+      dataset: its training images are trained on, its test images tested on.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        preprocessing: Standardize | ZCA,
+        ops: tuple[str, ...],
+        optimiser: optax.GradientTransformation,
+        batch: int,
+        dataset: Dataset,
+    ) -> None:
+        self._optimiser = optimiser
+        self._train, self._test = (
+            tuple(map(jnp.asarray, split)) for split in (dataset.train, dataset.test)
+        )
+        fits = cache_chunk(network.image_shape, jax.default_backend())
+        chunk = fits if network.per_image else None
+        epoch = make_epoch(
+            network.apply,
+            optimiser,
+            prepare=lambda x, y: (preprocessing(x), jax.nn.one_hot(y, network.classes)),
+            augment=partial(dsa, ops=ops) if ops else None,
+            batch=batch,
+            chunk=chunk,
+        )
+        test = partial(accuracy, network.apply, preprocessing, chunk=chunk or 1000)
+        # One network is not vmapped: under vmap every augmentation of the switch is computed.
+        self._epoch, self._accuracy = jax.jit(epoch, donate_argnums=0), jax.jit(test)
+        epochs = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
+        self._epochs = jax.jit(epochs, donate_argnums=0)
+        self._accuracies = jax.jit(jax.vmap(test, in_axes=(0, None, None)))
+
+    def state(self, params: Params) -> TrainState:
+        """What training begins from, at ``params``."""
+        return TrainState(params, self._optimiser.init(params))
+
+    def epoch(self, state: TrainState, key: jax.Array, lr: float) -> tuple[TrainState, EpochRecord]:
+        """An epoch of one network; ``state`` is used up. Threads may call it at once."""
+        return jax.block_until_ready(self._epoch(state, key, *self._train, lr))
+
+    def accuracy(self, params: Params) -> float:
+        """The test accuracy of one network."""
+        return float(self._accuracy(params, *self._test))
+
+    def epochs(
+        self, states: Sequence[TrainState], keys: Sequence[jax.Array], lr: float
+    ) -> list[Trained]:
+        """An epoch of several networks at once: a thread each on a CPU, else in one ``vmap``."""
+        if len(states) == 1 or not in_one_program():
+            return in_threads(partial(self._one, lr), states, keys, workers=len(states))
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+        after, seen = self._epochs(stacked, jnp.stack(keys), *self._train, lr)
+        out = jax.device_get((after, seen, self._accuracies(after.params, *self._test)))
+        return [Trained(*jax.tree.map(lambda x, i=i: x[i], out)) for i in range(len(states))]
+
+    def _one(self, lr, state, key):
+        state, seen = self.epoch(state, key, lr)
+        return Trained(state, seen, self.accuracy(state.params))
+
+
+def train_experts(
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    experts: int,
+    epochs: int,
+    parallel: int | None = None,
+    log: Callable[[str], object] = print,
+) -> ExpertStore:
     """Trains experts 0 to ``experts - 1`` to ``epochs`` epochs each; goes on where it stopped.
 
     Args:
-      dataset: a ``Dataset`` of uint8 images.
-      recipe: a ``Recipe``.
+      dataset: uint8 images.
+      recipe: what decides the experts.
       folder: the store's folder.
       experts: E, at least 1.
       epochs: T, at least 1; epoch 0 is the initialisation.
       parallel: how many to train at once; None: one per core on CPU, where each has a
         thread and its snapshots do not depend on this; ten on an accelerator, in one vmap.
       log: called with a line of text per expert (or group of experts) trained.
-
-    Returns:
-      The ``ExpertStore``.
 
     Raises:
       InputError: the folder holds experts of another recipe, or another process is at work in it.
@@ -49,79 +141,55 @@ def train_experts(dataset, recipe, folder, *, experts, epochs, parallel=None, lo
     if experts < 1 or epochs < 1:
         raise ValueError(f"at least 1 expert and 1 epoch are needed, got {experts} and {epochs}")
     with exclusive(folder):
-        return _train(dataset, recipe, ExpertStore(folder, log), experts, epochs, parallel, log)
-
-
-def _train(dataset, recipe, store, experts, epochs, parallel, log):
-    record = recipe_record(recipe, dataset)
-    if store.manifest is None:
-        images = np.ascontiguousarray(dataset.train.images)
-        preprocessing = fit_preprocessing(
-            recipe.preprocessing, images, dataset=recipe.statistics or dataset.name
-        )
-        store.create(record, preprocessing)
-    store.require(record)
-    missing = [store.missing(expert, epochs) for expert in range(experts)]
-    count = sum(map(len, missing))
-    if count == 0:
-        log(f"{experts} experts of {epochs} epochs are there already: {store.folder}")
+        store = ExpertStore(folder, log)
+        if not store.exists:
+            statistics = recipe.statistics or dataset.name
+            images = np.ascontiguousarray(dataset.train.images)
+            store.create(
+                recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
+            )
+        store.require(recipe, dataset)
+        missing = [store.missing(expert, epochs) for expert in range(experts)]
+        if any(missing):
+            _train(dataset, store, missing, epochs, parallel, log)
+        else:
+            log(f"{experts} experts of {epochs} epochs are there already: {store.folder}")
         return store
+
+
+def _train(dataset, store, missing, epochs, parallel, log):
+    """``missing``: which of the epochs 0 to ``epochs`` each expert lacks, by its number."""
     parallel = parallel or (10 if in_one_program() else cores())
-    train = _Trainer(dataset, recipe, store)
-    total = experts * (epochs + 1)
-    with progress_bar("experts", total, total - count) as bar, stop_requested() as stopped:
+    train = _Experts(dataset, store)
+    total, lacking = len(missing) * (epochs + 1), sum(map(len, missing))
+    with progress_bar("experts", total, total - lacking) as bar, stop_requested() as stopped:
         for group in _groups(missing, parallel):
             train(group, missing[group[0]], epochs, bar, stopped)
             last = [store.record(expert, epochs)["test_accuracy"] for expert in group]
             names = f"expert {group[0]}" if len(group) == 1 else f"experts {group[0]}-{group[-1]}"
             log(f"{names}: test accuracy {100 * np.mean(last):.2f} % after {epochs} epochs")
-    return store
 
 
 def _groups(missing, parallel):
     """Experts that lack the same epochs, ``parallel`` at a time, those that lack least first."""
     for lacking in sorted(set(map(tuple, missing)), key=lambda lacking: (len(lacking), lacking)):
-        numbers = [e for e, own in enumerate(missing) if tuple(own) == lacking]
+        numbers = [e for e, epochs in enumerate(missing) if tuple(epochs) == lacking]
         for begin in range(0, len(numbers) if lacking else 0, parallel):
             yield numbers[begin : begin + parallel]
 
 
-class _Trainer:
-    """The compiled epoch and test, and the data on the device."""
+class _Experts:
+    """Trains the experts of a store and saves every epoch."""
 
-    def __init__(self, dataset, recipe, store):
-        self.store, self.recipe = store, recipe
-        preprocessing = store.preprocessing
-        classes = len(dataset.class_names)
-        shape = dataset.train.images.shape[1:]
-        self.network = make_network(recipe.network, shape, classes)
-        self.train = tuple(map(jnp.asarray, dataset.train))
-        self.test = tuple(map(jnp.asarray, dataset.test))
-        chunk = cache_chunk(shape, jax.default_backend()) if self.network.per_image else None
-        self._epoch = make_epoch(
-            self.network.apply,
-            sgd(),
-            prepare=lambda x, y: (preprocessing(x), jax.nn.one_hot(y, classes)),
-            augment=partial(dsa, ops=recipe.ops) if recipe.ops else None,
-            batch=recipe.batch,
-            chunk=chunk,
-        )
-        self._accuracy = partial(accuracy, self.network.apply, preprocessing, chunk=chunk or 1000)
-        # One network is not vmapped: under vmap every augmentation of the switch is computed.
-        self._one = jax.jit(self._epoch_and_test, donate_argnums=0)
-        self._many = jax.jit(
-            jax.vmap(self._epoch_and_test, in_axes=(0, 0, None, None)), donate_argnums=0
-        )
-
-    def _epoch_and_test(self, params, key, train, test):
-        state = TrainState(params, sgd().init(params))
-        state, record = self._epoch(state, key, *train, self.recipe.lr)
-        return state.params, record, self._accuracy(state.params, *test)
+    def __init__(self, dataset, store):
+        self.store, self.recipe = store, store.recipe
+        self.network = make_network(self.recipe.network, dataset.image_shape, dataset.n_classes)
+        ops, batch = self.recipe.ops, self.recipe.batch
+        self.trainer = Trainer(self.network, store.preprocessing, ops, sgd(), batch, dataset)
 
     def __call__(self, group, missing, epochs, bar, stopped):
         """Trains the epochs ``missing`` of the experts of a group, and what follows from them."""
-        root = jax.random.key(self.recipe.seed)
-        keys = [jax.random.fold_in(root, expert) for expert in group]
+        keys = [seeds.key("experts", self.recipe.seed, expert) for expert in group]
         params, missing = None, set(missing)
         for epoch in range(min(missing), epochs + 1):
             if epoch not in missing:
@@ -144,32 +212,23 @@ class _Trainer:
     def _before(self, group, epoch, keys):
         """The parameters that an epoch begins with; those of epoch 0 are what it ends with."""
         if epoch == 0:
-            return [self.network.init(jax.random.fold_in(k, 0)) for k in keys]
-        like = jax.eval_shape(self.network.init, keys[0])
-        return [self.store.load(expert, epoch - 1, like) for expert in group]
+            return [self.network.init(jax.random.fold_in(key, 0)) for key in keys]
+        return [self.store.load(expert, epoch - 1, self.network.shapes) for expert in group]
 
     def _trained(self, params, keys, epoch):
         """(parameters, records for the manifest, images known) of every expert after an epoch."""
         if epoch == 0:
             return params, [{}] * len(params), [None] * len(params)
         begin = time.perf_counter()
-        params, seen, accuracies = self._advance(
-            params, [jax.random.fold_in(k, epoch) for k in keys]
-        )
+        keys = [jax.random.fold_in(key, epoch) for key in keys]
+        after = self.trainer.epochs(list(map(self.trainer.state, params)), keys, self.recipe.lr)
         seconds = (time.perf_counter() - begin) / len(keys)
         records = [
-            {"loss": float(pass_.loss), "test_accuracy": float(accuracy), "seconds": seconds}
-            for pass_, accuracy in zip(seen, accuracies, strict=True)
+            {
+                "loss": float(trained.seen.loss),
+                "test_accuracy": float(trained.test_accuracy),
+                "seconds": seconds,
+            }
+            for trained in after
         ]
-        return params, records, [pass_.correct for pass_ in seen]
-
-    def _advance(self, params, keys):
-        """One epoch of every expert: their parameters, ``EpochRecord``s and test accuracies."""
-        if len(params) == 1 or not in_one_program():
-            one = lambda *at: jax.block_until_ready(self._one(*at, self.train, self.test))
-            return zip(*in_threads(one, params, keys, workers=len(params)), strict=True)
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
-        out = self._many(stacked, jnp.stack(keys), self.train, self.test)
-        params, seen, accuracies = jax.device_get(out)
-        each = lambda tree: [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(keys))]
-        return each(params), each(seen), list(accuracies)
+        return [t.state.params for t in after], records, [t.seen.correct for t in after]

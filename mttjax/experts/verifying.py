@@ -1,8 +1,11 @@
 """Whether every snapshot of an expert store is what the manifest says."""
 
+from pathlib import Path
+
 import numpy as np
 
-from mttjax.experts.store import ExpertStore
+from mttjax.experts.manifest import BEFORE, MANIFEST
+from mttjax.experts.store import AGAIN, ExpertStore
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
@@ -13,39 +16,29 @@ from mttjax.system.trees import tree_checksum
 
 __all__ = ["check_store", "is_store"]
 
-RETRAIN = (
-    "With it removed (bin/check --remove), the train_experts command that made the store trains "
-    "it again and nothing else"
-)
+RETRAIN = f"With it removed, {AGAIN}"
 
 OF_ANOTHER = (
     "none of the snapshots is what it says: it is the manifest of another store. Put back a copy "
-    "of the one that was here, or make a new store with --experts.folder"
+    "of the one that was here, or make a new store in another folder"
 )
 
 
-def is_store(folder):
+def is_store(folder: Path) -> bool:
     """Whether a folder is, or was, an expert store."""
-    return (folder / "manifest.json").exists() or any(folder.glob("[0-9][0-9][0-9][0-9]/*.npz"))
+    return (folder / MANIFEST).exists() or any(folder.glob("[0-9][0-9][0-9][0-9]/*.npz"))
 
 
-def check_store(folder, findings):
-    """Reads every file of a store.
-
-    Args:
-      folder: a ``Path``.
-      findings: a ``Findings``, added to.
-
-    Returns:
-      A line that says what is there.
-    """
-    path, told = folder / "manifest.json", []
+def check_store(folder: Path, findings: Findings) -> str:
+    """Reads every file of a store, adds to ``findings``, and says in a line what is there."""
+    path = folder / MANIFEST
+    told: list[str] = []
     with findings.of(path):
         store = ExpertStore(folder, told.append)
         for line in told:
             findings.fault(path, line)
         if not told:
-            _check_before(folder / "manifest.before.json", findings)
+            _check_before(folder / BEFORE, findings)
         _check_snapshots(store, findings)
         numbers = store.numbers()
         counts = sorted({store.epochs_done(n) - 1 for n in numbers})
@@ -64,22 +57,23 @@ def _check_before(path, findings):
 def _check_snapshots(store, findings):
     with findings.of(store.folder / "preprocessing.npz", "Put back a copy of it"):
         _ = store.preprocessing
-    if store.manifest["versions"] != versions():
-        findings.note(f"{store.folder}: made with {_named(store.manifest['versions'])}")
-    known, own = set(), _Snapshots()
-    total = sum(len(entry["epochs"]) for entry in store.manifest["experts"].values())
+    if (made := store.made["versions"]) != versions():
+        listed = ", ".join(f"{name} {version}" for name, version in made.items())
+        findings.note(f"{store.folder}: made with {listed}")
+    known, snapshots = set(), _Snapshots()
+    total = sum(len(store.records(expert)) for expert in store.numbers())
     with progress_bar("checking", total) as bar:
-        for name, entry in store.manifest["experts"].items():
-            for epoch, record in enumerate(entry["epochs"]):
-                path = store.snapshot_path(int(name), epoch)
+        for expert in store.numbers():
+            for epoch, record in enumerate(store.records(expert)):
+                path = store.snapshot_path(expert, epoch)
                 known |= {path, path.with_suffix(".correct.npz")}
-                own.check(path, record)
+                snapshots.check(path, record)
                 bar.advance(1, str(path.name))
-    if own.strange == total > 1:
-        findings.checked += own.findings.checked
-        findings.fault(store.folder / "manifest.json", OF_ANOTHER)
+    if snapshots.strange == total > 1:
+        findings.checked += snapshots.findings.checked
+        findings.fault(store.folder / MANIFEST, OF_ANOTHER)
     else:
-        findings.extend(own.findings)
+        findings.extend(snapshots.findings)
     for path in sorted(store.folder.glob("[0-9]*/*.npz")):
         if path not in known:
             findings.note(f"{path}: the manifest does not know it; training writes it again")
@@ -121,7 +115,3 @@ def _require(known, arrays):
             f"its arrays have the checksum {tree_checksum(arrays)}, the manifest says {known}: it "
             "is not the file that was written here"
         )
-
-
-def _named(found):
-    return ", ".join(f"{name} {version}" for name, version in found.items())
