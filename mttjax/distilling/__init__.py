@@ -1,5 +1,4 @@
-"""What each method adds to the one outer loop: its contexts, its gradient, its optimiser."""
+"""One step, one loop, the methods. It is handed its pairs, its folder and its judge.
 
-from mttjax.distilling.method import Drawn, Method, read_ahead
-
-__all__ = ["Drawn", "Method", "read_ahead"]
+It knows neither where the images come from, nor what is kept of them, nor how sets are scored.
+"""

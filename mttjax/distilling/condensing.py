@@ -1,5 +1,6 @@
 """DC, DSA, DM and CAFE: real and synthetic images matched at one network's parameters."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -9,10 +10,15 @@ import numpy as np
 import optax
 from jax import lax
 
+from mttjax.config.methods import Condensation
+from mttjax.core.networks import Network
 from mttjax.core.objectives.distribution import feature_alignment_loss, mean_feature_loss
 from mttjax.core.objectives.gradient import gradient_match_loss
+from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import TrainState, divisor_up_to, make_epoch, sgd
-from mttjax.distilling.method import Drawn, pure_method
+from mttjax.distilling.method import Drawn, Method, pure_method
+from mttjax.distilling.real_batches import ClassBatches
 from mttjax.distilling.step import Slope, field_optimiser
 
 __all__ = ["condensing"]
@@ -31,7 +37,16 @@ class Context(NamedTuple):
     """[] bool: the network is trained after it; not where the next step has a new one."""
 
 
-def condensing(synthetic, batches, *, network, preprocessing, augment, settings, chunk=None):
+def condensing(
+    synthetic: Synthetic,
+    batches: ClassBatches,
+    *,
+    network: Network,
+    preprocessing: Standardize | ZCA,
+    augment: Callable[[jax.Array, jax.Array], jax.Array] | None,
+    settings: Condensation,
+    chunk: int | None = None,
+) -> Method:
     """DC, DSA, DM or CAFE as a method of the loop.
 
     A step moves the images once. A network lives for ``image_steps`` of them and is
@@ -48,7 +63,7 @@ def condensing(synthetic, batches, *, network, preprocessing, augment, settings,
       network: a ``Network``.
       preprocessing: uint8 images to normalised ones.
       augment: ``augment(key, images)``, siamese, or None.
-      settings: a ``Condensing``.
+      settings: a ``Condensation``.
       chunk: images at once where a real gradient is summed and a network trained, or None.
 
     Returns:
@@ -83,8 +98,8 @@ def condensing(synthetic, batches, *, network, preprocessing, augment, settings,
         gradient=gradient,
         optimiser=optimiser,
         advance=advance,
-        carry=network.init(jax.random.key(0)),
-        remedies=f"Lower --distill.lr-img ({settings.lr_img:g}) tenfold",
+        carry=jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), network.shapes),
+        remedies=f"Lower lr_img ({settings.lr_img:g}) tenfold",
     )
 
 

@@ -4,22 +4,35 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mttjax.config.methods import DD
+from mttjax.core.networks import Network
 from mttjax.core.objectives.meta import terminal_loss
+from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import divisor_up_to
-from mttjax.distilling.method import pure_method
+from mttjax.distilling.method import Method, pure_method
+from mttjax.distilling.real_batches import MixedBatches
 from mttjax.distilling.step import Slope, field_optimiser
 
 __all__ = ["dd", "dd_batches"]
 
 
-def dd_batches(ipc, classes, passes):
+def dd_batches(ipc: int, classes: int, passes: int) -> jax.Array:
     """[S, K] int32: minibatch i is image i of every class, gone through ``passes`` times."""
     once = jnp.arange(ipc, dtype=jnp.int32)[:, None]
     once = once + ipc * jnp.arange(classes, dtype=jnp.int32)[None]
     return jnp.tile(once, (passes, 1))
 
 
-def dd(synthetic, batches, *, network, preprocessing, settings, chunk=None):
+def dd(
+    synthetic: Synthetic,
+    batches: MixedBatches,
+    *,
+    network: Network,
+    preprocessing: Standardize | ZCA,
+    settings: DD,
+    chunk: int | None = None,
+) -> Method:
     """Wang, Zhu, Torralba & Efros, "Dataset Distillation", 2018, with random networks.
 
     Every step begins with a fresh network, takes S plain gradient steps on the images and
@@ -32,7 +45,7 @@ def dd(synthetic, batches, *, network, preprocessing, settings, chunk=None):
       batches: ``MixedBatches``.
       network: a ``Network``.
       preprocessing: uint8 images to normalised ones.
-      settings: a ``Meta``.
+      settings: a ``DD``.
       chunk: real images at once, or None.
 
     Returns:
@@ -63,6 +76,5 @@ def dd(synthetic, batches, *, network, preprocessing, settings, chunk=None):
         batches.draw,
         gradient=gradient,
         optimiser=field_optimiser(images=adam, log_lr=adam),
-        remedies=f"Lower --distill.lr-img ({settings.lr_img:g}) or --distill.lr "
-        f"({settings.lr:g}) tenfold",
+        remedies=f"Lower lr_img ({settings.lr_img:g}) or lr ({settings.lr:g}) tenfold",
     )

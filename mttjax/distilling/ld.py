@@ -7,11 +7,17 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from mttjax.config.methods import LD
+from mttjax.core.networks import Network
 from mttjax.core.objectives.meta import terminal_loss
+from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import divisor_up_to
 from mttjax.core.unrolling import sample_batches, value_and_grad_in_chunks
-from mttjax.distilling.method import pure_method
+from mttjax.distilling.method import Method, pure_method
+from mttjax.distilling.real_batches import MixedBatches
 from mttjax.distilling.step import Slope, field_optimiser
+from mttjax.system import seeds
 
 __all__ = ["ld", "probabilities"]
 
@@ -28,7 +34,7 @@ class Carry(NamedTuple):
     """[] int32, steps since the least."""
 
 
-def probabilities(synthetic):
+def probabilities(synthetic: Synthetic) -> Synthetic:
     """Labels clamped to [0, 1] and scaled to sum to 1; all equal where nothing is left."""
     clamped = jnp.clip(synthetic.labels, 0, 1)
     total = jnp.sum(clamped, axis=1, keepdims=True)
@@ -37,7 +43,16 @@ def probabilities(synthetic):
     return synthetic._replace(labels=labels)
 
 
-def ld(synthetic, batches, *, network, preprocessing, settings, chunk=None):
+def ld(
+    synthetic: Synthetic,
+    batches: MixedBatches,
+    *,
+    network: Network,
+    preprocessing: Standardize | ZCA,
+    settings: LD,
+    seed: int,
+    chunk: int | None = None,
+) -> Method:
     """Bohdal, Yang & Hospedales, "Flexible Dataset Distillation: Learn Labels Instead of
     Images", 2020.
 
@@ -52,7 +67,8 @@ def ld(synthetic, batches, *, network, preprocessing, settings, chunk=None):
       batches: ``MixedBatches``.
       network: a ``Network``.
       preprocessing: uint8 images to normalised ones.
-      settings: a ``Labels``.
+      settings: an ``LD``.
+      seed: of the run; decides the first network.
       chunk: real images at once, or None.
 
     Returns:
@@ -97,8 +113,8 @@ def ld(synthetic, batches, *, network, preprocessing, settings, chunk=None):
         advance=advance,
         project=probabilities,
         optimiser=field_optimiser(labels=optax.adam(settings.lr_labels)),
-        carry=begin(jax.random.key(0)),
-        remedies=f"Lower --distill.lr-labels ({settings.lr_labels:g}) or --distill.network-lr "
+        carry=begin(seeds.key("first_network", seed)),
+        remedies=f"Lower lr_labels ({settings.lr_labels:g}) or network_lr "
         f"({settings.network_lr:g}) tenfold",
     )
 

@@ -1,39 +1,48 @@
-"""Around the steps of an outer loop: metrics, evaluation, saving, the guard against divergence."""
+"""The outer loop, whatever the method: steps, metrics, evaluation, saving, the guard."""
 
+import contextlib
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
-from mttjax.core.synthetic import mean_rate
-from mttjax.distilling import read_ahead
-from mttjax.distilling.step import OuterState
-from mttjax.distilling.watch import Watch
+from mttjax.core.synthetic import Synthetic, mean_rate
+from mttjax.distilling.method import Log, Method, read_ahead
+from mttjax.distilling.step import OuterState, StepRecord
+from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
 
-__all__ = ["Diverged", "Loop", "LoopState", "Schedule", "distill"]
+__all__ = ["Diverged", "Folder", "LoopState", "Schedule", "run_loop"]
 
 MOST_SKIPS_IN_A_ROW = 10
 
 
 class Schedule(NamedTuple):
-    """When the loop does what; all in outer steps, 0 for never where it says so."""
+    """When the loop does what, in outer steps."""
 
     steps: int
-    """How many outer steps in all."""
+    """How many in all."""
     evaluate_every: int
-    """0: only at the end."""
+    """0: only before the first and after the last."""
     save_every: int
     """How often the state is written beside the evaluations."""
-    fallbacks: int = 0
-    """How often a run that diverges goes back to its last good state, at a tenth of its rates."""
+
+    def evaluates(self, step: int) -> bool:
+        """Whether the images are scored after so many steps."""
+        every = self.evaluate_every
+        return step in (0, self.steps) or bool(every and step % every == 0)
+
+    def saves(self, step: int) -> bool:
+        """Whether the state is written after so many steps."""
+        return self.evaluates(step) or step % self.save_every == 0
 
 
 class LoopState(NamedTuple):
-    """What ``state.npz`` holds: a run goes on from here with nothing else."""
+    """What a run goes on from, with nothing else."""
 
     outer: OuterState
     step: np.ndarray
@@ -41,211 +50,189 @@ class LoopState(NamedTuple):
     best: np.ndarray
     """[] float32, the best score on validation so far; -1 before the first."""
     best_step: np.ndarray
+    """[] int32, when that was."""
     best_test: np.ndarray
     """[] float32, the best accuracy on test so far, where that is asked for."""
-    watch: Watch
+
+
+class Folder(Protocol):
+    """Where the loop keeps its state and its metrics, such as a ``RunFolder``."""
+
+    path: Any
+    metrics_log: Any
+    """A ``Metrics``."""
+
+    def load_state(self, like: Any, log: Log) -> Any:
+        """The last whole state, or None before the first."""
+
+    def save_state(self, state: Any) -> None:
+        """Writes it; the one before stays beside it."""
+
+
+class Score(Protocol):
+    """How good the images are, such as an ``Evaluation``."""
+
+    mean: float
+    std: float
+
+    def record(self) -> dict[str, Any]:
+        """JSON values."""
 
 
 class Diverged(InputError):
     """Too many moves in a row were not finite or beyond use."""
 
 
-class Loop:
-    """A run of a method: its arguments are those of ``distill``; ``bar`` is set when it begins."""
-
-    def __init__(self, method, schedule, folder, evaluate, on_saved, log):
-        self.method, self.schedule, self.folder = method, schedule, folder
-        self.evaluate, self.on_saved, self.log = evaluate, on_saved, log
-        self.bar = None
-
-    def resume(self):
-        """The state to go on from, and the metrics up to it."""
-        initial = LoopState(
-            self.method.initial,
-            np.int32(0),
-            np.float32(-1),
-            np.int32(0),
-            np.float32(-1),
-            Watch.begin(),
-        )
-        self.like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
-        state = self.folder.load_state(self.like)
-        step = 0 if state is None else int(state.step)
-        self.folder.metrics.forget_after(step or -1)  # step 0 is evaluated again
-        if step and step < self.schedule.steps:
-            self.log(f"going on after step {step}")
-        return initial if state is None else state
-
-    def finished(self, state):
-        """Nothing is left to do but to give back the set, if it was lost."""
-        step = int(state.step)
-        if step > self.schedule.steps:
-            raise InputError(
-                f"--distill.steps {self.schedule.steps}: {step} steps are done already in "
-                f"{self.folder.path}. Ask for as many or more, or begin another run with "
-                "--run.folder"
-            )
-        self.log(f"all {step} steps are done already: {self.folder.path}")
-        self.on_saved("last", state.outer.synthetic, step)
-        if int(state.best_step) == step and state.best >= 0:
-            self.on_saved("best", state.outer.synthetic, step)
-        return state
-
-    def run(self, compiled, state, root, stopped):
-        """Steps to the end, or to the last good state where the run falls back to it."""
-        first, last = int(state.step), self.schedule.steps
-        for step, drawn in enumerate(read_ahead(self.method.draw, first, last), first):
-            state = self.advance(compiled, state, drawn, jax.random.fold_in(root, step))
-            if int(state.outer.skipped_in_row) >= MOST_SKIPS_IN_A_ROW:
-                return self.fall_back(state)
-            state = self.save_by_schedule(state)
-            if stopped():
-                if int(state.watch.saved) < step + 1:
-                    self._keep_last(state)
-                    self.folder.save_between(state, int(state.watch.saved))
-                raise Stopped(stopped(), f"after step {step + 1}")
-        return state
-
-    def advance(self, compiled, state, drawn, key):
-        """One step, and its line in the metrics."""
-        begin = time.perf_counter()
-        outer, record = compiled(state.outer, drawn.context, key)
-        record = jax.device_get(record)
-        seconds, step = time.perf_counter() - begin, int(state.step) + 1
-        skipped = int(outer.skipped)
-        line = {"step": step} | {n: _finite(v) for n, v in record._asdict().items()}
-        self.folder.metrics.write(
-            line | {"seconds": round(seconds, 5), "skipped": skipped} | drawn.note
-        )
-        note = f"loss {record.loss:.4f} α {record.lr:.4f}"
-        self.bar.advance(1, note + (f" skipped {skipped}" if skipped else ""))
-        watch = state.watch.seen(float(record.loss))
-        return state._replace(outer=outer, step=np.int32(step), watch=watch)
-
-    def save_by_schedule(self, state):
-        step, every = int(state.step), self.schedule.evaluate_every
-        if step == self.schedule.steps or (every and step % every == 0):
-            return self.evaluate_and_save(state)
-        if step % self.schedule.save_every == 0:
-            return self.save(state)
-        return state
-
-    def evaluate_and_save(self, state):
-        """Scores the images, keeps them if they are the best so far, and saves the state."""
-        if self.evaluate is None:
-            return self.save(state)
-        step, synthetic = int(state.step), state.outer.synthetic
-        scores = self.evaluate(synthetic, step)
-        score = scores["validation"]
-        line = {"step": step, "evaluation": score.record()}
-        self.folder.metrics.write(
-            line | ({"test": scores["test"].record()} if "test" in scores else {})
-        )
-        self.log(
-            f"step {step}: validation {100 * score.mean:.2f} ± {100 * score.std:.2f} %, "
-            f"α {mean_rate(synthetic):.4f}"
-        )
-        if score.mean >= state.best:  # of equals the later: it has learned more
-            state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
-            self.on_saved("best", synthetic, step)
-        if "test" in scores and scores["test"].mean > state.best_test:
-            state = state._replace(best_test=np.float32(scores["test"].mean))
-            self.on_saved("best_on_test", synthetic, step)
-        return self.save(state)
-
-    def save(self, state):
-        """Writes the last set, then the state: a kill between the two repeats some steps."""
-        step, skipped, watch = int(state.step), int(state.outer.skipped), state.watch
-        self._keep_last(state)
-        if step == 0:
-            self.folder.save_first(state)
-            return state
-        if watch.went_well(step, skipped):
-            self.folder.keep_as_good(int(watch.saved))
-        state = state._replace(watch=watch.after_save(step, skipped))
-        self.folder.save_state(state)
-        return state
-
-    def _keep_last(self, state):
-        self.folder.metrics.flush()
-        self.on_saved("last", state.outer.synthetic, int(state.step))
-
-    def fall_back(self, state):
-        """The last good state, to go on from at a tenth of the rates; raises if none is left."""
-        step, done = int(state.step), int(state.watch.fallbacks)
-        left = done < self.schedule.fallbacks
-        good = self.folder.load_good(self.like) or state
-        watch = good.watch._replace(fallbacks=np.int32(done + left))
-        good = good._replace(watch=watch, outer=good.outer._replace(pace=watch.pace()))
-        self._keep_last(good)
-        self.folder.save_state(good)
-        if not left:
-            raise Diverged(self._divergence(step, int(good.step), done))
-        self.folder.metrics.forget_after(int(good.step))
-        line = {"step": int(good.step), "fallback": done + 1, "diverged_at": step}
-        self.folder.metrics.write(line | {"pace": float(watch.pace())})
-        self.log(
-            f"diverged at step {step}: back to step {int(good.step)} with all rates times "
-            f"{watch.pace():g} (fallback {done + 1} of {self.schedule.fallbacks})"
-        )
-        self.bar.advance(int(good.step) - step)
-        return good
-
-    def _divergence(self, step, good, done):
-        tried = f" after {done} fallbacks" if done else ""
-        return (
-            f"{MOST_SKIPS_IN_A_ROW} steps in a row to step {step} diverged{tried}: a loss, "
-            "gradient or move was not finite, or took images or rate beyond use. The last good "
-            f"images, of step {good}, are in {self.folder.path}. {self.method.remedies}, and begin "
-            f"a new run with --run.folder; or run it on with --distill.fallbacks {done + 3}, which "
-            "goes back to them at a tenth of its rates as often as that"
-        )
-
-
-def _finite(value):
-    """A float, or None: JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None
-
-
-def distill(method, *, schedule, folder, seed, evaluate=None, on_saved=None, log=print):
+def run_loop(
+    method: Method,
+    schedule: Schedule,
+    folder: Folder,
+    *,
+    seed: int,
+    evaluate: Callable[[Synthetic, int], Mapping[str, Any]] | None = None,
+    on_saved: Callable[[str, Synthetic, int], object] = lambda *_: None,
+    log: Log = print,
+) -> LoopState:
     """Moves what a method learns, step by step; goes on where the folder's run stopped.
+
+    The host tells of a step while the device works on the next.
 
     Args:
       method: a ``Method``; its initial state is ignored where the folder has one.
       schedule: a ``Schedule``.
-      folder: the ``RunFolder``.
+      folder: keeps state and metrics.
       seed: decides everything drawn.
-      evaluate: ``evaluate(synthetic, step) -> dict`` with the ``Evaluation`` called
-        ``validation``, and ``test`` where the best on test is wanted too; or None.
+      evaluate: ``evaluate(synthetic, step)`` -> the ``Score`` called ``validation``, and ``test``
+        where the best on test is wanted too; or None.
       on_saved: ``on_saved(kind, synthetic, step)``, called when a set is worth keeping;
         kind is ``last``, ``best`` or ``best_on_test``.
       log: called with lines of text.
 
-    Returns:
-      The last ``LoopState``.
-
     Raises:
-      Diverged: ten steps in a row diverged, and no fallback is left; the last good state is
-        saved.
+      Diverged: ten steps in a row diverged; the last good images are saved.
       InputError: more steps are done than asked for.
       Stopped: SIGINT or SIGTERM came; the step was finished and the state saved.
     """
-    loop = Loop(method, schedule, folder, evaluate, on_saved or (lambda *_: None), log)
-    state = loop.resume()
-    first = int(state.step)
+    state = _resumed(method, folder, log)
+    first, root = int(state.step), seeds.key("outer_steps", seed)
     if first >= schedule.steps:
-        return loop.finished(state)
-    root = jax.random.key(seed)
+        return _finished(state, schedule, folder, on_saved, log)
+    if first:
+        log(f"going on after step {first}")
     step = method.compile(state.outer, method.draw(0).context, root, log)
-    try:
-        with (
-            progress_bar("distilling", schedule.steps, first) as loop.bar,
-            stop_requested() as stopped,
-        ):
-            if first == 0:
-                state = loop.evaluate_and_save(state)
-            while int(state.step) < schedule.steps:
-                state = loop.run(step, state, root, stopped)
-    finally:
-        folder.metrics.close()
+    with (
+        contextlib.closing(folder.metrics_log),
+        progress_bar("distilling", schedule.steps, first) as bar,
+        stop_requested() as stopped,
+    ):
+        teller = _Teller(folder, bar)
+        if first == 0:
+            state = _evaluated(state, evaluate, folder, on_saved, log)
+            _save(state, folder, on_saved)
+        for index, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
+            outer, record = step(state.outer, drawn.context, root, index)
+            state = state._replace(outer=outer, step=np.int32(index + 1))
+            in_row = teller.tell_of_last(next_one=(index + 1, record, drawn.note))
+            stop = stopped()
+            if schedule.saves(index + 1) or stop or in_row >= MOST_SKIPS_IN_A_ROW:
+                in_row = max(in_row, teller.tell_of_last())
+                if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
+                    state = _evaluated(state, evaluate, folder, on_saved, log)
+                _save(state, folder, on_saved)
+                teller.begin()
+            if in_row >= MOST_SKIPS_IN_A_ROW:
+                raise Diverged(_divergence(index + 1, folder, method))
+            if stop and index + 1 < schedule.steps:
+                raise Stopped(stop, f"after step {index + 1}")
     return state
+
+
+def _resumed(method, folder, log):
+    """The state to go on from, and the metrics up to it."""
+    zero, none = np.int32(0), np.float32(-1)
+    initial = LoopState(method.initial, zero, none, zero, none)
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
+    state = folder.load_state(like, log)
+    step = 0 if state is None else int(state.step)
+    folder.metrics_log.forget_after(step or -1)  # step 0 is evaluated again
+    return state if step else initial
+
+
+def _finished(state, schedule, folder, on_saved, log):
+    """Nothing is left to do but to give back the sets, if they were lost."""
+    step = int(state.step)
+    if step > schedule.steps:
+        raise InputError(
+            f"steps is {schedule.steps}: {step} are done already in {folder.path}. Ask for as many "
+            "or more, or begin another run in another folder"
+        )
+    log(f"all {step} steps are done already: {folder.path}")
+    on_saved("last", state.outer.synthetic, step)
+    if int(state.best_step) == step and state.best >= 0:
+        on_saved("best", state.outer.synthetic, step)
+    return state
+
+
+class _Teller:
+    """Tells metrics and bar of a step when the device has done it."""
+
+    def __init__(self, folder, bar):
+        self._metrics, self._bar = folder.metrics_log, bar
+        self._waiting = None
+        self.begin()
+
+    def begin(self):
+        """The time of the next step begins now."""
+        self._since = time.perf_counter()
+
+    def tell_of_last(self, next_one=None):
+        """Waits for the step that was handed over last; returns how many in a row it skipped."""
+        waiting, self._waiting = self._waiting, next_one
+        if waiting is None:
+            return 0
+        step, record, note = waiting
+        record = StepRecord(*(x.item() for x in jax.device_get(record)))
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        line = {"step": step, "loss": record.loss, "lr": record.lr}
+        line |= {"student_loss": record.student_loss, "seconds": round(seconds, 5)}
+        line = {name: value if np.isfinite(value) else None for name, value in line.items()}
+        self._metrics.write(line | {"skipped": record.skipped} | note)
+        skipped = f" skipped {record.skipped}" if record.skipped else ""
+        self._bar.advance(1, f"loss {record.loss:.4f} α {record.lr:.4f}{skipped}")
+        return record.skipped_in_row
+
+
+def _evaluated(state, evaluate, folder, on_saved, log):
+    """Scores the images and keeps them if they are the best so far."""
+    if evaluate is None:
+        return state
+    step, synthetic = int(state.step), state.outer.synthetic
+    scores = evaluate(synthetic, step)
+    score, test = scores["validation"], scores.get("test")
+    line = {"step": step, "evaluation": score.record()}
+    folder.metrics_log.write(line | ({} if test is None else {"test": test.record()}))
+    percent = f"{100 * score.mean:.2f} ± {100 * score.std:.2f} %"
+    log(f"step {step}: validation {percent}, α {mean_rate(synthetic):.4f}")
+    if score.mean >= state.best:  # a later set with the same score has learned more
+        state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
+        on_saved("best", synthetic, step)
+    if test is not None and test.mean > state.best_test:
+        state = state._replace(best_test=np.float32(test.mean))
+        on_saved("best_on_test", synthetic, step)
+    return state
+
+
+def _save(state, folder, on_saved):
+    """Writes the last set, then the state: a kill between the two repeats some steps."""
+    folder.metrics_log.flush()
+    on_saved("last", state.outer.synthetic, int(state.step))
+    folder.save_state(state)
+
+
+def _divergence(step, folder, method):
+    return (
+        f"{MOST_SKIPS_IN_A_ROW} steps in a row to step {step} diverged: a loss, gradient or move "
+        "was not finite, or took images or rate beyond use. The last good images are in "
+        f"{folder.path}. {method.remedies}, and begin a new run in another folder"
+    )

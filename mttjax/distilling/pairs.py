@@ -1,33 +1,68 @@
 """(start, target) pairs from an expert store."""
 
+from collections.abc import Iterator
+from typing import Any, Protocol
+
 import jax
 import numpy as np
 
 from mttjax.distilling.method import Drawn
+from mttjax.system import seeds
 from mttjax.system.errors import InputError
 
-__all__ = ["PairSource"]
+__all__ = ["ExpertPairs"]
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of snapshots kept; more than this is read again when drawn
 
 
-class PairSource:
-    """The pairs of every outer step, drawn from ``[seed, step]`` alone.
+class Store(Protocol):
+    """What pairs are drawn from, such as an ``ExpertStore``."""
+
+    folder: Any
+
+    def load(self, expert: int, epoch: int, like: Any) -> Any:
+        """The parameters of an expert after an epoch."""
+
+    def missing(self, expert: int, last_epoch: int) -> list[int]:
+        """The epochs to ``last_epoch`` that it lacks."""
+
+    def experts_with(self, last_epoch: int) -> list[int]:
+        """The experts that lack none."""
+
+
+class ExpertPairs:
+    """Pairs of snapshots: an expert's epoch s and its epoch s + M.
+
+    Iterated over, it gives (start, target) without end, two pytrees for ``match_loss``:
+
+        pairs = mttjax.ExpertPairs(store, network.shapes, expert_epochs=2, max_start=4)
+        for start, target in pairs:
+            ...
 
     Args:
       store: an ``ExpertStore``.
-      like: a pytree of ``jax.ShapeDtypeStruct``: the network's parameters.
+      like: a pytree of ``jax.ShapeDtypeStruct`` or arrays: the network's parameters.
       expert_epochs: M, epochs from start to target.
-      max_start: T⁺, start epochs are drawn from 0 to T⁺ - 1.
+      max_start: T⁺, start epochs s are drawn from 0 to T⁺ - 1.
       experts: E: experts 0 to E - 1 are used; None: all that have the epochs needed.
-      seed: of the run.
-      count: K, pairs per step.
+      seed: decides which expert and epoch each step gets, from the step's number alone.
+      count: P, pairs per step.
 
     Raises:
       InputError: one of the experts lacks an epoch of 0 to T⁺ - 1 + M.
     """
 
-    def __init__(self, store, like, *, expert_epochs, max_start, experts, seed, count=1):
+    def __init__(
+        self,
+        store: Store,
+        like: Any,
+        *,
+        expert_epochs: int,
+        max_start: int,
+        experts: int | None = None,
+        seed: int = 0,
+        count: int = 1,
+    ) -> None:
         last = max_start - 1 + expert_epochs
         # Always the same experts, whichever more there are: a run that goes on later draws alike.
         self.experts = list(range(experts)) if experts else store.experts_with(last)
@@ -39,21 +74,21 @@ class PairSource:
                 f"{store.folder}: {len(self.experts) - len(lacking)} of {experts or 'at least 1'} "
                 f"experts have all epochs to {last} (max_start {max_start} - 1 + expert_epochs "
                 f"{expert_epochs}); expert {first} lacks epoch {epoch}. Train them with "
-                "bin/train_experts, or take fewer with --experts.count"
+                "train_experts, or use fewer"
             )
         self._store, self._like = store, like
         self._expert_epochs, self._max_start = expert_epochs, max_start
         self._seed, self._count = seed, count
-        bytes_each = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
-        self._keep = bytes_each * len(self.experts) * (last + 1) <= MEMORY_LIMIT
-        self._kept = {}
+        bytes_of_one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
+        self._keep = bytes_of_one * len(self.experts) * (last + 1) <= MEMORY_LIMIT
+        self._kept: dict[tuple[int, int], Any] = {}
 
-    def draw(self, step):
-        """What outer step ``step`` matches: (start, target), with a leading axis of K.
+    def draw(self, step: int) -> Drawn:
+        """What outer step ``step`` matches: (start, target), with a leading axis of P.
 
-        The first K of more are the same K.
+        The first P of more are the same P.
         """
-        rng = np.random.default_rng([self._seed, step])
+        rng = seeds.rng("pairs", self._seed, step)
         drawn = [
             (self.experts[rng.integers(len(self.experts))], int(rng.integers(self._max_start)))
             for _ in range(self._count)
@@ -62,6 +97,14 @@ class PairSource:
         target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in drawn])
         experts, epochs = zip(*drawn, strict=True)
         return Drawn((start, target), {"experts": experts, "epochs": epochs})
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """(start, target) of step 0, 1, …, without end; without the axis of P where P is 1."""
+        step = 0
+        while True:
+            pair = self.draw(step).context
+            yield jax.tree.map(lambda x: x[0], pair) if self._count == 1 else pair
+            step += 1
 
     def _load(self, expert, epoch):
         if (expert, epoch) in self._kept:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mttjax.distilling.method import Drawn
+from mttjax.system import seeds
 from mttjax.system.errors import InputError
 
 __all__ = ["ClassBatches", "MixedBatches"]
@@ -22,7 +23,9 @@ class ClassBatches:
       InputError: a class without images.
     """
 
-    def __init__(self, images, labels, classes, *, size, seed):
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, classes: int, *, size: int, seed: int
+    ) -> None:
         self._images, self._seed = images, seed
         self._of_class = [np.flatnonzero(labels == k) for k in range(classes)]
         counts = [len(indices) for indices in self._of_class]
@@ -30,9 +33,9 @@ class ClassBatches:
             raise InputError(f"class {int(np.argmin(counts))} has no training images to match")
         self._size = min(size, *counts)
 
-    def draw(self, step):
+    def draw(self, step: int) -> Drawn:
         """What step ``step`` matches; no image twice within a step."""
-        rng = np.random.default_rng([self._seed, step, 1])
+        rng = seeds.rng("real_batches", self._seed, step)
         chosen = [rng.choice(indices, self._size, replace=False) for indices in self._of_class]
         return Drawn(self._images[np.stack(chosen)], {})
 
@@ -47,12 +50,12 @@ class MixedBatches:
       seed: of the run.
     """
 
-    def __init__(self, images, labels, *, size, seed):
+    def __init__(self, images: np.ndarray, labels: np.ndarray, *, size: int, seed: int) -> None:
         self._images, self._labels, self._seed = images, labels, seed
         self._size = min(size, len(labels))
 
-    def draw(self, step):
+    def draw(self, step: int) -> Drawn:
         """What the student of step ``step`` is tested on; no image twice within a step."""
-        rng = np.random.default_rng([self._seed, step, 2])
+        rng = seeds.rng("real_batches", self._seed, step)
         chosen = rng.choice(len(self._labels), self._size, replace=False)
         return Drawn((self._images[chosen], self._labels[chosen].astype(np.int32)), {})

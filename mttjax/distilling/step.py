@@ -1,7 +1,8 @@
 """One outer step of a distillation, whatever its method: the guard, and the update by optax."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,25 +22,26 @@ class OuterState(NamedTuple):
     """Everything that an outer step changes."""
 
     synthetic: Synthetic
-    optimiser: tuple
+    optimiser: optax.OptState
     skipped: jax.Array
     """[] int32, steps skipped so far because something was not finite."""
     skipped_in_row: jax.Array
     """[] int32, the same since the last good step."""
-    pace: jax.Array
-    """[] float32, what every move is multiplied by: 1 until a fallback lowers it."""
-    carry: tuple | dict = ()
+    carry: Any = ()
     """What a method keeps from step to step beside the images, such as a network."""
 
 
 class StepRecord(NamedTuple):
-    """What one outer step saw; all [] float32."""
+    """What one outer step saw; all [] float32, the counts [] int32."""
 
     loss: jax.Array
     lr: jax.Array
     """The student's learning rate α; the mean where every student step has its own."""
     student_loss: jax.Array
     """The student's last cross entropy on its minibatch; NaN where there is no student."""
+    skipped: jax.Array
+    """As in the state after the step."""
+    skipped_in_row: jax.Array
 
 
 class Slope(NamedTuple):
@@ -52,14 +54,19 @@ class Slope(NamedTuple):
     """Of the loss, by images, labels and log α."""
 
 
-def field_optimiser(**moved):
+def field_optimiser(**moved: optax.GradientTransformation) -> optax.GradientTransformation:
     """optax transformations by field of ``Synthetic``; a field that has none stays as it is."""
     names = Synthetic(*(name if name in moved else "fixed" for name in Synthetic._fields))
     return optax.partition(moved | {"fixed": optax.set_to_zero()}, names)
 
 
-def make_update(optimiser, *, adjust=None, project=None):
-    """The move of what is learned: ``update(state, Slope) -> (state, StepRecord)``.
+def make_update(
+    optimiser: optax.GradientTransformation,
+    *,
+    adjust: Callable[[Synthetic, Synthetic], Synthetic] | None = None,
+    project: Callable[[Synthetic], Synthetic] | None = None,
+) -> Callable[[OuterState, Slope], tuple[OuterState, StepRecord]]:
+    """The move of what is learned, ``update(state, slope)``.
 
     A move that diverges never enters the state: the step is skipped and counted. It does
     when a loss, gradient or update is not finite, or when the images or the rate would leave
@@ -76,37 +83,32 @@ def make_update(optimiser, *, adjust=None, project=None):
         lr = jnp.mean(jnp.exp(state.synthetic.log_lr))
         grads = adjust(slope.gradient, state.synthetic) if adjust else slope.gradient
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
-        updates = jax.tree.map(lambda u: u * state.pace.astype(u.dtype), updates)
         synthetic = optax.apply_updates(state.synthetic, updates)
         moved = (project(synthetic) if project else synthetic, optimiser_state)
         good = _all_finite((slope.loss, moved)) & _usable(moved[0])
         synthetic, optimiser_state = jax.tree.map(
             partial(jnp.where, good), moved, (state.synthetic, state.optimiser)
         )
-        state = state._replace(
-            synthetic=synthetic,
-            optimiser=optimiser_state,
-            skipped=state.skipped + ~good,
-            skipped_in_row=jnp.where(good, 0, state.skipped_in_row + 1),
-        )
-        return state, StepRecord(slope.loss, lr, slope.student_loss)
+        skipped, in_row = state.skipped + ~good, jnp.where(good, 0, state.skipped_in_row + 1)
+        state = OuterState(synthetic, optimiser_state, skipped, in_row, state.carry)
+        return state, StepRecord(slope.loss, lr, slope.student_loss, skipped, in_row)
 
     return update
 
 
-def initial_state(synthetic, optimiser, carry=()):
+def initial_state(
+    synthetic: Synthetic, optimiser: optax.GradientTransformation, carry: Any = ()
+) -> OuterState:
     """The state before the first step."""
     # Two buffers: the step is given its state to overwrite, and one cannot be given twice.
     counts = (jnp.zeros((), jnp.int32) for _ in range(2))
-    return OuterState(
-        synthetic, optimiser.init(synthetic), *counts, jnp.ones((), jnp.float32), carry
-    )
+    return OuterState(synthetic, optimiser.init(synthetic), *counts, carry)
 
 
 def _usable(synthetic):
     rms = jnp.sqrt(jnp.mean(jnp.square(synthetic.images)))
     rates = jnp.exp(synthetic.log_lr)
-    return (rms <= MOST_RMS) & jnp.all((rates >= RATES[0]) & (rates <= RATES[1]))
+    return (rms <= MOST_RMS) & jnp.all((rates >= RATES.low) & (rates <= RATES.high))
 
 
 def _all_finite(tree):

@@ -1,1 +1,1 @@
-"""From settings to a folder: experts, distillations, selections."""
+"""From settings to a folder: prepared once, handed on whole, kept."""

@@ -1,91 +1,62 @@
-"""From settings and data to the method that the outer loop runs."""
+"""From a problem to the method that the outer loop runs."""
 
 from functools import partial
 
 import jax
 import numpy as np
 
-from mttjax.config.methods import (
-    Condense,
-    Condensing,
-    Labels,
-    LearnLabels,
-    LearnThrough,
-    Meta,
-    part_of,
-)
+from mttjax.config.methods import DD, LD, Condensation
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import in_bfloat16
-from mttjax.core.selection import random_selection
-from mttjax.core.synthetic import make_synthetic, one_hot_labels
+from mttjax.core.synthetic import Synthetic, initial_images, make_synthetic, one_hot_labels
 from mttjax.core.training import cache_chunk, divisor_up_to
 from mttjax.distilling.condensing import condensing
 from mttjax.distilling.dd import dd
 from mttjax.distilling.ld import ld
+from mttjax.distilling.method import Method
 from mttjax.distilling.mtt import mtt
-from mttjax.distilling.pairs import PairSource
+from mttjax.distilling.pairs import ExpertPairs
 from mttjax.distilling.real_batches import ClassBatches, MixedBatches
+from mttjax.runs.problem import Problem
+from mttjax.system import seeds
 from mttjax.system.errors import InputError
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "initial_set"]
 
 
-def assemble(settings, dataset, network, preprocessing, store):
-    """The ``Method`` that the settings describe.
-
-    Args:
-      settings: a ``Settings`` of a method that learns.
-      dataset: a ``Dataset``.
-      network: a ``Network``.
-      preprocessing: that of the real images.
-      store: the ``ExpertStore``; read by MTT only.
+def assemble(problem: Problem) -> Method:
+    """The ``Method`` that the settings describe; they are of a method that learns.
 
     Raises:
-      InputError: settings that do not fit each other, the data or the store.
+      InputError: settings that do not fit each other, the data or the experts.
     """
-    distill, method = settings.distill, type(settings.distill)
-    synthetic = _initial(settings, dataset, preprocessing)
-    if method is Condense:
-        return _condensing(settings, synthetic, dataset, network, preprocessing)
-    if method in (LearnThrough, LearnLabels):
-        batches = MixedBatches(*dataset.train, size=distill.real_batch, seed=settings.seed)
-        kind, function = (Meta, dd) if method is LearnThrough else (Labels, ld)
-        return function(
-            synthetic,
-            batches,
-            network=network,
-            preprocessing=preprocessing,
-            settings=part_of(distill, kind),
-            chunk=_piece(settings, dataset, network),
-        )
-    return _mtt(settings, synthetic, network, store)
+    settings, dataset, _, preprocessing, network = problem
+    synthetic, distill = initial_set(problem), settings.distill
+    if not isinstance(distill, Condensation | DD | LD):
+        return _mtt(problem, synthetic)
+    how = {"network": network, "preprocessing": preprocessing, "settings": distill}
+    how["chunk"] = _real_chunk(problem)
+    size, seed = distill.real_batch, settings.seed
+    if isinstance(distill, Condensation):
+        if dataset.n_classes % distill.classes_at_once:
+            raise InputError(
+                f"classes_at_once is {distill.classes_at_once}: must divide the "
+                f"{dataset.n_classes} classes"
+            )
+        batches = ClassBatches(*dataset.train, dataset.n_classes, size=size, seed=seed)
+        siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
+        return condensing(synthetic, batches, augment=siamese, **how)
+    batches = MixedBatches(*dataset.train, size=size, seed=seed)
+    if isinstance(distill, DD):
+        return dd(synthetic, batches, **how)
+    return ld(synthetic, batches, seed=seed, **how)
 
 
-def _condensing(settings, synthetic, dataset, network, preprocessing):
-    classes, distill = dataset.n_classes, settings.distill
-    if distill.classes_at_once < 1 or classes % distill.classes_at_once:
-        raise InputError(
-            f"--distill.classes-at-once {distill.classes_at_once}: must divide the {classes} "
-            "classes"
-        )
-    batches = ClassBatches(*dataset.train, classes, size=distill.real_batch, seed=settings.seed)
-    siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
-    return condensing(
-        synthetic,
-        batches,
-        network=network,
-        preprocessing=preprocessing,
-        augment=siamese,
-        settings=part_of(distill, Condensing),
-        chunk=_piece(settings, dataset, network),
-    )
-
-
-def _mtt(settings, synthetic, network, store):
-    distill = settings.distill
-    pairs = PairSource(
-        store,
-        jax.eval_shape(network.init, jax.random.key(0)),
+def _mtt(problem, synthetic):
+    settings, distill, network = problem.settings, problem.settings.distill, problem.network
+    pairs = ExpertPairs(
+        problem.store,
+        network.shapes,
         expert_epochs=distill.expert_epochs,
         max_start=distill.max_start,
         experts=settings.experts.count,
@@ -97,38 +68,34 @@ def _mtt(settings, synthetic, network, store):
         pairs,
         apply=in_bfloat16(network.apply) if distill.precision == "bfloat16" else network.apply,
         augment=partial(dsa, ops=settings.ops) if settings.ops else None,
-        matching=distill.matching(),
-        chunk=_student_chunk(settings, synthetic, network),
+        settings=distill,
+        chunk=_student_chunk(distill, synthetic, network),
     )
 
 
-def _student_chunk(settings, synthetic, network):
+def _student_chunk(distill, synthetic, network):
     """How many images of a student's minibatch are computed at once; None for all."""
     n, *shape = synthetic.images.shape
-    batch, chunk = settings.distill.batch or n, settings.distill.chunk
+    batch, chunk = distill.batch or n, distill.chunk
     if batch > n:
-        raise InputError(
-            f"--distill.batch {batch}: there are {n} synthetic images; take a divisor of {n}"
-        )
+        raise InputError(f"batch is {batch}: there are {n} synthetic images; take a divisor of {n}")
     if chunk is None:
         return divisor_up_to(batch, _fitting(network, shape))
-    if chunk < 1 or batch % chunk or not network.per_image:
+    if batch % chunk or not network.per_image:
         raise InputError(
-            f"--distill.chunk {chunk}: must divide the minibatch of {batch} images, and the "
-            "network have no batch norm"
+            f"chunk is {chunk}: must divide the minibatch of {batch} images, and the network have "
+            "no batch norm"
         )
     return chunk
 
 
-def _piece(settings, dataset, network):
+def _real_chunk(problem):
     """How many real images are computed at once; None for all."""
-    chunk = settings.distill.chunk
+    chunk, network = problem.settings.distill.chunk, problem.network
     if chunk is None:
-        return _fitting(network, dataset.image_shape)
-    if chunk < 1 or not network.per_image:
-        raise InputError(
-            f"--distill.chunk {chunk}: must be at least 1, and the network have no batch norm"
-        )
+        return _fitting(network, problem.dataset.image_shape)
+    if not network.per_image:
+        raise InputError(f"chunk is {chunk}: the network must have no batch norm")
     return chunk
 
 
@@ -137,25 +104,22 @@ def _fitting(network, shape):
     return cache_chunk(shape, jax.default_backend()) if network.per_image else None
 
 
-def _initial(settings, dataset, preprocessing):
-    """The synthetic set before the first step, decided by the seed and ipc."""
-    images, labels = dataset.train
-    classes, ipc, distill = dataset.n_classes, settings.ipc, settings.distill
-    rng = np.random.default_rng([settings.seed, ipc])
+def initial_set(problem: Problem) -> Synthetic:
+    """The synthetic set before the first step, decided by the seed and ipc.
+
+    Raises:
+      InputError: a class with fewer real images than are wanted of it.
+    """
+    settings, (images, labels) = problem.settings, problem.dataset.train
+    classes, ipc, distill = problem.dataset.n_classes, settings.ipc, settings.distill
+    rng = seeds.rng("initial_images", settings.seed, ipc)
     try:
-        if distill.initial == "noise":
-            first = rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32)
-        else:
-            chosen = random_selection(rng, labels, ipc=ipc, classes=classes)
-            first = preprocessing(images[chosen])
+        first = initial_images(rng, ipc, images, labels, classes, kind=distill.initial)
     except ValueError as error:
-        raise InputError(f"--ipc {ipc}: {error}") from error
+        raise InputError(f"ipc is {ipc}: {error}") from error
+    first = problem.preprocessing(images[first]) if distill.initial == "real" else first
     own_labels = one_hot_labels(ipc, classes)
-    if isinstance(distill, LearnLabels):
+    if isinstance(distill, LD):
         own_labels = np.full_like(own_labels, 1 / classes)
-    rates = (
-        np.full(ipc * distill.passes, distill.lr)
-        if isinstance(distill, LearnThrough)
-        else distill.lr
-    )
+    rates = np.full(ipc * distill.passes, distill.lr) if isinstance(distill, DD) else distill.lr
     return make_synthetic(first, own_labels, rates)

@@ -1,190 +1,231 @@
-"""The folder of one run: settings, metrics as JSON lines, and the states to go on from."""
+"""The folder of one run: its settings, metrics, states and sets. No other room spells its names."""
 
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
+from mttjax.config.protocol import Protocol
+from mttjax.distilled import DistilledSet, load_distilled, save_distilled
+from mttjax.runs.problem import Log
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json, write_json
-from mttjax.system.metrics import Metrics
+from mttjax.system.metrics import Metrics, read_metrics
 from mttjax.system.npz import read_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.trees import load_tree, save_tree
 
-__all__ = ["RunFolder", "differing_settings", "settings_in"]
+__all__ = ["EXTENDABLE", "SETS", "STATES", "RunFolder", "differing_settings", "settings_in"]
 
-SETTINGS = "settings"
+SETS = {
+    "last": "last",
+    "best": "best on validation",
+    "best_on_test": "best on test (paper's protocol)",
+}
+"""The sets that a run keeps, and what tables call them."""
+
+STATES = ("state.npz", "state.before.npz")
+"""Where a run goes on: the first of them that is whole."""
+
+EXTENDABLE = (
+    "distill.steps",
+    "distill.save_every",
+    "experts.epochs",
+    *(f"evaluate.{name}" for name in Protocol.__dataclass_fields__),
+)
+"""Settings of a run that may change when it goes on."""
+
+_SETTINGS = "settings"
 """The member of a state that says of which run it is."""
 
 
 class RunFolder:
-    """``config.json``, ``metrics.jsonl`` and the states of a run.
+    """What a run keeps, by name. Made without looking; ``begin`` takes the folder for a run.
 
-    ``state.npz`` is where a run goes on. ``good.npz`` is an earlier state whose next steps
-    went well: a run that diverged falls back to it, and one whose ``state.npz`` is damaged goes
-    on from it and ends with the same bits. ``state.STEP.npz`` is there only after a stop
-    between two saves, and holds the save before it, until it is known whether that was good.
-    Every state holds the settings of its run, so that another run's is not gone on from.
+    Every state holds the settings of its run, so that another run's is not gone on from; a state
+    that is damaged is passed over for the one before it, which leads to the same bits.
 
     Args:
-      path: the folder; made when missing.
-      settings: everything that decides the run, ready for JSON.
-      extendable: names of settings, dotted, that may differ when a run goes on.
-      log: called with a line of text where something was repaired or is worth knowing.
-
-    Raises:
-      InputError: the folder holds a run with other settings; the message names them.
+      path: the folder.
     """
 
-    def __init__(self, path, settings, extendable=(), log=print):
-        self.path, self._log, self._extendable = Path(path), log, extendable
-        now = json.loads(json.dumps(settings)) | {"versions": versions()}
-        before = self._before(now)
-        if before is not None:
-            self._require_same(before, now)
-            self._tell_versions(before, now)
-        write_json(self.path / "config.json", now)
-        self._settings = {name: value for name, value in now.items() if name != "versions"}
-        self.metrics = Metrics(self.path / "metrics.jsonl")
-        self.state_path, self.good_path = self.path / "state.npz", self.path / "good.npz"
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.metrics_log = Metrics(self.path / "metrics.jsonl")
+        self._decisive: dict[str, Any] = {}
 
-    def _before(self, now):
-        """The settings of the run that is here, from its last set where they are damaged."""
-        config = self.path / "config.json"
-        if not config.exists() and not self._states():
-            return None
-        try:
-            return read_json(config)
-        except InputError as error:
-            with contextlib.suppress(InputError, KeyError, ValueError, AttributeError):
-                metadata = read_arrays(self.path / "last.npz", only=("metadata",))["metadata"]
-                kept = json.loads(metadata.item())["settings"]
-                self._log(f"passed over: {error}; taken from last.npz instead")
-                return {name: value for name, value in kept.items() if name in now}
-            raise InputError(
-                f"{error}. With what settings the run here began is not known, and last.npz does "
-                "not tell: begin another with --run.folder, or remove the folder"
-            ) from error
+    def __repr__(self) -> str:
+        kinds = [kind for kind in SETS if self.set_path(kind).exists()]
+        return f"RunFolder({str(self.path)!r}: sets {', '.join(kinds) or 'none'})"
 
-    def _require_same(self, before, now):
-        if listed := differing_settings(before, now, self._extendable):
-            may = ", ".join(self._extendable) or "nothing"
+    def set_path(self, kind: str) -> Path:
+        """The file of a set: ``last``, ``best`` or ``best_on_test``."""
+        return self.path / f"{kind}.npz"
+
+    def load(self, kind: str = "last") -> DistilledSet:
+        """The set called ``last``, ``best`` (on validation) or ``best_on_test``."""
+        return load_distilled(self.set_path(kind))
+
+    def save(self, kind: str, distilled: DistilledSet) -> None:
+        """Writes a set."""
+        save_distilled(self.set_path(kind), distilled)
+
+    def sets(self) -> dict[str, DistilledSet]:
+        """All sets that are there, by what tables call them.
+
+        Raises:
+          InputError: there is none, or one is damaged.
+        """
+        sets = {SETS[kind]: self.load(kind) for kind in SETS if self.set_path(kind).exists()}
+        if not sets:
+            raise InputError(f"{self.path}: no distilled set there; make one with distill")
+        return sets
+
+    def config(self) -> dict[str, Any]:
+        """The settings that decide the run, and its versions; empty before it began."""
+        path = self.path / "config.json"
+        return read_json(path) if path.exists() else {}
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """A record per step and per evaluation; none where nothing was written yet."""
+        path = self.metrics_log.path
+        return read_metrics(path) if path.exists() else []
+
+    def seconds(self) -> float:
+        """The time of all steps, those before a kill too, without evaluations and compiling."""
+        return sum(record.get("seconds") or 0 for record in self.metrics())
+
+    def results(self) -> dict[str, Any]:
+        """What the evaluation of the sets gave, as ``Results.record()`` has it; empty before."""
+        path = self.path / "results.json"
+        return read_json(path) if path.exists() else {}
+
+    def save_results(self, record: Mapping[str, Any]) -> None:
+        """Keeps it."""
+        write_json(self.path / "results.json", dict(record))
+
+    @property
+    def grids(self) -> Path:
+        """Where pictures of the sets lie."""
+        return self.path / "grids"
+
+    def begin(self, decisive: Mapping[str, Any], log: Log = print) -> None:
+        """Takes the folder for a run of these settings, or finds that it is one.
+
+        Args:
+          decisive: everything that decides the run, JSON values; see ``Settings.decisive``.
+          log: called with a line of text where something was repaired or is worth knowing.
+
+        Raises:
+          InputError: the folder holds a run with other settings; the message names them.
+        """
+        now = json.loads(json.dumps(decisive))
+        before = self._before(now, log)
+        if before and (listed := differing_settings(before, now)):
             raise InputError(
                 f"{self.path}: the run here has other settings: {listed}. Run it on with its own "
-                f"(only {may} may change), begin another with --run.folder, or remove the folder"
+                f"(only {', '.join(EXTENDABLE)} may change), begin another in another folder, or "
+                "remove this one"
             )
-
-    def _tell_versions(self, before, now):
-        was, now = before.get("versions", {}), now["versions"]
-        changed = [f"{n} {was[n]} → {now.get(n)}" for n in was if was[n] != now.get(n)]
+        was, is_now = before.get("versions", {}), versions()
+        changed = [f"{n} {was[n]} → {is_now.get(n)}" for n in was if was[n] != is_now.get(n)]
         if changed:
-            self._log(f"other versions than so far, the last bits may differ: {', '.join(changed)}")
+            log(f"other versions than so far, the last bits may differ: {', '.join(changed)}")
+        write_json(self.path / "config.json", now | {"versions": is_now})
+        self._decisive = now
 
-    def _states(self):
-        return sorted(self.path.glob("state*.npz")) + sorted(self.path.glob("good.npz"))
+    def _before(self, now, log):
+        """The settings of the run that is here, from its last set where they are damaged."""
+        try:
+            if config := self.config():
+                return config
+            fault = f"{self.path / 'config.json'}: no such file"
+        except InputError as error:
+            fault = str(error)
+        if not any((self.path / name).exists() for name in (*STATES, "config.json")):
+            return {}
+        with contextlib.suppress(InputError):
+            kept = self.load("last").settings
+            log(f"passed over: {fault}; taken from {self.set_path('last').name} instead")
+            return {name: value for name, value in kept.items() if name in now}
+        raise InputError(
+            f"{fault}. With what settings the run here began is not known, and its last set does "
+            "not tell: begin another in another folder, or remove this one"
+        )
 
-    def load_state(self, like):
-        """The latest whole state, or None at the beginning of a run.
-
-        A damaged one is passed over for the one before it, and that is said.
+    def load_state(self, like: Any, log: Log = print) -> Any:
+        """The last whole state, or None at the beginning of a run.
 
         Raises:
           InputError: there are states and none is whole.
         """
-        fallen, faults = False, []
-        for path in (self.state_path, *sorted(self.path.glob("state.*.npz")), self.good_path):
+        faults = []
+        for path in (self.path / name for name in STATES):
             if not path.exists():
-                fallen = True
                 continue
             try:
-                state = self._load(path, like)
+                state = self._load_state(path, like)
             except InputError as error:
                 faults.append(str(error))
                 continue
             for fault in faults:
-                self._log(f"passed over: {fault}")
-            if fallen or faults:
-                self.save_state(state)
+                log(f"passed over: {fault}")
+            if faults or path.name != STATES[0]:
+                save_tree(self.path / STATES[0], self._with_settings(state))
             return state
         if faults:
             raise InputError(
                 f"{self.path}: no state of this run is whole: {'; '.join(faults)}. To begin it "
-                f"again from its first step, remove {self.state_path} and {self.good_path}"
+                f"again from its first step, remove {' and '.join(STATES)} there"
             )
         return None
 
-    def load_good(self, like):
-        """The state to fall back to, or None where that file is missing or damaged."""
-        try:
-            return self._load(self.good_path, like)
-        except InputError as error:
-            self._log(f"passed over: {error}")
-            return None
+    def save_state(self, state: Any) -> None:
+        """Writes the state; the one before stays beside it."""
+        now, before = (self.path / name for name in STATES)
+        if now.exists():
+            os.replace(now, before)
+        save_tree(now, self._with_settings(state))
 
-    def save_first(self, state):
-        """Before the first step: the state, which is good."""
-        self._save(self.good_path, state)
-        self.save_state(state)
+    def _with_settings(self, state):
+        return _by_path(state) | {_SETTINGS: np.array(json.dumps(self._decisive, sort_keys=True))}
 
-    def save_state(self, state):
-        """One of the saves that the schedule of the run decides."""
-        self._save(self.state_path, state)
-        for path in self.path.glob("state.*.npz"):
-            path.unlink()
-
-    def save_between(self, state, last_save):
-        """A save between those, at a stop; ``last_save`` is the step of the one before."""
-        before = self._between(last_save)
-        if not before.exists() and self.state_path.exists():
-            os.replace(self.state_path, before)
-        self._save(self.state_path, state)
-
-    def keep_as_good(self, last_save):
-        """The state of the last save turned out to be good; another is saved right after."""
-        before = self._between(last_save)
-        os.replace(before if before.exists() else self.state_path, self.good_path)
-
-    def _between(self, step):
-        return self.path / f"state.{step:06d}.npz"
-
-    def _save(self, path, state):
-        text = np.array(json.dumps(self._settings, sort_keys=True))
-        save_tree(path, _by_path(state) | {SETTINGS: text})
-
-    def _load(self, path, like):
-        own = read_arrays(path, only=(SETTINGS,))  # versions before 0.3 wrote none
-        before = settings_in(path, own) or self._settings
-        if listed := differing_settings(before, self._settings, self._extendable):
+    def _load_state(self, path, like):
+        own = read_arrays(path, only=(_SETTINGS,))
+        if listed := differing_settings(settings_in(path, own), self._decisive):
             raise InputError(f"{path}: it is the state of a run with other settings: {listed}")
         named = _by_path(like)
         found = load_tree(path, named | own)
         return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in named])
 
 
-def differing_settings(before, now, extendable=()):
-    """What differs between the settings of two runs beside ``extendable`` ones, as a text."""
+def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between the settings of two runs beside what may change; empty for nothing."""
     before, now = _flat(before), _flat(now)
     return "; ".join(
         f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
         for name in sorted(set(before) | set(now))
         if before.get(name) != now.get(name)
-        and name not in extendable
+        and name not in EXTENDABLE
         and not name.startswith("versions.")
     )
 
 
-def settings_in(path, arrays):
-    """The settings that a state was saved with; None where its version wrote none."""
-    if SETTINGS not in arrays:
-        return None
+def settings_in(path: str | Path, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The settings that a state was saved with.
+
+    Raises:
+      InputError: it does not say.
+    """
     try:
-        return {} | json.loads(arrays[SETTINGS].item())
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: its settings are not a JSON object ({error})") from error
+        return {} | json.loads(arrays[_SETTINGS].item())
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: it does not say of which run it is ({error!r})") from error
 
 
 def _by_path(tree):

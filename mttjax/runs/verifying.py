@@ -1,75 +1,61 @@
 """Whether a run's states, sets and results are whole and belong together."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from mttjax.distilled import load_distilled
-from mttjax.runs.folder import differing_settings, settings_in
-from mttjax.runs.workflows import EXTENDABLE
+from mttjax.runs.folder import SETS, STATES, RunFolder, differing_settings, settings_in
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json, require_file
-from mttjax.system.metrics import read_metrics
+from mttjax.system.findings import Findings
 from mttjax.system.npz import read_arrays
 
 __all__ = ["check_run", "check_set", "is_run"]
 
 AGAIN = "With it removed, the command that made the run writes it again"
 FALL_BACK = "The run goes on from the state before it when its command is typed again"
-NO_CONFIG = "The run takes its settings from last.npz when its command is typed again"
-OF_ANOTHER = "it is of another run than config.json:"
-MAY_CHANGE = (*EXTENDABLE, "distill.save_every")
-LOST = {
-    "state.npz": "The run goes on from the one before it",
-    "good.npz": "There is none to fall back to until the next good one",
-}
-STATES = ("state.npz", "state.[0-9]*.npz", "good.npz")
+NO_CONFIG = "The run takes its settings from its last set when its command is typed again"
 
 
-def is_run(folder):
+def is_run(folder: Path) -> bool:
     """Whether a folder is, or was, that of a run."""
     return (folder / "config.json").exists() or (folder / "metrics.jsonl").exists()
 
 
-def check_set(path, findings):
+def check_set(path: Path, findings: Findings) -> str:
     """Reads a distilled set; returns a line that says what it is."""
     with findings.of(path):
-        found = load_distilled(path)
-        return f"set of {found.ipc} images per class of {found.dataset}"
+        distilled = load_distilled(path)
+        return f"set of {distilled.ipc} images per class of {distilled.dataset}"
     return "set"
 
 
-def check_run(folder, findings):
-    """Reads every file of a run.
-
-    Args:
-      folder: a ``Path``.
-      findings: a ``Findings``, added to.
-
-    Returns:
-      A line that says what is there.
-    """
-    config = None
+def check_run(folder: Path, findings: Findings) -> str:
+    """Reads every file of a run; returns a line that says what is there."""
+    run, config = RunFolder(folder), {}
     with findings.of(folder / "config.json", NO_CONFIG):
         config = read_json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
         if path.name != "config.json":
             with findings.of(path, "Remove it and run the command that made it again", True):
                 read_json(path)
-    if (folder / "metrics.jsonl").exists():
-        with findings.of(folder / "metrics.jsonl"):
-            read_metrics(folder / "metrics.jsonl")
-    states = _states(folder, findings)
-    sets = _sets(folder, findings)
-    _check_of_this_run(folder, config, states, sets, findings)
-    _check_together(folder, states, sets, findings)
+    if run.metrics_log.path.exists():
+        with findings.of(run.metrics_log.path):
+            run.metrics()
+    states, sets = _states(folder, findings), _sets(run, findings)
+    _check_of_this_run(run, config, states, sets, findings)
+    _check_together(run, states, sets, findings)
     _check_pictures(folder, findings)
-    step = states.get("state.npz", {}).get("step")
+    step = states.get(STATES[0], {}).get("step")
     return f"run of {len(sets)} sets" + ("" if step is None else f", {int(step)} steps done")
 
 
 def _states(folder, findings):
     """name -> the arrays of each whole state."""
-    states = {}
-    for path in [p for pattern in STATES for p in sorted(folder.glob(pattern))]:
+    states: dict[str, dict[str, np.ndarray]] = {}
+    for path in (folder / name for name in STATES if (folder / name).exists()):
         with findings.of(path, FALL_BACK, removable=True):
             arrays = read_arrays(path)
             if not {"step", "best", "best_step"} <= set(arrays):
@@ -79,69 +65,63 @@ def _states(folder, findings):
                 raise InputError("it holds images or rates that are not finite")
             settings_in(path, arrays)
             states[path.name] = arrays
-    if not states and list(folder.glob("state.npz")):
+    if not states and (folder / STATES[0]).exists():
         findings.fault(folder, "no state is whole: with them removed the run begins again")
-    for name in ("state.npz", "good.npz") if states else ():
-        if not (folder / name).exists():
-            findings.note(f"{folder / name}: it is not there. {LOST[name]}")
     return states
 
 
-def _sets(folder, findings):
+def _sets(run, findings):
+    """kind -> each whole set."""
     sets = {}
-    for path in sorted(folder.glob("*.npz")):
-        if path.stem in ("last", "best", "best_on_test"):
-            with findings.of(path, AGAIN if path.stem == "last" else ""):
-                sets[path.stem] = load_distilled(path)
+    for kind in SETS:
+        if run.set_path(kind).exists():
+            with findings.of(run.set_path(kind), AGAIN if kind == "last" else ""):
+                sets[kind] = run.load(kind)
     return sets
 
 
-def _check_of_this_run(folder, config, states, sets, findings):
+def _check_of_this_run(run, config, states, sets, findings):
     """Whether states and sets were made with the settings that the run has."""
-    if config is None:
+    if not config:
         return
-    paths = {folder / name: settings_in(name, arrays) for name, arrays in states.items()}
-    for name, found in sets.items():
-        paths[folder / f"{name}.npz"] = {n: v for n, v in found.settings.items() if n in config}
-    differing = {
-        path: listed
-        for path, settings in paths.items()
-        if settings and (listed := differing_settings(settings, config, MAY_CHANGE))
-    }
-    if len(differing) == len(paths) > 1:
+    made: dict[Path, Any] = {run.path / n: settings_in(n, arrays) for n, arrays in states.items()}
+    for kind, distilled in sets.items():
+        settings = distilled.settings
+        made[run.set_path(kind)] = {n: v for n, v in settings.items() if n in config}
+    differing = {p: listed for p, s in made.items() if (listed := differing_settings(s, config))}
+    if len(differing) == len(made) > 1:
         listed = next(iter(differing.values()))
-        findings.fault(folder / "config.json", f"all states and sets are of another run: {listed}")
+        path = run.path / "config.json"
+        findings.fault(path, f"all states and sets are of another run: {listed}")
         return
     for path, listed in differing.items():
-        findings.fault(path, f"{OF_ANOTHER} {listed}")
+        findings.fault(path, f"it is of another run than config.json: {listed}")
 
 
-def _check_together(folder, states, sets, findings):
+def _check_together(run, states, sets, findings):
     """What a state and the sets of the same run must share."""
-    state = states.get("state.npz")
+    state = states.get(STATES[0])
     if state is None:
         return
     step, best_step = int(state["step"]), int(state["best_step"])
-    if float(state["best"]) >= 0 and not (folder / "best.npz").exists():
-        findings.fault(
-            folder / "best.npz",
-            f"the best images, of step {best_step}, are gone. Begin the run again "
-            "with another --run.folder to have them back",
-        )
+    best_path, last_path = run.set_path("best"), run.set_path("last")
+    if float(state["best"]) >= 0 and not best_path.exists():
+        lost = f"the best images, of step {best_step}, are gone"
+        findings.fault(best_path, f"{lost}. Begin the run again elsewhere to have them back")
     # A kill may come after a set of a later step was written and before its state was.
     best = sets["best"].settings.get("step", step) if "best" in sets else best_step
-    # A run that fell back has forgotten a best step after that.
-    if best != best_step and best <= step and not state.get("watch/fallbacks"):
-        findings.fault(folder / "best.npz", f"it is of step {best}, the best was step {best_step}")
-    last = sets.get("last")
-    if last is None and not (folder / "last.npz").exists():
-        findings.fault(folder / "last.npz", "it is gone", AGAIN)
-    if last is not None and (found := last.settings.get("step", step)) < step:
-        findings.fault(folder / "last.npz", f"it is of step {found}, the run is at {step}", AGAIN)
-    if last is not None and last.settings.get("step") == step:
-        images = state.get("outer/synthetic/images")
-        if images is None or not np.array_equal(images, last.images):
-            findings.fault(folder / "last.npz", f"its images are not those of step {step}", AGAIN)
+    if best != best_step and best <= step:
+        findings.fault(best_path, f"it is of step {best}, the best was step {best_step}")
+    if not last_path.exists():
+        findings.fault(last_path, "it is gone", AGAIN)
+    if "last" not in sets:
+        return
+    of = sets["last"].settings.get("step", step)
+    if of < step:
+        findings.fault(last_path, f"it is of step {of}, the run is at {step}", AGAIN)
+    images = state.get("outer/synthetic/images")
+    if of == step and (images is None or not np.array_equal(images, sets["last"].images)):
+        findings.fault(last_path, f"its images are not those of step {step}", AGAIN)
 
 
 def _check_pictures(folder, findings):

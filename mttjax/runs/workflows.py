@@ -1,68 +1,45 @@
 """What the commands do, as functions of the settings: train experts, distil, select."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from mttjax.config.checks import check_settings, require_room
 from mttjax.config.methods import SELECTIONS
-from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Settings
 from mttjax.core.networks import make_network
-from mttjax.core.preprocessing import fit_preprocessing
-from mttjax.core.synthetic import mean_rate, one_hot_labels
-from mttjax.datasets import load_dataset
-from mttjax.distilled import DistilledSet, load_distilled, save_distilled
-from mttjax.distilling.loop import Schedule, distill
-from mttjax.evaluation.evaluator import Evaluator
-from mttjax.experts.recipe import recipe_record
+from mttjax.core.synthetic import Synthetic, mean_rate, one_hot_labels
+from mttjax.datasets import Dataset
+from mttjax.distilled import DistilledSet
+from mttjax.distilling.loop import Schedule, run_loop
+from mttjax.evaluation.evaluator import Evaluation, Evaluator
 from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import train_experts
 from mttjax.reporting import save_views
 from mttjax.runs.assembling import assemble
 from mttjax.runs.folder import RunFolder
-from mttjax.runs.selecting import select
+from mttjax.runs.problem import Log, Problem, load_data, prepare, require_room
+from mttjax.runs.selection import select
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.provenance import versions
 
-__all__ = ["load_data", "preprocessing_of", "run_distill", "run_experts", "run_selection"]
+__all__ = ["distill", "run_experts"]
 
 
-EXTENDABLE = (
-    "distill.steps",
-    "distill.fallbacks",
-    "experts.epochs",
-    *(f"evaluate.{field.name}" for field in dataclasses.fields(Protocol)),
-)
-"""Settings of a run that may change when it goes on; ``distill.save_every`` too without fallbacks,
-which go back to a save."""
-
-
-def load_data(settings: Settings):
-    """The real images of the settings."""
-    data = settings.data
-    return load_dataset(
-        data.dataset,
-        folder=data.dir,
-        download=data.download,
-        resolution=data.resolution,
-        classes=data.classes,
-        validation=data.validation,
-        seed=settings.split_seed,
-    )
-
-
-def run_experts(settings: Settings, dataset=None, log=print):
-    """Trains the experts of the settings; returns their ``ExpertStore``.
+def run_experts(
+    settings: Settings[Any], dataset: Dataset | None = None, log: Log = print
+) -> ExpertStore:
+    """Trains the experts of the settings, in their folder; goes on where it stopped.
 
     Raises:
-      InputError: settings out of range, or that do not fit the data or the store.
+      InputError: settings that do not fit the data or the store.
+      Stopped: see ``train_experts``.
     """
-    check_settings(settings)
     dataset = dataset or load_data(settings)
-    require_room(settings, dataset.image_shape, dataset.n_classes)
+    require_room(settings, make_network(settings.network, dataset.image_shape, dataset.n_classes))
     return train_experts(
         dataset,
         settings.recipe(),
@@ -74,119 +51,88 @@ def run_experts(settings: Settings, dataset=None, log=print):
     )
 
 
-def run_distill(settings: Settings, dataset=None, log=print):
-    """Makes a set by the settings' method; returns the run's folder, with ``last.npz`` in it.
+def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = print) -> RunFolder:
+    """Makes a set by the settings' method, in their folder; goes on where it stopped.
 
-    A method that learns leaves ``best.npz`` too, and goes on where it was stopped.
+        run = mttjax.distill(settings)
+        best = run.load("best")
+
+    Args:
+      settings: of any of the twelve methods.
+      dataset: the real images, if they are loaded already; else the settings say where they are.
+      log: called with lines of text.
+
+    Returns:
+      The run's folder, with the set ``last``; a method that learns leaves ``best`` too, the
+      best on validation.
 
     Raises:
-      InputError: MTT finds no experts (the message says which command makes them), or
-        the settings do not fit each other, the data, or the run in the folder.
-      InputError: another process is at work in the run's folder.
-      Diverged, Stopped: see ``distill``.
+      InputError: no experts where the method needs them (the message says which command makes
+        them), settings that do not fit each other, the data or the run in the folder, or another
+        process at work there.
+      Diverged, Stopped: see ``run_loop``.
     """
-    check_settings(settings)
+    if settings.method in SELECTIONS and _is_selected(settings, log):
+        return RunFolder(settings.run_folder)
+    problem = prepare(settings, dataset, log)
     if settings.method in SELECTIONS:
-        return run_selection(settings, dataset, log)
-    store = _experts_for(settings) if settings.method == "mtt" else None
-    dataset = dataset or load_data(settings)
-    require_room(settings, dataset.image_shape, dataset.n_classes)
-    if store:
-        store.require(recipe_record(settings.recipe(), dataset))
-    preprocessing = store.preprocessing if store else preprocessing_of(settings, dataset)
-    network = make_network(settings.network, dataset.image_shape, dataset.n_classes)
-    method = assemble(settings, dataset, network, preprocessing, store)
-    plan = settings.distill
+        return _selected(problem, log)
+    method, plan = assemble(problem), settings.distill
     with exclusive(settings.run_folder):
-        folder = _run_folder(settings, log)
-        distill(
+        folder = RunFolder(settings.run_folder)
+        folder.begin(settings.decisive(), log)
+        run_loop(
             method,
-            schedule=Schedule(plan.steps, plan.evaluate_every, plan.save_every, plan.fallbacks),
-            folder=folder,
+            Schedule(plan.steps, plan.evaluate_every, plan.save_every),
+            folder,
             seed=settings.seed,
-            evaluate=_validator(settings, dataset, network, preprocessing),
-            on_saved=_Keeper(settings, dataset, preprocessing, folder.path),
+            evaluate=_judge(problem),
+            on_saved=_Keeper(problem, folder),
             log=log,
         )
-    return folder.path
+    return folder
 
 
-def _run_folder(settings, log):
-    extendable = EXTENDABLE
-    if not getattr(settings.distill, "fallbacks", 0):
-        extendable += ("distill.save_every",)
-    return RunFolder(settings.run_folder, settings.record(), extendable, log)
-
-
-def run_selection(settings: Settings, dataset=None, log=print):
-    """Selects real images by the settings' method; returns the folder, with ``last.npz``.
-
-    Raises:
-      InputError: no expert whose features or training the method could look at.
-    """
-    check_settings(settings)
-    dataset = dataset or load_data(settings)
-    require_room(settings, dataset.image_shape, dataset.n_classes)
-    if _selected_already(settings, log):
-        return settings.run_folder
-    preprocessing = preprocessing_of(settings, dataset)
-    chosen = select(settings, dataset, log)
-    images = np.asarray(preprocessing(dataset.train.images[chosen]))
-    labels = one_hot_labels(settings.ipc, dataset.n_classes)
-    with exclusive(settings.run_folder):
-        folder = _run_folder(settings, log)
-        keep = _Keeper(settings, dataset, preprocessing, folder.path)
-        keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
-    return folder.path
-
-
-def _selected_already(settings, log):
+def _is_selected(settings, log):
     """Whether the set is there, whole and of these settings; a damaged one is made again."""
-    path = settings.run_folder / "last.npz"
-    if not path.exists():
+    folder = RunFolder(settings.run_folder)
+    if not folder.set_path("last").exists():
         return False
-    with exclusive(settings.run_folder):
-        _run_folder(settings, log)
+    with exclusive(folder.path):
+        folder.begin(settings.decisive(), log)
     try:
-        load_distilled(path)
+        folder.load("last")
     except InputError as error:
         log(f"{error}; made again")
         return False
-    log(f"selected already: {path}")
+    log(f"selected already: {folder.path}")
     return True
 
 
-def preprocessing_of(settings, dataset):
-    """That of the experts where there are some of this recipe, else fitted anew."""
-    store = ExpertStore(settings.expert_folder)
-    if store.manifest is not None:
-        store.require(recipe_record(settings.recipe(), dataset))
-        return store.preprocessing
-    images = np.ascontiguousarray(dataset.train.images)
-    known = settings.data.statistics or dataset.name
-    return fit_preprocessing(settings.preprocessing, images, dataset=known)
+def _selected(problem, log):
+    """Selects real images, which is done in one go."""
+    settings, dataset = problem.settings, problem.dataset
+    chosen = select(problem, log)
+    images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
+    labels = one_hot_labels(settings.ipc, dataset.n_classes)
+    with exclusive(settings.run_folder):
+        folder = RunFolder(settings.run_folder)
+        folder.begin(settings.decisive(), log)
+        keep = _Keeper(problem, folder)
+        keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
+    return folder
 
 
-def _experts_for(settings):
-    store = ExpertStore(settings.expert_folder)
-    if store.experts_with(settings.distill.epochs_needed):
-        return store
-    raise InputError(
-        f"{settings.expert_folder}: no experts there have the {settings.distill.epochs_needed} "
-        f"epochs that are read. Train them with: bin/train_experts --config {settings.name} "
-        f"--ipc {settings.ipc}"
-    )
-
-
-def _validator(settings, dataset, network, preprocessing):
-    """``evaluate(synthetic, step)`` of the loop; None without validation images or networks."""
-    if not len(dataset.validation.labels) or settings.distill.validation.networks == 0:
+def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]] | None:
+    """``evaluate`` of the loop; None without validation images or networks."""
+    settings, dataset = problem.settings, problem.dataset
+    protocol = settings.distill.validation
+    if not len(dataset.validation.labels) or protocol.networks == 0:
         return None
     tests = {"validation": dataset.validation}
     if settings.distill.track_test:
         tests["test"] = dataset.test
-    protocol = settings.distill.validation
-    evaluator = Evaluator(network, preprocessing, settings.ops, tests, protocol)
+    evaluator = Evaluator(problem.network, problem.preprocessing, settings.ops, tests, protocol)
 
     def evaluate(synthetic, step):
         rate, title = jnp.float32(mean_rate(synthetic)), f"evaluating step {step}"
@@ -195,37 +141,37 @@ def _validator(settings, dataset, network, preprocessing):
     return evaluate
 
 
+@dataclasses.dataclass(frozen=True)
 class _Keeper:
     """Writes the sets of a run, and their pictures beside them when they are new."""
 
-    def __init__(self, settings, dataset, preprocessing, folder):
-        self.settings, self.dataset = settings, dataset
-        self.preprocessing, self.folder = preprocessing, folder
+    problem: Problem
+    folder: RunFolder
 
     def __call__(self, kind, synthetic, step):
-        """See ``distill``'s on_saved."""
+        """See ``run_loop``'s on_saved."""
         images, labels = np.asarray(synthetic.images), np.asarray(synthetic.labels)
         rates = np.exp(np.asarray(synthetic.log_lr, np.float64))
-        own = {"step": step} | ({"rates": rates.tolist()} if rates.ndim else {})
-        distilled = self.write(kind, images, labels, mean_rate(synthetic), own)
-        if kind == "best" or step in (0, self.settings.distill.steps):
-            save_views(self.folder / "grids", f"{kind}_{step:06d}", distilled)
+        made = {"step": step} | ({"rates": rates.tolist()} if rates.ndim else {})
+        distilled = self.write(kind, images, labels, mean_rate(synthetic), made)
+        if kind == "best" or step in (0, self.problem.settings.distill.steps):
+            save_views(self.folder.grids, f"{kind}_{step:06d}", distilled)
 
-    def write(self, kind, images, labels, lr, own):
-        """Writes ``<kind>.npz``; ``own`` goes beside the run's settings."""
-        settings = self.settings
+    def write(self, kind, images, labels, lr, made):
+        """Writes the set called ``kind``; ``made`` goes beside the run's settings."""
+        settings, dataset = self.problem.settings, self.problem.dataset
         distilled = DistilledSet(
             images=images,
             labels=labels,
             lr=lr,
-            preprocessing=self.preprocessing,
+            preprocessing=self.problem.preprocessing,
             ops=settings.ops,
             network=settings.network,
-            dataset=self.dataset.name,
-            class_names=self.dataset.class_names,
+            dataset=dataset.name,
+            class_names=dataset.class_names,
             seed=settings.seed,
-            settings=settings.record() | own,
+            settings=settings.decisive() | made,
             versions=versions(),
         )
-        save_distilled(self.folder / f"{kind}.npz", distilled)
+        self.folder.save(kind, distilled)
         return distilled

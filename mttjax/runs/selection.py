@@ -1,0 +1,63 @@
+"""Selecting real images as the settings say, by what the experts tell of them."""
+
+import jax
+import numpy as np
+
+from mttjax.core.selection import forgetting, forgetting_counts, herding, k_center, random_selection
+from mttjax.runs.problem import Log, Problem
+from mttjax.system import seeds
+from mttjax.system.errors import InputError
+
+__all__ = ["select"]
+
+
+def select(problem: Problem, log: Log = print) -> np.ndarray:
+    """The indices [ipc·K] of the training images that the settings' method takes.
+
+    Args:
+      problem: its method is random, herding, k_center or forgetting.
+      log: called with a line of text.
+
+    Raises:
+      InputError: a class with too few images, or no expert to look at.
+    """
+    settings, labels = problem.settings, problem.dataset.train.labels
+    size = {"ipc": settings.ipc, "classes": problem.dataset.n_classes}
+    try:
+        if settings.method == "random":
+            rng = seeds.rng("random_images", settings.seed, settings.ipc)
+            return random_selection(rng, labels, **size)
+        epochs = _epochs_of_the_expert(problem)
+        log(f"{settings.method} by expert {settings.distill.expert} after {epochs} epochs")
+        if settings.method == "forgetting":
+            correct = problem.store.correct(settings.distill.expert, epochs)
+            return forgetting(forgetting_counts(correct), labels, **size)
+        function = {"herding": herding, "k_center": k_center}[settings.method]
+        return function(_features(problem, epochs), labels, **size)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"ipc is {settings.ipc}: {error}") from error
+
+
+def _epochs_of_the_expert(problem):
+    """How many epochs the expert that is looked at has been trained."""
+    number = problem.settings.distill.expert
+    epochs = problem.store.epochs_done(number) - 1
+    if epochs < 1:
+        raise InputError(
+            f"{problem.store.folder}: no trained expert {number} there for "
+            f"{problem.settings.method} to look at. Train some with train_experts --config "
+            f"{problem.settings.name}, or choose another expert"
+        )
+    return epochs
+
+
+def _features(problem, epochs, batch=500):
+    """[n, D] float32: the embedding of every training image, without augmentation."""
+    network, preprocessing = problem.network, problem.preprocessing
+    params = problem.store.load(problem.settings.distill.expert, epochs, network.shapes)
+    embed = jax.jit(lambda images: network.layers(params, preprocessing(images)).embedding)
+    images = problem.dataset.train.images
+    pieces = [embed(images[begin : begin + batch]) for begin in range(0, len(images), batch)]
+    return np.concatenate([np.asarray(piece) for piece in pieces])
