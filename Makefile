@@ -1,6 +1,8 @@
 # Everything runs in .venv, which `make env` makes; PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+# setuptools shows a warning of every editable installation as one of the project's.
+INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet
 
 .PHONY: env demo test slow bench torture lint clean
 
@@ -8,12 +10,12 @@ env: .venv/ready
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(INSTALL) --upgrade pip
+	$(INSTALL) --editable '.[test]'
 	touch $@
 
 demo: env
-	$(BIN)/python bin/demo
+	$(BIN)/mttjax demo
 
 test: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -23,7 +25,7 @@ slow: env
 
 # ARGS=--quick takes minutes instead of half an hour; see python -m benchmarks --help.
 bench: env
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(INSTALL) --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # ARGS="--only kills" runs one part, ARGS="--size small" less of each; see
@@ -34,6 +36,7 @@ torture: env
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -1,23 +1,25 @@
-"""The command that verifies what is on disk."""
+"""``mttjax check``: whether what is on disk is whole."""
 
 import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import tyro
 
 from mttjax.cli.messages import messages
 from mttjax.experts.verifying import check_store, is_store
-from mttjax.paper.cells import _check_cells
+from mttjax.paper.cells import check_cells
 from mttjax.runs.verifying import check_run, check_set, is_run
 from mttjax.system.errors import InputError
+from mttjax.system.fields import Checked
 from mttjax.system.files import leftovers
 from mttjax.system.findings import Findings
 
-__all__ = ["check_path", "main"]
+__all__ = ["CheckOptions", "check_path", "main"]
 
 
 @dataclasses.dataclass(frozen=True)
-class CheckOptions:
+class CheckOptions(Checked):
     """Verifies an expert store, a run, a table or a distilled set, or all of them in a folder.
 
     Every file is read and held against its checksum. The status is 0 where all is whole, 1
@@ -31,10 +33,9 @@ class CheckOptions:
 
 
 @messages
-def main(arguments):
-    """bin/check: what is wrong with a store, a run or a set."""
-    options = tyro.cli(CheckOptions, args=arguments, prog="check")
-
+def main(arguments: Sequence[str]) -> int:
+    """Says what is wrong with a store, a run, a table or a set."""
+    options = tyro.cli(CheckOptions, args=arguments, prog="mttjax check")
     findings = check_path(options.path)
     for note in findings.notes:
         print(f"note: {note}")
@@ -49,7 +50,7 @@ def main(arguments):
     return 1 if count else 0
 
 
-def check_path(path, log=print):
+def check_path(path: str | Path, log: Callable[[str], object] = print) -> Findings:
     """Verifies a set, a store, a run, a table, or every one of them in a folder.
 
     Args:
@@ -68,17 +69,17 @@ def check_path(path, log=print):
         return findings
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    found = list(_things(path))
-    if not found:
+    things = list(_things(path))
+    if not things:
         raise InputError(f"{path}: no expert store, run, set or table is there")
-    for folder, check in found:
+    for folder, check in things:
         log(f"{folder}: {check(folder, findings)}")
     for left in leftovers(path):
         findings.note(f"{left}: left by a process that was killed; the next run removes it")
     return findings
 
 
-def _things(folder):
+def _things(folder: Path) -> Iterator[tuple[Path, Callable[[Path, Findings], str]]]:
     """(folder, its check) of all that is in ``folder``, itself first."""
     if is_store(folder):
         yield folder, check_store
@@ -87,7 +88,7 @@ def _things(folder):
         yield folder, check_run
         return
     if (folder / "cells").is_dir():
-        yield folder, _check_cells
+        yield folder, check_cells
     else:
         sets = sorted(folder.glob("*.npz"))
         yield from ((path, check_set) for path in sets)

@@ -1,28 +1,28 @@
-"""The commands that show: the images of a set, and the whole way on digits."""
+"""``mttjax demo``: the whole way on digits."""
 
 import dataclasses
 import time
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tyro
 
 from mttjax.cli.messages import messages
-from mttjax.cli.places import require_folder
-from mttjax.config.checks import check_options
+from mttjax.cli.options import require_folder
 from mttjax.config.presets import load_preset
-from mttjax.config.settings import Run
-from mttjax.evaluation.sets import evaluate_sets, load_sets
+from mttjax.config.settings import Run, Settings
+from mttjax.evaluation.sets import evaluate_sets
 from mttjax.reporting import print_table, save_expert_curves, write_page
+from mttjax.runs import distill, load_data, run_experts
 from mttjax.runs.page import HEADERS, results_rows, run_figures, save_results
-from mttjax.runs.workflows import load_data, run_distill, run_experts
+from mttjax.system.fields import Checked
 from mttjax.system.provenance import hardware
 
-__all__ = ["main", "run_demo"]
+__all__ = ["DemoOptions", "main", "run_demo"]
 
 
 @dataclasses.dataclass(frozen=True)
-class DemoOptions:
+class DemoOptions(Checked):
     """The whole way on the bundled digits, in about three minutes on two cores."""
 
     folder: Path = Path("runs/demo")
@@ -30,17 +30,15 @@ class DemoOptions:
 
 
 @messages
-def main(arguments):
-    """bin/demo: experts, two distillations and their evaluation on digits."""
-    options = tyro.cli(DemoOptions, args=arguments, prog="demo")
-    check_options(options)
+def main(arguments: Sequence[str]) -> int:
+    """Experts, two distillations and their evaluation on digits."""
+    options = tyro.cli(DemoOptions, args=arguments, prog="mttjax demo")
     require_folder("--folder", options.folder)
-
     run_demo(options.folder)
     return 0
 
 
-def run_demo(folder, log=print):
+def run_demo(folder: str | Path, log: Callable[[str], object] = print) -> Path:
     """Trains, distils 1 and 10 images per class, evaluates; prints a table and writes a page.
 
     Args:
@@ -51,34 +49,21 @@ def run_demo(folder, log=print):
       The path of the page.
     """
     folder, begin = Path(folder), time.perf_counter()
-    preset = load_preset("digits")
-    dataset = load_data(preset.get_config(1))
-    counts = ", ".join(
-        f"{len(s.labels)} {n}"
-        for n, s in (
-            ("training", dataset.train),
-            ("validation", dataset.validation),
-            ("test", dataset.test),
-        )
-    )
-    log(f"digits: {counts} images of {dataset.train.images.shape[1:]}")
-    epochs = max(preset.get_config(ipc).distill.epochs_needed for ipc in preset.IPCS)
-    rows, figures = [], []
-    for number, ipc in enumerate(preset.IPCS):
-        settings = preset.get_config(ipc)
-        experts = replace(settings.experts, folder=str(folder / "experts"), epochs=epochs)
-        run = Run(folder=str(folder / f"ipc{ipc}"))
-        settings = replace(settings, experts=experts, run=run)
-        if number == 0:
-            store = run_experts(settings, dataset, log=log)
-            path = save_expert_curves(folder / "experts.png", store.manifest)
-            figures.append((path, "The experts' test accuracy over their epochs."))
-        log(f"distilling {ipc} per class")
-        path = run_distill(settings, dataset, log=log)
-        results = evaluate_sets(load_sets(path), dataset, settings.evaluate)
-        save_results(path, results)
+    rows_of_preset = _settings(folder)
+    dataset = load_data(rows_of_preset[0])
+    kinds = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    counts = ", ".join(f"{len(split.labels)} {kind}" for kind, split in kinds.items())
+    log(f"digits: {counts} images of {dataset.image_shape}")
+    store = run_experts(rows_of_preset[0], dataset, log)
+    curves = save_expert_curves(folder / "experts.png", store.accuracies())
+    rows, figures = [], [(curves, "The experts' test accuracy over their epochs.")]
+    for settings in rows_of_preset:
+        log(f"distilling {settings.ipc} per class")
+        run = distill(settings, dataset, log)
+        results = evaluate_sets(run.sets(), dataset, settings.evaluate, log=log)
+        save_results(run, results)
         rows += results_rows(results)
-        figures += run_figures(path)
+        figures += run_figures(run)
     print_table("digits: test accuracy of networks trained on", HEADERS, rows)
     minutes = (time.perf_counter() - begin) / 60
     page = write_page(
@@ -92,3 +77,18 @@ def run_demo(folder, log=print):
     )
     log(f"{minutes:.1f} minutes; page: {page}")
     return page
+
+
+def _settings(folder: Path) -> list[Settings]:
+    """Those of every row of the preset, in ``folder``, on the same experts."""
+    preset = load_preset("digits")
+    rows = [preset.settings(ipc) for ipc in preset.ipcs]
+    epochs = max(row.expert_epochs for row in rows)
+    return [
+        dataclasses.replace(
+            row,
+            experts=dataclasses.replace(row.experts, folder=f"{folder}/experts", epochs=epochs),
+            run=Run(folder=f"{folder}/ipc{row.ipc}"),
+        )
+        for row in rows
+    ]

@@ -1,20 +1,22 @@
-"""The commands that make: experts, and sets of any method."""
+"""``mttjax distill``: a set of any method, and its page."""
+
+from collections.abc import Sequence
 
 from mttjax.cli.messages import messages
-from mttjax.cli.preset_options import settings_from
+from mttjax.cli.options import preset_settings, print_settings
+from mttjax.runs import distill
+from mttjax.runs.page import write_run_page
 
 __all__ = ["main"]
 
 
 @messages
-def main(arguments):
-    """bin/distill: a set of any method, and its page."""
-    settings, _, _ = settings_from("distill", arguments)
-    from mttjax.runs.page import write_run_page
-    from mttjax.runs.workflows import run_distill
-
-    folder = run_distill(settings)
-    page = write_run_page(folder)
-    print(f"distilled set: {folder / 'last.npz'}\npage:          {page}")
-    print(f"evaluate it:   bin/evaluate --run {folder}")
+def main(arguments: Sequence[str]) -> int:
+    """Makes a set by the settings of a preset."""
+    chosen = preset_settings("mttjax distill", arguments)
+    if chosen.only_print:
+        return print_settings(chosen.settings)
+    run = distill(chosen.settings)
+    print(f"distilled set: {run.set_path('last')}\npage:          {write_run_page(run.path)}")
+    print(f"evaluate it:   mttjax evaluate run {run.path}")
     return 0

@@ -1,86 +1,161 @@
-"""The command that evaluates sets."""
+"""``mttjax evaluate``: how good sets are, in four uses."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from mttjax.cli.messages import messages
-from mttjax.cli.places import require_folder
-from mttjax.config.checks import check_options
+from mttjax.cli.options import RealData, require_folder
 from mttjax.config.protocol import Protocol
-from mttjax.config.settings import RealData
+from mttjax.datasets import Dataset
+from mttjax.distilled import DistilledSet
+from mttjax.evaluation.architectures import report_across
+from mttjax.evaluation.robustness import report_robustness
+from mttjax.evaluation.sets import Results, evaluate_sets, load_sets, real_data_of
+from mttjax.reporting import print_table
+from mttjax.runs.folder import RunFolder
+from mttjax.runs.page import HEADERS, results_rows, save_results
 from mttjax.system.errors import InputError
+from mttjax.system.fields import SEED, SHARE, Checked
 
-__all__ = ["main"]
+__all__ = ["EvaluateFiles", "EvaluateNetworks", "EvaluateRobustness", "EvaluateRun", "main"]
+
+Sets = Mapping[str, DistilledSet]
 
 
-@dataclasses.dataclass(frozen=True)
-class EvaluateOptions:
-    """Trains fresh networks on distilled sets and tests them on the real test set.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation(Checked):
+    """What all uses share: rate, augmentation, preprocessing and network are the set's own."""
 
-    Rate, augmentation, preprocessing and network are the set's own.
-    """
-
-    set: tuple[Path, ...] = ()
-    """Distilled sets of one dataset, .npz files. Give these or --run."""
-    run: Path | None = None
-    """A run's folder: evaluates all of its sets, writes results.json and the page."""
-    networks: tuple[str, ...] = ()
-    """Architectures to train on the sets instead of their own: convnet, alexnet, vgg11, resnet18,
-    resnet18_ap; with changes (convnet-w64, convnet-d2-batch); or a pool of them: architectures,
-    width, depth, activation, pooling, norm. Writes architectures.json and .md."""
-    robustness: bool = False
-    """How much is owed to labels and augmentation: DD-Ranking's scores. Writes robustness.json."""
-    full_accuracy: float | None = None
-    """The test accuracy of the network trained on all real images, in [0, 1]; for --robustness."""
-    to: Path | None = None
-    """Where these files go. None: the run's folder, or that of the first set."""
-    random: bool = True
-    """Evaluate as many random real images too."""
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     """Decides the networks and the random images."""
     data: RealData = dataclasses.field(default_factory=RealData)
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
 
+    def real_data(self, sets: Sets) -> Dataset:
+        """The real images that the sets were made of."""
+        first = next(iter(sets.values()))
+        return real_data_of(first, folder=self.data.dir, download=self.data.download)
 
-@messages
-def main(arguments):
-    """bin/evaluate: the paper's protocol on sets, or on all sets of a run."""
-    options = tyro.cli(EvaluateOptions, args=arguments, prog="evaluate")
-    if bool(options.set) == (options.run is not None):
-        raise InputError("give either --set FILE.npz or --run FOLDER")
-    check_options(options)
-    require_folder("--to", options.to)
-    if options.robustness and options.full_accuracy is None:
-        raise InputError("--robustness needs --full-accuracy: that of all real images, in [0, 1]")
-    from mttjax.evaluation.sets import evaluate_sets, load_sets, real_data_of
-    from mttjax.reporting import print_table
-    from mttjax.runs.page import HEADERS, results_rows, save_results
 
-    sets = load_sets(*(options.set or [options.run]))
-    first = next(iter(sets.values()))
-    dataset = real_data_of(first, folder=options.data.dir, download=options.data.download)
-    how = {"protocol": options.protocol, "seed": options.seed}
-    folder = options.to or options.run or options.set[0].parent
-    if options.robustness:
-        from mttjax.evaluation.robustness import report_robustness
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithRandom(Evaluation):
+    """The uses that evaluate random real images too."""
 
-        path = report_robustness(
-            sets, dataset, full_accuracy=options.full_accuracy, folder=folder, **how
+    random: bool = True
+    """Evaluate as many random real images too."""
+
+    def results(self, sets: Sets) -> Results:
+        """Evaluates the sets and prints a table."""
+        results = evaluate_sets(
+            sets, self.real_data(sets), self.protocol, seed=self.seed, with_random=self.random
         )
-        print(f"robustness: {path}")
-    if options.networks:
-        from mttjax.evaluation.architectures import report_across
+        dataset = next(iter(sets.values())).dataset
+        print_table(f"{dataset}, test accuracy", HEADERS, results_rows(results))
+        return results
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateRun(WithRandom):
+    """All sets of a run, tested by fresh networks; writes its results.json and its page."""
+
+    folder: tyro.conf.Positional[Path]
+    """The run's folder."""
+
+    def run(self) -> None:
+        run = RunFolder(self.folder)
+        print(f"page: {save_results(run, self.results(run.sets()))}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateFiles(WithRandom):
+    """Sets of one dataset, wherever they are, tested by fresh networks."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Distilled sets, .npz files."""
+
+    def run(self) -> None:
+        self.results(load_sets(_some(self.files)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateNetworks(WithRandom):
+    """Sets tested by other networks than their own; writes architectures.json and .md."""
+
+    sets: tyro.conf.Positional[tuple[Path, ...]]
+    """Distilled sets of one dataset, .npz files; or the folder of a run."""
+    networks: tuple[str, ...]
+    """Of convnet, alexnet, vgg11, resnet18, resnet18_ap; with changes (convnet-w64,
+    convnet-d2-batch); or a pool: architectures, width, depth, activation, pooling, norm."""
+    to: Path | None = None
+    """Where these files go. None: the run's folder, or that of the first set."""
+
+    def run(self) -> None:
+        sets, folder = _sets_and_place(self.sets, self.to)
         path = report_across(
-            sets, dataset, options.networks, folder=folder, with_random=options.random, **how
+            sets,
+            self.real_data(sets),
+            self.networks,
+            self.protocol,
+            seed=self.seed,
+            folder=folder,
+            with_random=self.random,
         )
         print(f"table: {path}")
-    if options.robustness or options.networks:
-        return 0
-    results = evaluate_sets(sets, dataset, with_random=options.random, **how)
-    print_table(f"{first.dataset}, test accuracy", HEADERS, results_rows(results))
-    if options.run is not None:
-        print(f"page: {save_results(options.run, results)}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateRobustness(Evaluation):
+    """How much is owed to labels and augmentation, DD-Ranking's scores; writes robustness.json."""
+
+    sets: tyro.conf.Positional[tuple[Path, ...]]
+    """Distilled sets of one dataset, .npz files; or the folder of a run."""
+    full_accuracy: Annotated[float, SHARE]
+    """The test accuracy of the network trained on all real images, in [0, 1]."""
+    to: Path | None = None
+    """Where this file goes. None: the run's folder, or that of the first set."""
+
+    def run(self) -> None:
+        sets, folder = _sets_and_place(self.sets, self.to)
+        path = report_robustness(
+            sets,
+            self.real_data(sets),
+            self.protocol,
+            full_accuracy=self.full_accuracy,
+            seed=self.seed,
+            folder=folder,
+        )
+        print(f"robustness: {path}")
+
+
+def _some(paths):
+    if not paths:
+        raise InputError("give at least one distilled set, an .npz")
+    return paths
+
+
+def _sets_and_place(paths, to):
+    """The sets of files, or of the run whose folder is given; and where to write."""
+    require_folder("--to", to)
+    first = _some(paths)[0]
+    if len(paths) == 1 and first.is_dir():
+        return RunFolder(first).sets(), to or first
+    return load_sets(paths), to or first.parent
+
+
+USES = (
+    Annotated[EvaluateRun, tyro.conf.subcommand("run")]
+    | Annotated[EvaluateFiles, tyro.conf.subcommand("set")]
+    | Annotated[EvaluateNetworks, tyro.conf.subcommand("networks")]
+    | Annotated[EvaluateRobustness, tyro.conf.subcommand("robustness")]
+)
+
+
+@messages
+def main(arguments: Sequence[str]) -> int:
+    """Trains fresh networks on distilled sets and tests them on the real test set."""
+    tyro.cli(USES, args=arguments, prog="mttjax evaluate", description=main.__doc__).run()
     return 0

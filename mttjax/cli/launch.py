@@ -1,31 +1,108 @@
-"""Starting a command: nothing is imported here that could be missing."""
+"""``mttjax COMMAND``: help at once, and what must happen before anything is imported.
+
+Only the standard library is imported here: a package may be missing, and help is instant.
+"""
 
 import contextlib
 import importlib
 import os
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
-from mttjax.system.signals import stop_at_once
+from mttjax import __version__
+from mttjax.system.text import did_you_mean
 
-__all__ = ["command"]
+__all__ = ["COMMANDS", "keep_compiled_programs", "main", "same_bits_on_one_core"]
 
-SETUP = "make env && . .venv/bin/activate   (in a checkout), or: pip install mttjax"
+COMMANDS = {
+    "train_experts": "train experts on the real images, a snapshot per epoch",
+    "distill": "make a distilled set by any method, and its page",
+    "evaluate": "train fresh networks on sets and test them: a run, files, other networks, robustness",
+    "table": "every method at every size under one evaluator",
+    "figure": "the paper's figures, each as data and a picture",
+    "check": "whether stores, runs, sets and tables are whole",
+    "export": "the images of a set as PNGs",
+    "demo": "the whole way on digits, in about three minutes on two cores",
+}
+"""name -> what it does; the module of that name in this package runs it."""
+
+SETUP = "make env (in a checkout), or: pip install mttjax"
 
 
-def keep_compiled_programs():
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its status: 0, 1 of a failed check, 2 of bad input, 128 + signal.
+
+    Args:
+      arguments: the command and its own; None: those of the process.
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if name in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if name == "--version":
+        print(f"mttjax {__version__}")
+        return 0
+    if name not in COMMANDS:
+        wrong = f"mttjax: {name!r} is no command; {did_you_mean(name, COMMANDS)}"
+        print(wrong if name else _usage(), file=sys.stderr)
+        return 2
+    status = _run(name, rest)
+    if status > 128:
+        _leave(status)
+    return status
+
+
+def _usage():
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {about}" for name, about in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: mttjax COMMAND ...",
+            "",
+            "Dataset distillation by matching training trajectories, in JAX.",
+            "",
+            *lines,
+            "",
+            "mttjax COMMAND --help lists the options of a command; mttjax --version.",
+        ]
+    )
+
+
+def _run(name, arguments):
+    """The status of a command. A missing package and bad input are a line, no traceback."""
+    # Whole lines for who follows a log; names that the terminal cannot show, as their codes.
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    try:
+        from mttjax.system.signals import stop_at_once
+
+        keep_compiled_programs()
+        same_bits_on_one_core()
+        with stop_at_once():
+            status = importlib.import_module(f"mttjax.cli.{name}").main(arguments)
+    except ModuleNotFoundError as error:
+        status = f"{name}: the package {error.name!r} is missing; mttjax's own come with: {SETUP}"
+    except BrokenPipeError:
+        status = _closed()
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+        return 2
+    return status
+
+
+def keep_compiled_programs() -> None:
     """Asks JAX to keep what it compiles in the user's cache folder, for the next run.
 
     JAX's own variables go first: ``JAX_COMPILATION_CACHE_DIR`` chooses another folder,
     ``JAX_ENABLE_COMPILATION_CACHE=false`` keeps nothing. The library itself sets nothing.
     """
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "mttjax" / "compiled"))
+    from mttjax.system.files import cache_folder
+
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
-def same_bits_on_one_core():
+def same_bits_on_one_core() -> None:
     """Asks XLA for two threads where there is one core.
 
     XLA adds many numbers in another order with one thread than with several, whose number does
@@ -34,31 +111,6 @@ def same_bits_on_one_core():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores == 1:
         os.environ.setdefault("NPROC", "2")
-
-
-def command(name):
-    """Runs ``mttjax.cli.<name>`` and leaves with its status.
-
-    A missing dependency is one line with the set-up commands; bad input is its message;
-    neither is a traceback.
-    """
-    keep_compiled_programs()
-    same_bits_on_one_core()
-    # Whole lines for who follows a log; names that the terminal cannot show, as their codes.
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    try:
-        with stop_at_once():
-            status = importlib.import_module(f"mttjax.cli.{name}").main(sys.argv[1:])
-    except ModuleNotFoundError as error:
-        status = f"{name}: the package {error.name!r} is missing. Set up with: {SETUP}"
-    except BrokenPipeError:
-        status = _closed()
-    if isinstance(status, str):
-        print(status, file=sys.stderr)
-        status = 2
-    if status > 128:
-        _leave(status)
-    raise SystemExit(status)
 
 
 def _closed():

@@ -1,12 +1,19 @@
-"""Errors of the commands as messages."""
+"""Errors of the commands as messages: what is wrong, and the option that mends it."""
 
+import dataclasses
 import errno
 import functools
+import re
+import shlex
 import sys
-import unicodedata
+from collections.abc import Callable, Sequence
+from typing import get_type_hints
 
+from mttjax.config.methods import KINDS
+from mttjax.config.settings import Settings
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
+from mttjax.system.text import printable
 
 __all__ = ["messages"]
 
@@ -22,53 +29,65 @@ REMEDIES = {
 """What to do about an error of the system, where something can be said."""
 
 LESS = (
-    "Not enough memory: lower --distill.chunk, --distill.trajectories, --experts.parallel or "
-    "--network.width; what was saved is kept, and the command goes on from there"
+    "Not enough memory: lower distill.chunk, distill.trajectories, experts.parallel or "
+    "network.width; what was saved is kept, and the command goes on from there"
 )
 
+Command = Callable[[Sequence[str]], int]
 
-def messages(function):
-    """Bad input becomes a message and status 2; a stopped run the signal's status."""
-    own = function.__module__.rpartition(".")[2]
-    name = own if function.__name__ == "main" else function.__name__
+
+def messages(function: Command) -> Callable[[Sequence[str]], int | str]:
+    """Bad input becomes a message; a stopped run the signal's status. Anything else is raised."""
+    name = function.__module__.rpartition(".")[2]
 
     @functools.wraps(function)
-    def run(arguments):
+    def run(arguments: Sequence[str]) -> int | str:
         try:
             return function(arguments)
-        except InputError as error:
-            return _printable(f"{name}: {error}")
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            return _printable(f"{name}: {_system_error(error)}")
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            return _printable(f"{name}: {_first_line(error)}. {LESS}")
         except Stopped as stopped:
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal
+        except (InputError, OSError, MemoryError, RuntimeError) as error:
+            text = _text(error)
+            if text is None:
+                raise
+            return printable(f"{name}: {_with_command(_with_options(text), name, arguments)}")
 
     return run
 
 
-def _is_out_of_memory(error):
-    """Python's own, or XLA's, which is a RuntimeError that says so."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+def _text(error):
+    """What to say of an error; None where it is not the user's to mend."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # Python's, or XLA's
+        first_line = str(error).split("\n", 1)[0] or type(error).__name__
+        return f"{first_line}. {LESS}"
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = REMEDIES.get(error.errno)
+        return f"{where}{error.strerror or error}" + (f". {remedy}" if remedy else "")
+    return None
 
 
-def _first_line(error):
-    return str(error).split("\n", 1)[0] or type(error).__name__
+def _with_options(text):
+    """Settings that are named in full, such as ``distill.lr_img``, by the options that set them."""
+    names = "|".join(sorted(map(re.escape, _settings()), key=len, reverse=True))
+    option = lambda match: f"--{match[0].replace('_', '-')}"
+    return re.sub(rf"(?<![\w./-])(?:{names})(?![\w/.])", option, text)
 
 
-def _system_error(error):
-    where = f"{error.filename}: " if error.filename else ""
-    remedy = REMEDIES.get(error.errno)
-    return f"{where}{error.strerror or error}" + (f". {remedy}" if remedy else "")
+@functools.cache
+def _settings():
+    """The names of all settings in groups, whatever the method."""
+    groups = {name: hint for name, hint in get_type_hints(Settings).items() if "." not in name}
+    kinds = [(name, kind) for name, kind in groups.items() if dataclasses.is_dataclass(kind)]
+    kinds += [("distill", kind) for kind in KINDS.values()]
+    return {f"{name}.{field.name}" for name, kind in kinds for field in dataclasses.fields(kind)}
 
 
-def _printable(text):
-    """Without the control characters of a stranger's names, which a terminal would obey."""
-    shown = lambda c: c == "\n" or unicodedata.category(c) not in ("Cc", "Cs")
-    return "".join(c if shown(c) else repr(c)[1:-1] for c in text)
+def _with_command(text, name, arguments):
+    """The whole command where the remedy is to train experts: it takes the same options."""
+    if name != "distill" or "train_experts" not in text:
+        return text
+    return f"{text}: {shlex.join(['mttjax', 'train_experts', *arguments])}"

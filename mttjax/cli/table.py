@@ -1,26 +1,28 @@
-"""The commands that compare: the table of all methods, the paper's figures."""
+"""``mttjax table``: every method at every size under one evaluator."""
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from mttjax.cli.messages import messages
-from mttjax.cli.places import require_folder
-from mttjax.config.checks import check_options
+from mttjax.cli.options import RealData, require_folder
 from mttjax.config.methods import METHODS
-from mttjax.config.presets import load_preset
-from mttjax.config.settings import RealData
+from mttjax.config.presets import Preset, load_preset
+from mttjax.config.settings import Settings
 from mttjax.core.networks import NetworkSpec
+from mttjax.paper.table import Plan, compare
 from mttjax.paper.table.full_data import FullData
+from mttjax.system.fields import COUNT, Checked
 
-__all__ = ["main"]
+__all__ = ["TableOptions", "main"]
 
 
 @dataclasses.dataclass(frozen=True)
-class TableOptions:
+class TableOptions(Checked):
     """Makes a set by every method at every size, and evaluates all in one way.
 
     Cells are kept: the same command goes on where it was stopped, and others add to it.
@@ -28,17 +30,17 @@ class TableOptions:
 
     config: str
     """A preset's name, or the path of one."""
-    ipc: tuple[int, ...] = ()
+    ipc: Annotated[tuple[int, ...], COUNT] = ()
     """Images per class. None: the preset's."""
     methods: tuple[str, ...] = METHODS
     """Out of all methods; the default."""
     protocol: Literal["paper", "short"] = "paper"
     """How networks are trained on the sets: `paper`, 1001 epochs; `short`, 300."""
-    networks: int = 5
+    networks: Annotated[int, COUNT] = 5
     """Networks per set."""
-    seeds: int = 1
+    seeds: Annotated[int, COUNT] = 1
     """Runs of every method that learns, each with a seed of its own."""
-    draws: int = 3
+    draws: Annotated[int, COUNT] = 3
     """Sets of random images."""
     kind: Literal["last", "best"] = "last"
     """Which set of a run: the last, or the best on validation."""
@@ -54,36 +56,38 @@ class TableOptions:
     """Another network than the preset's."""
     data: RealData = dataclasses.field(default_factory=RealData)
 
+    def plan(self, preset: Preset) -> Plan:
+        """What the table holds."""
+        return Plan(
+            ipcs=self.ipc or preset.ipcs,
+            methods=self.methods,
+            protocol=self.protocol,
+            networks=self.networks,
+            seeds=self.seeds,
+            draws=self.draws,
+            kind=self.kind,
+            full=self.full_data if self.full else None,
+        )
+
+    def change(self, settings: Settings) -> Settings:
+        """The preset's settings with what was given here."""
+        experts = self.experts or settings.experts.folder
+        return dataclasses.replace(
+            settings,
+            data=self.data.over(settings.data),
+            experts=dataclasses.replace(settings.experts, folder=experts),
+            network=self.network or settings.network,
+        )
+
 
 @messages
-def main(arguments):
-    """bin/table: the paper's comparison."""
-    options = tyro.cli(TableOptions, args=arguments, prog="table")
-    check_options(options)
+def main(arguments: Sequence[str]) -> int:
+    """The paper's comparison."""
+    options = tyro.cli(TableOptions, args=arguments, prog="mttjax table")
     require_folder("--folder", options.folder)
     require_folder("--experts", options.experts)
-    from mttjax.paper.table import Plan, compare
-
     preset = load_preset(options.config)
-    plan = Plan(
-        ipcs=options.ipc or preset.IPCS,
-        methods=options.methods,
-        protocol=options.protocol,
-        networks=options.networks,
-        seeds=options.seeds,
-        draws=options.draws,
-        kind=options.kind,
-        full=options.full_data if options.full else None,
-    )
-
-    def change(settings):
-        data = options.data.over(settings.data)
-        experts = options.experts or settings.experts.folder
-        experts = dataclasses.replace(settings.experts, folder=experts)
-        network = options.network or settings.network
-        return dataclasses.replace(settings, data=data, experts=experts, network=network)
-
-    folder = options.folder or Path("runs") / f"{preset.get_config(plan.ipcs[0]).name}-table"
-    command = shlex.join(["bin/table", *arguments])
-    print(f"page: {compare(preset, plan, folder, change, command)}")
+    folder = options.folder or Path("runs") / f"{preset.settings().name}-table"
+    command = shlex.join(["mttjax", "table", *arguments])
+    print(f"page: {compare(preset, options.plan(preset), folder, options.change, command)}")
     return 0

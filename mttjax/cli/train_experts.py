@@ -1,38 +1,45 @@
-"""``train_experts``: experts on the real images."""
+"""``mttjax train_experts``: experts on the real images, a snapshot per epoch."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from mttjax.cli.messages import messages
-from mttjax.cli.preset_options import settings_from
+from mttjax.cli.options import preset_settings, print_settings
+from mttjax.config.presets import Preset
+from mttjax.config.settings import Settings
+from mttjax.reporting import save_expert_curves
+from mttjax.runs import run_experts
 
-__all__ = ["main"]
+__all__ = ["epochs_for_all_rows", "main"]
 
 
 @messages
-def main(arguments):
-    """bin/train_experts: experts on the real images, a snapshot per epoch."""
-    settings, preset, one_row = settings_from("train_experts", arguments)
-    if settings.experts.epochs is None and not one_row:
-        settings = _epochs_for_all_rows(settings, preset)
-    from mttjax.reporting import save_expert_curves
-    from mttjax.runs.workflows import run_experts
-
+def main(arguments: Sequence[str]) -> int:
+    """Trains the experts of a preset; without ``--ipc`` for all of its rows that can share them."""
+    settings, preset, one_row, only_print = preset_settings("mttjax train_experts", arguments)
+    if settings.experts.epochs is None and not (one_row and settings.method == "mtt"):
+        settings, about = epochs_for_all_rows(settings, preset)
+        if not only_print:
+            print(about)
+    if only_print:
+        return print_settings(settings)
     store = run_experts(settings)
-    curves = save_expert_curves(store.folder / "accuracies.png", store.manifest)
+    curves = save_expert_curves(store.folder / "accuracies.png", store.accuracies())
     print(f"experts: {store.folder}\ncurves:  {curves}")
     return 0
 
 
-def _epochs_for_all_rows(settings, preset):
-    """The epochs that serve every row of the preset which has the same experts."""
-    rows = [preset.get_config(ipc) for ipc in preset.IPCS]
+def epochs_for_all_rows(settings: Settings, preset: Preset) -> tuple[Settings, str]:
+    """The settings with the epochs that serve MTT in every row with the same experts; and which."""
+    rows = [preset.settings(ipc, "mtt") for ipc in preset.ipcs]
     same = [row for row in rows if row.recipe() == rows[0].recipe()]
-    epochs = max([settings.expert_epochs, *(row.expert_epochs for row in same)])
-    others = [row.ipc for row in rows if row not in same]
-    served = ", ".join(str(row.ipc) for row in same)
-    print(f"{epochs} epochs each, enough for {served} images per class")
-    if others:
-        print(f"other experts are needed for --ipc {', '.join(map(str, others))}")
-    return dataclasses.replace(
-        settings, experts=dataclasses.replace(settings.experts, epochs=epochs)
-    )
+    epochs = max(row.expert_epochs for row in (settings, *same) if row.method == "mtt")
+    about = f"{epochs} epochs each, enough for {_listed(same)} images per class"
+    if others := [row for row in rows if row not in same]:
+        about += f"\nother experts are needed for --ipc {_listed(others)}"
+    experts = dataclasses.replace(settings.experts, epochs=epochs)
+    return dataclasses.replace(settings, experts=experts), about
+
+
+def _listed(rows):
+    return ", ".join(str(row.ipc) for row in rows)

@@ -36,7 +36,7 @@ class Preset(NamedTuple):
         Raises:
           InputError: an unknown method, or a change of a setting that the method does not have.
         """
-        ipc, method = ipc or self.ipcs[0], method or self.method
+        ipc, method = self.ipcs[0] if ipc is None else ipc, method or self.method
         require_method(method)
         settings = self.get_config(ipc)
         if method == settings.method:

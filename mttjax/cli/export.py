@@ -1,19 +1,21 @@
-"""``export_images``: a set as PNGs."""
+"""``mttjax export``: a set as PNGs."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
 from mttjax.cli.messages import messages
-from mttjax.cli.places import require_folder
-from mttjax.config.checks import check_options
+from mttjax.cli.options import require_folder
+from mttjax.distilled import export_pngs, load_distilled
+from mttjax.system.fields import Checked
 
-__all__ = ["main"]
+__all__ = ["ExportOptions", "main"]
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(Checked):
     """Writes the images of a distilled set as PNGs, one sub-folder per class."""
 
     set: Path
@@ -23,13 +25,10 @@ class ExportOptions:
 
 
 @messages
-def main(arguments):
-    """bin/export_images: the images of a set as PNGs."""
-    options = tyro.cli(ExportOptions, args=arguments, prog="export_images")
-    check_options(options)
+def main(arguments: Sequence[str]) -> int:
+    """Writes the images of a set."""
+    options = tyro.cli(ExportOptions, args=arguments, prog="mttjax export")
     require_folder("--to", options.to)
-    from mttjax.distilled import export_pngs, load_distilled
-
     paths = export_pngs(load_distilled(options.set), options.to)
     print(f"{len(paths)} images: {options.to}")
     return 0

@@ -1,0 +1,116 @@
+"""What several commands share: where images are and files go, and the settings of a preset."""
+
+import argparse
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import tyro
+
+from mttjax.config.methods import METHODS
+from mttjax.config.presets import Preset, load_preset, preset_names
+from mttjax.config.settings import Data, Settings
+from mttjax.system.errors import InputError
+from mttjax.system.fields import Checked
+
+__all__ = ["PresetSettings", "RealData", "preset_settings", "print_settings", "require_folder"]
+
+MOST_BYTES = 200  # of a name: a file system holds 255, and temporary files have longer ones
+
+
+@dataclasses.dataclass(frozen=True)
+class RealData(Checked):
+    """Where the real images come from."""
+
+    dir: str | None = None
+    """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
+    download: bool = False
+    """Fetch what is missing. Nothing is ever downloaded otherwise."""
+
+    def over(self, data: Data) -> Data:
+        """``data`` with what was given here."""
+        download = self.download or data.download
+        return dataclasses.replace(data, dir=self.dir or data.dir, download=download)
+
+
+def require_folder(option: str, path: str | Path | None) -> None:
+    """Raises ``InputError`` unless ``path`` is a folder that can be written to, or can be made.
+
+    It is looked at before a command works for hours.
+
+    Args:
+      option: how it was given, such as ``--to``.
+      path: the folder; None: nothing was given.
+    """
+    if path is None:
+        return
+    if not str(path).strip():
+        raise InputError(f"{option} {str(path)!r}: give the name of a folder")
+    place = Path(path).absolute()
+    for name in place.parts:
+        if len(os.fsencode(name)) > MOST_BYTES:
+            raise InputError(f"{option} {name[:20]}...: too long a name; give a shorter one")
+    try:
+        while not place.exists():
+            place = place.parent
+    except OSError as error:
+        raise InputError(f"{option} {path}: {error.strerror or error}") from error
+    if not place.is_dir():
+        raise InputError(f"{option} {path}: {place} is not a folder; give another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {path}: {place} cannot be written to; give another folder")
+
+
+class PresetSettings(NamedTuple):
+    """What the options of a command choose."""
+
+    settings: Settings
+    preset: Preset
+    one_row: bool
+    """Whether ``--ipc`` was given."""
+    only_print: bool
+    """Whether ``--print`` was."""
+
+
+def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
+    """The settings that ``--config``, ``--ipc`` and ``--method`` choose, changed by the others.
+
+    Raises:
+      InputError: no such preset, method or row, or a folder that cannot be written to.
+      SystemExit: an option that is wrong, which was said, or ``--help``.
+    """
+    names = ", ".join(preset_names())
+    first = argparse.ArgumentParser(prog=command, add_help=False, allow_abbrev=False)
+    first.add_argument("--config")
+    first.add_argument("--ipc", type=int)
+    first.add_argument("--method")
+    first.add_argument("--print", action="store_true")
+    chosen, rest = first.parse_known_args(arguments)
+    if chosen.config is None:
+        if not {"-h", "--help"} & set(rest):
+            raise InputError(f"--config is needed: one of {names}, or a .py or .json file")
+        chosen.config = "digits"
+    preset = load_preset(chosen.config)
+    default = preset.settings(chosen.ipc, chosen.method)
+    settings = tyro.cli(
+        Settings[type(default.distill)],  # type: ignore[misc]
+        default=default,
+        args=rest,
+        prog=command,
+        description=f"--config NAME|FILE chooses a preset ({names}, or a .py or .json file), "
+        f"--ipc N its row, --method NAME a method ({', '.join(METHODS)}); every option below "
+        "changes a setting of it, and the defaults shown are the preset's. --print only prints "
+        "all settings, as a file that --config takes back.",
+    )
+    require_folder("--run.folder", settings.run.folder)
+    require_folder("--experts.folder", settings.experts.folder)
+    return PresetSettings(settings, preset, chosen.ipc is not None, chosen.print)
+
+
+def print_settings(settings: Settings) -> int:
+    """All settings, as JSON that ``--config`` takes back; the status of having done so."""
+    print(json.dumps(settings.record(), indent=2))
+    return 0
