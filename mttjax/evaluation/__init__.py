@@ -1,1 +1,29 @@
-"""How good a set is: fresh networks trained on it, tested on real images."""
+"""How good a set is: fresh networks trained on it, tested on real images.
+
+Nothing here knows how a set is made, or of the folder of a run.
+"""
+
+from mttjax.evaluation.evaluator import Evaluation, Evaluator
+from mttjax.evaluation.scorer import Scorer, evaluate, require_same_data
+from mttjax.evaluation.sets import (
+    Results,
+    Row,
+    evaluate_sets,
+    load_sets,
+    random_real_set,
+    real_data_of,
+)
+
+__all__ = [
+    "Evaluation",
+    "Evaluator",
+    "Results",
+    "Row",
+    "Scorer",
+    "evaluate",
+    "evaluate_sets",
+    "load_sets",
+    "random_real_set",
+    "real_data_of",
+    "require_same_data",
+]

@@ -6,17 +6,23 @@ after half the epochs, one test at the end. All networks are one compiled progra
 """
 
 import itertools
+from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
-from mttjax.config.protocol import _check_protocol
+from mttjax.config.protocol import Protocol
 from mttjax.core.augmentation import dsa
+from mttjax.core.networks import Network
+from mttjax.core.preprocessing import ZCA, Standardize
 from mttjax.core.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
+from mttjax.system import seeds
+from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_one_program, in_threads
 
@@ -26,20 +32,22 @@ TEST_BATCH = 256  # images that a network with batch norm is tested on at once
 
 
 class Evaluation(NamedTuple):
-    """Test accuracies in [0, 1], one per network and test set."""
+    """How well networks did on a test set."""
 
     accuracies: np.ndarray
+    """Of each network, in [0, 1]."""
 
     @property
-    def mean(self):
+    def mean(self) -> float:
+        """Of the networks."""
         return float(np.mean(self.accuracies))
 
     @property
-    def std(self):
+    def std(self) -> float:
         """The population standard deviation, as the papers report it."""
         return float(np.std(self.accuracies))
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "mean": self.mean,
@@ -53,30 +61,44 @@ class Evaluator:
     """Trains fresh networks on sets of images; compiled once per size of set.
 
     Args:
-      network: a ``Network``. One that treats a batch as a whole (batch norm) is tested on
+      network: what is trained. One that treats a batch as a whole (batch norm) is tested on
         batches of the shuffled test set, and what it says of an image depends on its batch.
       preprocessing: normalises the test images (uint8).
       ops: the operations of DSA during training; empty for none.
       tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
-      protocol: a ``Protocol``.
+      protocol: how many networks, and how they are trained.
       vectorise: train all networks in one ``vmap``; None: on accelerators. On a CPU each
         has a thread of its own, as many at once as there are cores.
+
+    Raises:
+      InputError: no network is asked for.
     """
 
-    def __init__(self, network, preprocessing, ops, tests, protocol, *, vectorise=None):
-        _check_protocol(protocol)
-        platform = jax.default_backend()
+    protocol: Protocol
+
+    def __init__(
+        self,
+        network: Network,
+        preprocessing: Standardize | ZCA,
+        ops: tuple[str, ...],
+        tests: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        protocol: Protocol,
+        *,
+        vectorise: bool | None = None,
+    ) -> None:
+        if protocol.networks == 0:
+            raise InputError("the protocol's networks is 0: at least 1 is needed to evaluate")
         self.protocol = protocol
         self._network = network
         self._tests = {name: _to_device(data, network.per_image) for name, data in tests.items()}
         self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
-        shape = next(iter(tests.values()))[0].shape[1:]
-        chunk = cache_chunk(shape, platform) if network.per_image else None
+        fits = cache_chunk(network.image_shape, jax.default_backend())
+        chunk = fits if network.per_image else None
         self._epoch = make_epoch(
             network.apply,
             self._optimiser,
             prepare=lambda images, labels: (images, labels),
-            augment=partial(dsa, ops=tuple(ops)) if ops else None,
+            augment=partial(dsa, ops=ops) if ops else None,
             batch=protocol.batch,
             chunk=chunk,
         )
@@ -105,7 +127,16 @@ class Evaluator:
 
         return lax.fori_loop(begin, end, epoch, state)
 
-    def __call__(self, images, labels, lr, *, seed, title="evaluation", pieces=20):
+    def __call__(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        lr: float,
+        *,
+        seed: int,
+        title: str = "evaluation",
+        pieces: int = 20,
+    ) -> dict[str, Evaluation]:
         """Trains ``protocol.networks`` networks on a set and tests each once, at the end.
 
         Args:
@@ -121,15 +152,15 @@ class Evaluator:
         """
         images, labels = jnp.asarray(images, jnp.float32), jnp.asarray(labels, jnp.float32)
         epochs, networks = self.protocol.epochs, self.protocol.networks
-        keys = jax.random.split(jax.random.key(seed), networks)
+        keys = jax.random.split(seeds.key("evaluation", seed), networks)
         ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
         with progress_bar(title, epochs * networks) as bar:
             run = partial(self._run, images, labels, lr, ends, bar)
             if self._vectorise:
                 scores = run(networks, keys)
             else:
-                each = in_threads(partial(run, 1), keys)
-                scores = {name: np.stack([one[name] for one in each]) for name in self._tests}
+                of_networks = in_threads(partial(run, 1), keys)
+                scores = {n: np.stack([found[n] for found in of_networks]) for n in self._tests}
         return {name: Evaluation(values) for name, values in scores.items()}
 
     def _run(self, images, labels, lr, ends, bar, networks, key):
@@ -147,7 +178,7 @@ def _to_device(test, per_image):
     """The test set; shuffled, always alike, where a batch must not be of one class."""
     images, labels = test
     if not per_image:
-        order = np.random.default_rng(0).permutation(len(labels))
+        order = seeds.rng("evaluation", 0).permutation(len(labels))
         images, labels = images[order], labels[order]
     return jnp.asarray(images), jnp.asarray(labels)
 

@@ -3,106 +3,146 @@
 import dataclasses
 import hashlib
 import json
-import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mttjax.evaluation.sets import evaluate_set, make_evaluator
-from mttjax.system.files import read_kept, write_json
-from mttjax.system.provenance import hardware, today, versions
+from mttjax.config.protocol import Protocol
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.datasets import Dataset
+from mttjax.distilled import DistilledSet
+from mttjax.evaluation.evaluator import Evaluation, Evaluator
+from mttjax.system.errors import InputError
+from mttjax.system.kept import kept
+from mttjax.system.trees import tree_checksum
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "evaluate", "require_same_data"]
+
+
+def evaluate(
+    distilled: DistilledSet,
+    dataset: Dataset,
+    protocol: Protocol = Protocol(),  # noqa: B008 - it is frozen
+    *,
+    network: NetworkSpec | None = None,
+    seed: int = 0,
+    title: str = "evaluation",
+) -> Evaluation:
+    """Test accuracies of fresh networks trained on a set, used as the set itself says.
+
+    Args:
+      distilled: the set; its rate, preprocessing and augmentation are used.
+      dataset: its real images; the test set is tested on.
+      protocol: how many networks, and how they are trained.
+      network: to train instead of the set's own.
+      seed: decides the networks.
+      title: for the progress bar.
+
+    Raises:
+      InputError: the set is not of this dataset, the network does not fit its images, or no
+        network is asked for.
+    """
+    score = Scorer(dataset, protocol, seed=seed, log=lambda _: None)
+    return score(distilled, name=title, network=network)
 
 
 class Scorer:
     """Evaluates sets of one dataset under one protocol; what was evaluated is kept.
 
     Args:
-      dataset: the sets' ``Dataset``.
-      protocol: a ``Protocol``.
+      dataset: the sets' real images.
+      protocol: how many networks, and how they are trained.
       seed: decides the networks.
       folder: where results are kept, a JSON file each, named by all that decides it; None:
         for as long as this object lives.
       log: called with a line per result.
     """
 
-    def __init__(self, dataset, protocol, *, seed=0, folder=None, log=print):
-        self.dataset, self.protocol, self.seed, self.log = dataset, protocol, seed, log
+    def __init__(
+        self,
+        dataset: Dataset,
+        protocol: Protocol,
+        *,
+        seed: int = 0,
+        folder: str | Path | None = None,
+        log: Callable[[str], object] = print,
+    ) -> None:
+        self._dataset, self._protocol, self._seed, self._log = dataset, protocol, seed, log
         self._folder = None if folder is None else Path(folder)
-        self._evaluators, self._kept = {}, {}
-        test = map(np.ascontiguousarray, dataset.test)
+        self._evaluators: dict[str, Evaluator] = {}
+        self._evaluations: dict[str, Evaluation] = {}
         self._decided = {
             "protocol": dataclasses.asdict(protocol),
             "seed": seed,
-            "test": [zlib.crc32(array) for array in test],
+            "test": tree_checksum(dataset.test),
         }
 
-    def __call__(self, distilled, *, name, network=None):
+    def __call__(
+        self, distilled: DistilledSet, *, name: str, network: NetworkSpec | None = None
+    ) -> Evaluation:
         """Accuracies of fresh networks trained on a set at the set's own rate.
 
         Args:
-          distilled: a ``DistilledSet``.
+          distilled: the set.
           name: for the log and the progress bar.
-          network: the ``NetworkSpec`` to train; None: the set's own.
-
-        Returns:
-          ``Evaluation.record()``.
+          network: to train; None: the set's own.
 
         Raises:
           InputError: the set is not of this dataset, or the network does not fit its images.
         """
         network = network or distilled.network
-        way = _way(distilled, network)
-        wanted = self._decided | way | {"set": _content(distilled), "lr": distilled.lr}
-        key = _digest(wanted)
-        score = self._kept.get(key) or self._read(key)
-        if score is None:
-            evaluator = self._evaluator(distilled, network, _digest(way))
-            evaluation = evaluate_set(distilled, evaluator, seed=self.seed, title=name)
-            score = evaluation.record()
-            self._write(key, {"name": name, "score": score, "of": wanted})
-        self._kept[key] = score
-        self.log(f"{name}: {100 * score['mean']:.2f} ± {100 * score['std']:.2f} %")
-        return score
+        way = _way_of_use(distilled, network)
+        content = {"images": distilled.images, "labels": distilled.labels}
+        decided = self._decided | way | {"set": tree_checksum(content), "lr": distilled.lr}
+        key = _digest(decided)
+        if key not in self._evaluations:
+            path = self._folder and self._folder / f"{key}.json"
+            make = lambda: self._evaluate(distilled, network, _digest(way), name).record()
+            record = kept(path, decided, make, self._log)["result"]
+            self._evaluations[key] = Evaluation(np.array(record["accuracies"]))
+        evaluation = self._evaluations[key]
+        self._log(f"{name}: {100 * evaluation.mean:.2f} ± {100 * evaluation.std:.2f} %")
+        return evaluation
 
-    def _evaluator(self, distilled, network, way):
-        """Compiled once for all sets that are used in one way."""
+    def _evaluate(self, distilled, network, way, title):
+        """By a program that is compiled once for all sets that are used in one way."""
         if way not in self._evaluators:
-            evaluator = make_evaluator(distilled, self.dataset, self.protocol, network)
-            self._evaluators[way] = evaluator
-        return self._evaluators[way]
-
-    def _read(self, key):
-        found = read_kept(self._folder / f"{key}.json", self.log) if self._folder else None
-        return (found or {}).get("score")
-
-    def _write(self, key, result):
-        if self._folder is not None:
-            about = {"date": today(), "hardware": hardware(), "versions": versions()}
-            write_json(self._folder / f"{key}.json", result | about)
+            require_same_data(distilled, self._dataset)
+            self._evaluators[way] = Evaluator(
+                make_network(network, self._dataset.image_shape, self._dataset.n_classes),
+                distilled.preprocessing,
+                distilled.ops,
+                {"test": self._dataset.test},
+                self._protocol,
+            )
+        images, labels, evaluator = distilled.images, distilled.labels, self._evaluators[way]
+        return evaluator(images, labels, distilled.lr, seed=self._seed, title=title)["test"]
 
 
-def _way(distilled, network):
-    """How a set is used: all that decides a result but the set's content and rate."""
+def _way_of_use(distilled: DistilledSet, network: NetworkSpec) -> dict[str, Any]:
+    """All that decides a result but the set's content and rate: sets of one run share it."""
     return {
         "network": dataclasses.asdict(network),
         "ops": list(distilled.ops),
         "preprocessing": distilled.preprocessing.kind,
-        "preprocessing_arrays": _checksum(*distilled.preprocessing),
+        "preprocessing_arrays": tree_checksum(distilled.preprocessing),
+        "classes": list(distilled.class_names),
     }
-
-
-def _content(distilled):
-    return _checksum(distilled.images, distilled.labels)
-
-
-def _checksum(*arrays):
-    digest = hashlib.sha256()
-    for array in map(np.ascontiguousarray, arrays):
-        digest.update(repr((array.shape, str(array.dtype))).encode() + array.tobytes())
-    return digest.hexdigest()
 
 
 def _digest(record):
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def require_same_data(distilled: DistilledSet, dataset: Dataset) -> None:
+    """Raises ``InputError`` unless ``dataset`` has the images and classes of the set's own."""
+    mine = (distilled.images.shape[1:], tuple(distilled.class_names))
+    theirs = (dataset.image_shape, tuple(dataset.class_names))
+    if mine != theirs:
+        raise InputError(
+            f"the set was distilled from {distilled.dataset} with images {mine[0]} of "
+            f"{len(mine[1])} classes, but {dataset.name} has {theirs[0]} and {len(theirs[1])} "
+            "classes (or others): give the data that it was distilled from"
+        )
