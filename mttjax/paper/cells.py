@@ -1,23 +1,38 @@
 """One cell of the table: a set made, then evaluated; each kept, so that a kill costs little."""
 
 import dataclasses
-import json
+import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mttjax.config.methods import SELECTIONS
-from mttjax.config.settings import Run
-from mttjax.distilled import load_distilled
-from mttjax.evaluation.sets import evaluate_set, make_evaluator
-from mttjax.runs.workflows import run_distill
+from mttjax.config.protocol import Protocol as EvaluationProtocol
+from mttjax.config.settings import Run, Settings
+from mttjax.datasets import Dataset
+from mttjax.evaluation import evaluate
+from mttjax.runs.workflows import distill
 from mttjax.system.errors import InputError
-from mttjax.system.files import read_json, read_kept, write_json
+from mttjax.system.files import read_json
+from mttjax.system.findings import Findings
+from mttjax.system.kept import kept
 from mttjax.system.memory import peak_memory
-from mttjax.system.metrics import read_metrics
-from mttjax.system.provenance import hardware, today, versions
+from mttjax.system.provenance import stamp
 
-__all__ = ["Cell", "cell_path", "run_cell", "set_path"]
+__all__ = ["Cell", "CellResult", "Named", "check_cells", "run_cell", "set_folder"]
+
+
+class Named(Protocol):
+    """What tells one cell of a table or a figure from the others."""
+
+    @property
+    def name(self) -> str:
+        """Its files are called so."""
+
+    @property
+    def seed(self) -> int:
+        """Of its run and of its evaluation."""
 
 
 class Cell(NamedTuple):
@@ -28,98 +43,113 @@ class Cell(NamedTuple):
     seed: int
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{self.method}-ipc{self.ipc}-seed{self.seed}"
 
 
-def set_path(folder, cell):
-    """The folder of a cell's set; its run is resumed there."""
+class CellResult(NamedTuple):
+    """How a set was made and how good it is."""
+
+    accuracies: list[float]
+    """Of every network on the test images, in [0, 1]."""
+    lr: float
+    """α that they were trained at, the mean where every step has its own."""
+    seconds: float
+    """Of all steps of the run; of a selection, of all of it."""
+    evaluation_seconds: float
+    peak_bytes: int | None
+    """Memory in use at its highest; None where the device does not tell."""
+    steps: int | None
+    """Outer steps; None of a selection."""
+    where: str
+    """The hardware, the date and the version of JAX."""
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.accuracies)
+
+    @property
+    def std(self) -> float:
+        """The population's."""
+        return statistics.pstdev(self.accuracies)
+
+    def record(self) -> dict[str, Any]:
+        """JSON values."""
+        return self._asdict()
+
+
+def set_folder(folder: str | Path, cell: Named) -> Path:
+    """The folder of a cell's run; it is resumed there."""
     return Path(folder) / "sets" / cell.name
 
 
-def cell_path(folder, cell, protocol_name):
-    """The file of a cell's result."""
-    return Path(folder) / "cells" / protocol_name / f"{cell.name}.json"
-
-
-def run_cell(cell, settings, dataset, folder, protocol, protocol_name, *, kind="last", log=print):
+def run_cell(
+    cell: Named,
+    settings: Settings,
+    dataset: Dataset,
+    folder: str | Path,
+    protocol: EvaluationProtocol,
+    protocol_name: str,
+    *,
+    kind: str = "last",
+    log: Callable[[str], object] = print,
+) -> CellResult:
     """Makes a set and evaluates it, or finds that both are there.
 
+    Several processes may fill one folder: the run of a cell is held by the one that makes it,
+    and the cells that others have made are taken from them.
+
     Args:
-      cell: a ``Cell``.
-      settings: the ``Settings`` of its method and size.
-      dataset: a ``Dataset``.
+      cell: a ``Cell``, or what else has a name and a seed.
+      settings: those of its method and size.
+      dataset: the real images.
       folder: the table's.
-      protocol: a ``Protocol``, the same for all cells.
+      protocol: the same for all cells.
       protocol_name: what it is called; results under other protocols lie beside.
       kind: ``last``, or ``best``: the best on validation.
       log: called with lines of text.
 
-    Returns:
-      The result, JSON values: the accuracies, the seconds of the run and of the evaluation,
-      the peak memory in bytes or None, when, where and with what.
-
     Raises:
-      InputError, Diverged, Stopped: see ``run_distill``.
+      InputError: another process is at work on this cell; else see ``distill``.
+      Diverged, Stopped: see ``distill``.
     """
-    place = set_path(folder, cell)
-    settings = dataclasses.replace(settings.with_seed(cell.seed), run=Run(folder=str(place)))
-    wanted = _wanted(settings, protocol, kind)
-    path = cell_path(folder, cell, protocol_name)
-    if (found := read_kept(path, log)) and found.get("settings") == wanted:
-        log(f"{cell.name}: {100 * mean(found):.2f} %, there already")
-        return found
-    with peak_memory() as peak:
-        begin = time.perf_counter()
-        run_distill(settings, dataset, log=lambda line: log(f"{cell.name}: {line}"))
-        seconds = _seconds_of_steps(place) or time.perf_counter() - begin
-        distilled, begin = load_distilled(place / _kept(settings, kind)), time.perf_counter()
-        evaluator = make_evaluator(distilled, dataset, protocol)
-        score = evaluate_set(distilled, evaluator, seed=cell.seed, title=cell.name)
-    result = {
-        "cell": cell._asdict(),
-        "accuracies": score.record()["accuracies"],
-        "lr": distilled.lr,
-        "seconds": seconds,
-        "evaluation_seconds": time.perf_counter() - begin,
-        "peak_bytes": peak.bytes,
-        "date": today(),
-        "hardware": hardware(),
-        "versions": versions(),
-        "settings": wanted,
-    }
-    write_json(path, result)
-    log(f"{cell.name}: {100 * mean(result):.2f} %")
+    run = Run(folder=str(set_folder(folder, cell)))
+    settings = dataclasses.replace(settings.with_seed(cell.seed), run=run, evaluate=protocol)
+    # What only selects has no best.
+    kind = "last" if settings.method in SELECTIONS else kind
+
+    def make() -> dict[str, Any]:
+        with peak_memory() as peak:
+            begin = time.perf_counter()
+            made = distill(settings, dataset, log=lambda line: log(f"{cell.name}: {line}"))
+            seconds = made.seconds() or time.perf_counter() - begin
+            distilled, begin = made.load(kind), time.perf_counter()
+            score = evaluate(distilled, dataset, protocol, seed=cell.seed, title=cell.name)
+            evaluation_seconds = time.perf_counter() - begin
+        accuracies = [float(a) for a in score.accuracies]
+        numbers = (float(distilled.lr), seconds, evaluation_seconds, peak.bytes)
+        steps = getattr(settings.distill, "steps", None)
+        return CellResult(accuracies, *numbers, steps, _where()).record()
+
+    path = Path(folder) / "cells" / protocol_name / f"{cell.name}.json"
+    record = kept(path, settings.decisive() | {"kind": kind}, make, log)
+    result = CellResult(**record["result"])
+    log(f"{cell.name}: {100 * result.mean:.2f} %, measured on {record['date']}")
     return result
 
 
-def mean(result):
-    """The mean accuracy of a result."""
-    return sum(result["accuracies"]) / len(result["accuracies"])
+def _where():
+    made = stamp()
+    return f"{made['hardware']}, {made['date']}, jax {made['versions']['jax']}"
 
 
-def _wanted(settings, protocol, kind):
-    """All that decides a cell's result, as JSON has it."""
-    record = settings.record() | {"evaluate": dataclasses.asdict(protocol), "kind": kind}
-    return json.loads(json.dumps(record))
-
-
-def _kept(settings, kind):
-    """The file of the set; what learns nothing has no best."""
-    return "last.npz" if settings.method in SELECTIONS else f"{kind}.npz"
-
-
-def _seconds_of_steps(place):
-    """The time of all steps of a run, those before a kill too; 0 for a selection."""
-    path = place / "metrics.jsonl"
-    return sum(line.get("seconds", 0) for line in read_metrics(path)) if path.exists() else 0
-
-
-def _check_cells(folder, findings):
+def check_cells(folder: Path, findings: Findings) -> str:
+    """Reads the results of a table; returns a line that says what is there."""
     paths = sorted((folder / "cells").rglob("*.json"))
     for path in paths:
-        with findings.of(path, "Remove it; bin/table evaluates it again", removable=True):
-            result = read_json(path)
-            if not isinstance(result.get("accuracies"), list) or "settings" not in result:
-                raise InputError("it is not the result of a cell")
+        with findings.of(path, "Remove it; the cell is evaluated again", removable=True):
+            try:
+                CellResult(**read_json(path)["result"])
+            except (KeyError, TypeError) as error:
+                raise InputError("it is not the result of a cell") from error
     return f"table of {len(paths)} cells"

@@ -3,19 +3,18 @@
 The cost of making a set, which Cazenavette et al., CVPR 2022, section 3.3, are concerned with.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mttjax.experts.recipe import recipe_of
+from mttjax.config.settings import settings_from
 from mttjax.experts.store import ExpertStore
-from mttjax.paper.figures.data import write_csv
-from mttjax.paper.figures.held_out import whole_at
+from mttjax.paper.csv_file import write_csv
 from mttjax.reporting.plots import figure, legend_below
+from mttjax.runs.folder import RunFolder
 from mttjax.system.errors import InputError
-from mttjax.system.files import read_json
-from mttjax.system.metrics import read_metrics
 
 __all__ = ["HEADERS", "Course", "draw_cost", "read_course"]
 
@@ -28,71 +27,66 @@ class Course(NamedTuple):
     """A run's evaluations: [n] each, accuracies in [0, 1]."""
 
     name: str
-    steps: list
-    seconds: list
+    steps: list[int]
+    seconds: list[float]
     """Of the steps so far, and of the experts where they count; no evaluations, no compiling."""
-    means: list
-    stds: list
-    networks: list
+    means: list[float]
+    stds: list[float]
+    networks: list[int]
 
 
-def read_course(run, *, experts=None, name=None):
+def read_course(
+    run: RunFolder, *, experts: ExpertStore | None = None, name: str | None = None
+) -> Course:
     """The evaluations of a run and the seconds before each.
 
     Args:
-      run: a run's folder, with its ``metrics.jsonl``.
-      experts: the ``ExpertStore`` that an MTT run read: the seconds of the epochs it read are
-        added to all of its own. None: they are not.
+      run: the run's folder.
+      experts: those that an MTT run read: the seconds of the epochs it read are added to all
+        of its own. None: they are not.
       name: what to call it; None: the folder's name.
 
     Raises:
       InputError: no metrics, no evaluations among them, or experts of another network.
     """
-    run = Path(run)
     seconds = _seconds_of_experts(run, experts) if experts else 0.0
     points = []
-    for record in read_metrics(run / "metrics.jsonl"):
+    for record in run.metrics():
         seconds += record.get("seconds") or 0
         if score := record.get("evaluation"):
             points.append((record["step"], seconds, *(score[n] for n in HEADERS[3:])))
     if not points:
         raise InputError(
-            f"--runs {run}: it was never evaluated; run it with --distill.validation.networks of "
-            "at least 1 and --distill.evaluate-every"
+            f"{run.path}: it was never evaluated; run it with at least one network for "
+            "validation, and evaluate_every"
         )
-    return Course(name or run.name, *map(list, zip(*points, strict=True)))
+    return Course(name or run.path.name, *map(list, zip(*points, strict=True)))
 
 
 def _seconds_of_experts(run, store):
     """The seconds of all epochs that an MTT run's experts were read to; 0 for other methods."""
-    config = read_json(run / "config.json")
-    if config.get("method") != "mtt":
+    config = run.config()
+    settings = settings_from({name: config[name] for name in config if name != "versions"})
+    if settings.method != "mtt":
         return 0.0
-    network, given = recipe_of(store).network, config.get("network")
-    theirs = (network.name, network.depth, network.width)
-    parts = given if isinstance(given, dict) else {}
-    mine = tuple(parts.get(part) for part in ("name", "depth", "width"))
-    if theirs != mine:
+    if settings.network != store.recipe.network:
         raise InputError(
-            f"--with-experts {store.folder}: its experts are {theirs} and those of {run} {mine}; "
-            "give the store that the run was made with"
+            f"{store.folder}: its experts are {store.recipe.network} and those of {run.path} "
+            f"{settings.network}; give the store that the run was made with"
         )
-    read = [whole_at(config, "distill", n) for n in ("max_start", "expert_epochs")]
-    count = whole_at(config, "experts", "count")
-    if None in (*read, count):
-        raise InputError(f"{run}: its config.json does not say which experts it reads")
-    last = sum(read) - 1
-    ready = [e for e in store.experts_with(last) if e < count]
-    if not ready:
+    last = settings.distill.epochs_needed
+    read = [e for e in store.experts_with(last) if e < settings.experts.count]
+    if not read:
         raise InputError(
-            f"--with-experts {store.folder}: no expert there has the {last} epochs that {run} "
-            "reads; give the store that the run was made with"
+            f"{store.folder}: no expert there has the {last} epochs that {run.path} reads; give "
+            "the store that the run was made with"
         )
-    epochs = [store.manifest["experts"][f"{e:04d}"]["epochs"][: last + 1] for e in ready]
-    return sum(record.get("seconds", 0) for each in epochs for record in each)
+    return store.seconds(read, last)
 
 
-def draw_cost(runs, folder, *, experts=None):
+def draw_cost(
+    runs: Sequence[str | Path], folder: str | Path, *, experts: str | Path | None = None
+) -> list[Path]:
     """Draws the accuracies on validation of runs against the seconds of their steps.
 
     Args:
@@ -107,11 +101,14 @@ def draw_cost(runs, folder, *, experts=None):
       InputError: see ``read_course``; no runs, or no experts in the folder.
     """
     if not runs:
-        raise InputError("--runs: give at least one run's folder")
-    folder, runs = Path(folder), list(map(Path, dict.fromkeys(runs)))
+        raise InputError("runs is empty: give at least one run's folder")
+    folder, paths = Path(folder), list(map(Path, dict.fromkeys(runs)))
     store = ExpertStore(experts) if experts else None
-    alike = len({run.name for run in runs}) < len(runs)
-    courses = [read_course(r, experts=store, name=str(r) if alike else None) for r in runs]
+    alike = len({path.name for path in paths}) < len(paths)
+    courses = [
+        read_course(RunFolder(path), experts=store, name=str(path) if alike else None)
+        for path in paths
+    ]
     rows = [(c.name, *point) for c in courses for point in zip(*c[1:], strict=True)]
     write_csv(folder / "cost.csv", HEADERS, rows)
     _plot(folder / "cost.png", courses, store is not None)
@@ -120,11 +117,8 @@ def draw_cost(runs, folder, *, experts=None):
 
 def _plot(path, courses, with_experts):
     longest = max(course.seconds[-1] for course in courses)
-    unit, size = next(
-        u
-        for u in (("hours", 3600), ("minutes", 60), ("seconds", 1))
-        if longest >= 2 * u[1] or u[1] == 1
-    )
+    units = (("hours", 3600), ("minutes", 60), ("seconds", 1))
+    unit, size = next((u for u in units if longest >= 2 * u[1]), units[-1])
     below = -(-len(courses) // 2)
     with figure(path, (6.4, 4.0 + 0.2 * below)) as axes:
         panel = axes[0, 0]

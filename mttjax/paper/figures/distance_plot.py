@@ -1,5 +1,8 @@
 """The picture of the distances: a panel per start epoch, a thin line per expert, their means."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from mttjax.reporting.plots import BLUE, INK, ORANGE, PALE, PALE_ORANGE, figure, legend_below
@@ -11,7 +14,12 @@ _COLUMNS = 3
 _TOP = 2.0  # a student that diverges would press all others to the axis
 
 
-def plot_distances(path, rows, dataset, student_steps):
+def plot_distances(
+    path: Path,
+    rows: Sequence[tuple[str, int, int, int, int, float | None]],
+    dataset: str,
+    student_steps: int | None,
+) -> None:
     """Draws distances against steps.
 
     Args:

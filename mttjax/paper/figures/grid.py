@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mttjax.distilled import DistilledSet
 from mttjax.reporting import save_grid
 from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
@@ -11,11 +12,11 @@ from mttjax.system.files import write_json
 __all__ = ["draw_grid"]
 
 
-def draw_grid(distilled, path):
+def draw_grid(distilled: DistilledSet, path: str | Path) -> list[Path]:
     """Draws the first image of every class as it would be shown, its class's name under it.
 
     Args:
-      distilled: a ``DistilledSet``: images [N, H, W, C], of any number per class.
+      distilled: images [N, H, W, C], of any number per class.
       path: the PNG; a JSON file of the same name beside it holds the indices.
 
     Returns:
@@ -26,7 +27,7 @@ def draw_grid(distilled, path):
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise InputError(f"--to {path}: the grid is a PNG, give a name that ends in .png")
+        raise InputError(f"{path}: the grid is a PNG, give a name that ends in .png")
     classes, first = np.unique(distilled.classes, return_index=True)
     record = {
         "dataset": distilled.dataset,
@@ -35,6 +36,6 @@ def draw_grid(distilled, path):
         "classes": [distilled.class_names[k] for k in classes],
     }
     write_json(path.with_suffix(".json"), record)
-    how = {"preprocessing": distilled.preprocessing}
-    save_grid(path, distilled.images[first], classes, distilled.class_names, **how)
+    shown = (distilled.images[first], classes, distilled.class_names)
+    save_grid(path, *shown, preprocessing=distilled.preprocessing)
     return [path.with_suffix(".json"), path]

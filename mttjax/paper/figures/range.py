@@ -5,22 +5,23 @@ is a small S with a small M, as in the methods that match single steps.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from mttjax.config.methods import MTT
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Settings
-from mttjax.distilled import load_distilled
 from mttjax.experts.store import ExpertStore
-from mttjax.paper.cells import run_cell, set_path
-from mttjax.paper.figures.data import require_at_least, write_csv
+from mttjax.paper.cells import run_cell
+from mttjax.paper.csv_file import write_csv
 from mttjax.reporting.plots import figure, legend_below, shades
-from mttjax.runs.workflows import load_data
+from mttjax.runs.problem import load_data
 from mttjax.system.errors import InputError
+from mttjax.system.fields import COUNT, Checked
 from mttjax.system.files import write_json
-from mttjax.system.locks import shared
 
 __all__ = ["HEADERS", "RangeCell", "Sweep", "draw_range"]
 
@@ -35,34 +36,46 @@ class RangeCell(NamedTuple):
     seed: int
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"S{self.student_steps}-M{self.expert_epochs}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sweep:
+class Sweep(Checked):
     """What is swept, and how the sets are evaluated."""
 
-    student_steps: tuple[int, ...]
+    student_steps: Annotated[tuple[int, ...], COUNT]
     """S of every line."""
-    expert_epochs: tuple[int, ...]
+    expert_epochs: Annotated[tuple[int, ...], COUNT]
     """M of every point of a line."""
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
 
-    def cells(self, seed):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.student_steps or not self.expert_epochs:
+            raise InputError("student_steps and expert_epochs: give at least one number each")
+
+    def cells(self, seed: int) -> list[RangeCell]:
         """All cells, S by S; each once."""
-        pairs = {(s, m): None for s in self.student_steps for m in self.expert_epochs}
+        pairs = {(s, m) for s in self.student_steps for m in self.expert_epochs}
         return [RangeCell(s, m, seed) for s, m in sorted(pairs)]
 
 
-def draw_range(settings, sweep, folder, *, command="", log=print):
+def draw_range(
+    settings: Settings[MTT],
+    sweep: Sweep,
+    folder: str | Path,
+    *,
+    command: str = "",
+    log: Callable[[str], object] = print,
+) -> list[Path]:
     """One MTT distillation per (S, M), each set evaluated; goes on where it was stopped.
 
     The runs are not evaluated on the way: what counts is the last set, on the test set.
 
     Args:
-      settings: the ``Settings`` of MTT that all cells share.
-      sweep: a ``Sweep``.
+      settings: those of MTT that all cells share.
+      sweep: what is swept.
       folder: where sets, cells and the figure go; results that are there are not made again.
       command: kept with the results, what made them.
       log: called with lines of text.
@@ -72,82 +85,52 @@ def draw_range(settings, sweep, folder, *, command="", log=print):
       after every cell.
 
     Raises:
-      InputError: numbers below 1, too few experts for the largest M, or a set that had more
-        outer steps before than are asked for.
-      Diverged, Stopped: see ``run_distill``.
+      InputError: too few experts for the largest M, or a set that had more outer steps before
+        than are asked for.
+      Diverged, Stopped: see ``distill``.
     """
     folder = Path(folder)
-    require_at_least(1, student_steps=sweep.student_steps, expert_epochs=sweep.expert_epochs)
     _require_experts(settings, max(sweep.expert_epochs))
-    settings = _without_evaluations(settings)
-    cells = sweep.cells(settings.seed)
-    for cell in cells:
-        _require_no_more_steps(set_path(folder, cell) / "last.npz", settings.distill.steps)
+    settings = _with(settings, validation=Protocol(networks=0))
     dataset = load_data(settings)
     # The name is part of the path where a cell's result is kept: other protocols lie beside.
     name = f"{sweep.protocol.networks}x{sweep.protocol.epochs}"
-    results = {}
-    with shared(folder):
-        for cell in cells:
-            own = _cell_settings(settings, cell)
-            results[cell] = run_cell(cell, own, dataset, folder, sweep.protocol, name, log=log)
-            paths = _write(folder, settings, sweep, results, command)
-    return paths
+    rows: list[tuple[float, ...]] = []
+    for cell in sweep.cells(settings.seed):
+        s, m, _ = cell
+        its = _with(settings, student_steps=s, expert_epochs=m)
+        result = run_cell(cell, its, dataset, folder, sweep.protocol, name, log=log)
+        count = len(result.accuracies)
+        rows.append((s, m, result.mean, result.std, count, result.lr, result.seconds))
+        record = {
+            "command": command,
+            "settings": settings.record(),
+            "protocol": dataclasses.asdict(sweep.protocol),
+            "cells": [dict(zip(HEADERS, row, strict=True)) for row in rows],
+        }
+        write_json(folder / "range.json", record)
+        write_csv(folder / "range.csv", HEADERS, rows)
+        _plot(folder / "range.png", settings, sweep, rows)
+    return [folder / f"range.{kind}" for kind in ("csv", "json", "png")]
 
 
-def _without_evaluations(settings):
-    distill = dataclasses.replace(settings.distill, validation=Protocol(networks=0))
+def _with(settings, **changes):
+    distill = dataclasses.replace(settings.distill, **changes)
     return dataclasses.replace(settings, distill=distill)
-
-
-def _cell_settings(settings: Settings, cell):
-    swept = {"student_steps": cell.student_steps, "expert_epochs": cell.expert_epochs}
-    return dataclasses.replace(settings, distill=dataclasses.replace(settings.distill, **swept))
 
 
 def _require_experts(settings, most_epochs):
     """The largest M is tried first: a sweep should not end in an error after hours."""
-    last = settings.distill.max_start - 1 + most_epochs
+    last = _with(settings, expert_epochs=most_epochs).distill.epochs_needed
     store = ExpertStore(settings.expert_folder)
     ready, count = len(store.experts_with(last)), settings.experts.count
     if ready < count:
         raise InputError(
-            f"--expert-epochs {most_epochs}: {ready} experts in {store.folder} have the {last} "
+            f"expert_epochs is {most_epochs}: {ready} experts in {store.folder} have the {last} "
             f"epochs that are read (max_start {settings.distill.max_start} - 1 + {most_epochs}) "
-            f"and {count} are needed. Train them with: bin/train_experts --config "
-            f"{settings.name} --experts.count {count} --experts.epochs {last}, or lower "
-            "--max-start or --expert-epochs"
+            f"and {count} are needed. Train more with train_experts, or lower max_start or "
+            "expert_epochs"
         )
-
-
-def _require_no_more_steps(path, steps):
-    done = load_distilled(path).settings.get("step", 0) if path.exists() else 0
-    if done > steps:
-        raise InputError(
-            f"--steps {steps}: the set in {path.parent} has had {done} already; ask for at least "
-            "as many, or give another --folder"
-        )
-
-
-def _write(folder, settings, sweep, results, command):
-    rows = [_row(cell, result) for cell, result in results.items()]
-    record = {
-        "command": command,
-        "settings": settings.record(),
-        "protocol": dataclasses.asdict(sweep.protocol),
-        "cells": [dict(zip(HEADERS, row, strict=True)) for row in rows],
-    }
-    write_json(folder / "range.json", record)
-    write_csv(folder / "range.csv", HEADERS, rows)
-    _plot(folder / "range.png", settings, sweep, rows)
-    return [folder / f"range.{kind}" for kind in ("csv", "json", "png")]
-
-
-def _row(cell, result):
-    scores = result["accuracies"]
-    mean, std = float(np.mean(scores)), float(np.std(scores))
-    counts = (len(scores), result["lr"], result["seconds"])
-    return (cell.student_steps, cell.expert_epochs, mean, std, *counts)
 
 
 def _plot(path, settings, sweep, rows):
@@ -158,11 +141,11 @@ def _plot(path, settings, sweep, rows):
     with figure(path, (6.4, 4.4)) as axes:
         panel = axes[0, 0]
         for i, (s, colour) in enumerate(zip(lines, shades(len(lines)), strict=True)):
-            found = np.array([row[1:4] for row in rows if row[0] == s])
-            places = found[:, 0] + (i - (len(lines) - 1) / 2) * step
-            how = {"color": colour, "marker": "o", "markersize": 4, "capsize": 3}
+            m, mean, std = np.array([row[1:4] for row in rows if row[0] == s]).T
+            places = m + (i - (len(lines) - 1) / 2) * step
+            look = {"color": colour, "marker": "o", "markersize": 4, "capsize": 3}
             label = f"S = {s} student step{'' if s == 1 else 's'}"
-            panel.errorbar(places, 100 * found[:, 1], 100 * found[:, 2], label=label, **how)
+            panel.errorbar(places, 100 * mean, 100 * std, label=label, **look)
         size = f"{settings.ipc} image{'' if settings.ipc == 1 else 's'} per class"
         panel.set_title(f"{settings.data.dataset}, {size}: test accuracy by the range matched")
         panel.set_xlabel("M, epochs of the expert that are matched")

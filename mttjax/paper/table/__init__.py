@@ -1,5 +1,6 @@
 """The paper's comparison: every method at every size, under one evaluator."""
 
-from mttjax.paper.table.table import Plan, compare
+from mttjax.paper.table.plan import Plan
+from mttjax.paper.table.table import compare
 
 __all__ = ["Plan", "compare"]

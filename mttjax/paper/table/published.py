@@ -2,7 +2,7 @@
 
 __all__ = ["FULL_DATA", "PROTOCOLS", "published_figure", "published_protocols"]
 
-_TABLE = {
+_TABLE: dict[str, dict[str, tuple[float | None, ...]]] = {
     "cifar10": {
         "random": (14.4, 26.0, 43.4),
         "herding": (21.5, 31.6, 40.4),
@@ -51,14 +51,14 @@ PROTOCOLS = {
 """How the published figures were evaluated: MTT's own, and all others."""
 
 
-def published_protocols(dataset):
+def published_protocols(dataset: str) -> str:
     """How the figures of a data set that are known here were evaluated, in words."""
     known = set(_TABLE.get(dataset, {}))
     kinds = {"mtt": "mtt" in known, "other": bool(known - {"mtt"})}
     return "; ".join(PROTOCOLS[kind] for kind, there in kinds.items() if there)
 
 
-def published_figure(dataset, method, ipc):
+def published_figure(dataset: str, method: str, ipc: int) -> float | None:
     """A published accuracy in per cent, or None where there is none."""
     row = _TABLE.get(dataset, {}).get(method)
     return row[_IPCS.index(ipc)] if row and ipc in _IPCS else None

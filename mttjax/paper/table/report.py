@@ -1,40 +1,77 @@
 """The table as Markdown, CSV and a page, in the paper's row order."""
 
-import csv
-import io
+import statistics
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import NamedTuple
 
 from mttjax.config.methods import METHODS, TITLES, published_settings
-from mttjax.distilled import load_distilled
-from mttjax.paper.cells import Cell, set_path
+from mttjax.config.settings import Settings
+from mttjax.datasets import Dataset
+from mttjax.paper.cells import Cell, CellResult, set_folder
+from mttjax.paper.csv_file import write_csv
+from mttjax.paper.table.full_data import FullRow
+from mttjax.paper.table.plan import Plan
 from mttjax.paper.table.published import FULL_DATA, published_figure, published_protocols
 from mttjax.reporting import markdown_table, percent, save_grid, write_page
+from mttjax.runs.folder import RunFolder
 from mttjax.system.files import atomically
 
 __all__ = ["write_report"]
 
 ROWS = {"experts": "Full data, experts' recipe", "better": "Full data, trained better"}
 
+DETAILS = (
+    "method",
+    "accuracy, %",
+    "sets",
+    "networks",
+    "steps of published",
+    "α",
+    "making, min",
+    "evaluating, min",
+    "peak, MiB",
+)
+PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr", "sets")
+COLUMNS = ("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET)
 
-def write_report(folder, plan, settings, dataset, results, full, command):
+
+class Pooled(NamedTuple):
+    """The results of a method at a size, over all its sets."""
+
+    accuracies: list[float]
+    sets: int
+    seconds: float
+    evaluation_seconds: float
+    peak_bytes: int | None
+    steps: int | None
+    lr: float
+    where: set[str]
+
+
+def write_report(
+    folder: Path,
+    plan: Plan,
+    settings: Settings,
+    dataset: Dataset,
+    results: Mapping[Cell, CellResult],
+    full: Mapping[str, FullRow],
+    command: str,
+) -> Path:
     """Writes ``table.md``, ``table.csv`` and ``index.html``; returns the page's path.
 
     Args:
       folder: the table's.
-      plan: a ``Plan``.
-      settings: the ``Settings`` that the cells share.
-      dataset: a ``Dataset``.
-      results: ``Cell`` -> result.
-      full: a name in ``ROWS`` -> result or None.
+      plan: what the table holds.
+      settings: those that the cells share.
+      dataset: the real images.
+      results: those that are there so far.
+      full: by names in ``ROWS``.
       command: what made the table.
     """
-    folder = Path(folder)
     pooled = _pooled(results)
-    full = {name: result for name, result in full.items() if result}
     tables = [_overview(plan, dataset, pooled, full)]
-    tables += [_details(ipc, dataset, pooled) for ipc in plan.ipcs]
+    tables += [_details(ipc, pooled) for ipc in plan.ipcs]
     caption = _caption(plan, settings, dataset, pooled, full)
     title = f"{dataset.name}: every method, one evaluator"
     text = [f"# {title}", "", caption, "", "```sh", command, "```"]
@@ -42,119 +79,95 @@ def write_report(folder, plan, settings, dataset, results, full, command):
         text += ["", f"## {heading}", "", markdown_table(headers, rows)]
     with atomically(folder / "table.md", "w") as file:
         file.write("\n".join(text) + "\n")
-    with atomically(folder / "table.csv", "w") as file:
-        file.write(_as_csv(dataset, pooled, full))
+    write_csv(folder / "table.csv", COLUMNS, _rows(dataset, pooled, full))
     return write_page(
         folder,
         title=title,
         summary=caption,
         tables=tables,
-        figures=_grids(folder, plan, pooled),
+        figures=_grids(folder, pooled),
         settings={},
         command=command,
     )
 
 
 def _pooled(results):
-    """(method, ipc) -> its result over all seeds."""
-    pooled = {}
-    for cell, result in results.items():
-        pooled.setdefault((cell.method, cell.ipc), []).append(result)
-    return {place: _together(each) for place, each in pooled.items()}
-
-
-def _together(each):
-    accuracies = [a for result in each for a in result["accuracies"]]
-    where = {f"{r['hardware']}, {r['date']}, jax {r['versions']['jax']}" for r in each}
-    peaks = [result["peak_bytes"] for result in each if result["peak_bytes"]]
+    """(method, ipc) -> ``Pooled``, in the table's order."""
+    by_place: dict[tuple[str, int], list[CellResult]] = {}
+    for method in METHODS:
+        for cell, result in results.items():
+            if cell.method == method:
+                by_place.setdefault((method, cell.ipc), []).append(result)
     return {
-        "accuracies": accuracies,
-        "sets": len(each),
-        "seconds": sum(result["seconds"] for result in each) / len(each),
-        "evaluation_seconds": sum(r["evaluation_seconds"] for r in each) / len(each),
-        "peak_bytes": max(peaks, default=None),
-        "steps": each[0]["settings"]["distill"].get("steps"),
-        "lr": each[0]["lr"],
-        "where": sorted(where),
+        place: Pooled(
+            accuracies=[a for result in sets for a in result.accuracies],
+            sets=len(sets),
+            seconds=statistics.fmean(result.seconds for result in sets),
+            evaluation_seconds=statistics.fmean(result.evaluation_seconds for result in sets),
+            peak_bytes=max((r.peak_bytes for r in sets if r.peak_bytes), default=None),
+            steps=sets[0].steps,
+            lr=sets[0].lr,
+            where={result.where for result in sets},
+        )
+        for place, sets in by_place.items()
     }
 
 
-def _score(result):
-    return percent(np.mean(result["accuracies"]), np.std(result["accuracies"]))
+def _moments(accuracies):
+    return statistics.fmean(accuracies), statistics.pstdev(accuracies)
 
 
 def _overview(plan, dataset, pooled, full):
     """The paper's table: a row per method, a column per size, published figures beside."""
-    headers = ["method"]
+    headers, ratios = ["method"], ["ratio, % of the training images"]
     for ipc in plan.ipcs:
         headers += [f"{ipc} per class", "published"]
-    one_per_class = 100 * dataset.n_classes / len(dataset.train.labels)
-    ratios = [f"{ipc * one_per_class:.2f}" for ipc in plan.ipcs]
-    rows = [["ratio, % of the training images", *(x for r in ratios for x in (r, ""))]]
-    for method in METHODS:
-        if not any((method, ipc) in pooled for ipc in plan.ipcs):
-            continue
+        ratios += [f"{100 * ipc * dataset.n_classes / len(dataset.train.labels):.2f}", ""]
+    rows = [ratios]
+    for method in dict.fromkeys(method for method, _ in pooled):
         row = [TITLES[method]]
         for ipc in plan.ipcs:
-            result = pooled.get((method, ipc))
-            row += [_score(result) if result else "", _published(dataset, method, ipc)]
+            result, known = pooled.get((method, ipc)), published_figure(dataset.name, method, ipc)
+            row.append(percent(*_moments(result.accuracies)) if result else "")
+            row.append("" if known is None else f"{known}")
         rows.append(row)
     for name, result in full.items():
         known = FULL_DATA.get(dataset.name, "") if name == "better" else ""
-        rows.append([ROWS[name], *(x for _ in plan.ipcs for x in (_score(result), known))])
+        score = percent(*_moments(result.accuracies))
+        rows.append([ROWS[name], *[score, known] * len(plan.ipcs)])
     return "Test accuracy, %", headers, rows
 
 
-def _published(dataset, method, ipc):
-    figure = published_figure(dataset.name, method, ipc)
-    return "" if figure is None else f"{figure}"
-
-
-def _details(ipc, dataset, pooled):
-    headers = (
-        "method",
-        "accuracy, %",
-        "sets",
-        "networks",
-        "steps of published",
-        "α",
-        "making, min",
-        "evaluating, min",
-        "peak, MiB",
-    )
-    rows = []
-    for method in METHODS:
-        result = pooled.get((method, ipc))
-        if not result:
-            continue
-        peak = result["peak_bytes"]
-        rows.append(
-            (
-                TITLES[method],
-                _score(result),
-                result["sets"],
-                len(result["accuracies"]),
-                _steps(method, ipc, result),
-                f"{result['lr']:.4f}",
-                f"{result['seconds'] / 60:.1f}",
-                f"{result['evaluation_seconds'] / 60:.1f}",
-                "" if peak is None else f"{peak / 2**20:.0f}",
-            )
+def _details(ipc, pooled):
+    rows = [
+        (
+            TITLES[method],
+            percent(*_moments(result.accuracies)),
+            result.sets,
+            len(result.accuracies),
+            _steps(method, ipc, result.steps),
+            f"{result.lr:.4f}",
+            f"{result.seconds / 60:.1f}",
+            f"{result.evaluation_seconds / 60:.1f}",
+            "" if result.peak_bytes is None else f"{result.peak_bytes / 2**20:.0f}",
         )
-    return f"{ipc} image{'' if ipc == 1 else 's'} per class", headers, rows
+        for (method, size), result in pooled.items()
+        if size == ipc
+    ]
+    return f"{ipc} image{'' if ipc == 1 else 's'} per class", DETAILS, rows
 
 
-def _steps(method, ipc, result):
-    if not result["steps"]:
+def _steps(method, ipc, steps):
+    if not steps:
         return ""
     if method == "ld":  # its paper does not say how many
-        return f"{result['steps']}"
-    return f"{result['steps']} of {published_settings(method, ipc).steps}"
+        return f"{steps}"
+    return f"{steps} of {published_settings(method, ipc).steps}"
 
 
 def _caption(plan, settings, dataset, pooled, full):
     net, ops = settings.network, " ".join(settings.ops) or "none"
-    where = sorted({place for result in pooled.values() for place in result["where"]})
+    where = sorted(set().union(*(result.where for result in pooled.values())))
     lines = [
         f"{plan.networks} networks ({net.name}, depth {net.depth}, width {net.width}) trained on "
         f"each set by the protocol '{plan.protocol}' with DSA ({ops}), "
@@ -170,42 +183,33 @@ def _caption(plan, settings, dataset, pooled, full):
         lines.insert(2, f"Published figures are their papers' own, at width 128: {protocols}.")
     for name, result in full.items():
         lines.append(
-            f"{ROWS[name]}: {len(result['accuracies'])} networks of {result['epochs']} epochs, "
-            f"{result['seconds'] / 60:.0f} minutes in all."
+            f"{ROWS[name]}: {len(result.accuracies)} networks of {result.epochs} epochs, "
+            f"{result.seconds / 60:.0f} minutes in all."
         )
     return "\n\n".join(lines)
 
 
-def _as_csv(dataset, pooled, full):
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr", "sets")
-    writer.writerow(("method", "ipc", "mean", "std", "networks", "published_percent", *names))
+def _rows(dataset, pooled, full):
+    """Those of the CSV."""
     for (method, ipc), result in pooled.items():
-        scores = result["accuracies"]
         known = published_figure(dataset.name, method, ipc)
-        numbers = (np.mean(scores), np.std(scores), len(scores), known)
-        writer.writerow((method, ipc, *numbers, *(result[name] for name in names)))
+        numbers = (*_moments(result.accuracies), len(result.accuracies), known)
+        yield method, ipc, *numbers, *(getattr(result, name) for name in PER_SET)
     for name, result in full.items():
-        scores = result["accuracies"]
         known = FULL_DATA.get(dataset.name) if name == "better" else None
-        numbers = (np.mean(scores), np.std(scores), len(scores), known)
-        writer.writerow((f"full_{name}", "", *numbers, *(result.get(n) for n in names)))
-    return out.getvalue()
+        numbers = (*_moments(result.accuracies), len(result.accuracies), known)
+        yield f"full_{name}", "", *numbers, *(getattr(result, name, None) for name in PER_SET)
 
 
-def _grids(folder, plan, pooled):
+def _grids(folder, pooled):
     """The images of every method, as pixels; of the first seed."""
     figures = []
-    for method in METHODS:
-        for ipc in plan.ipcs:
-            if (method, ipc) not in pooled:
-                continue
-            source = set_path(folder, Cell(method, ipc, 0)) / "last.npz"
-            grid = folder / "grids" / f"{method}_ipc{ipc}.png"
-            if not grid.exists() or grid.stat().st_mtime < source.stat().st_mtime:
-                made = load_distilled(source)
-                shown = (made.images, made.classes, made.class_names)
-                save_grid(grid, *shown, preprocessing=made.preprocessing)
-            figures.append((grid, f"{TITLES[method]}, {ipc} per class"))
+    for method, ipc in pooled:
+        run = RunFolder(set_folder(folder, Cell(method, ipc, 0)))
+        grid, source = folder / "grids" / f"{method}_ipc{ipc}.png", run.set_path("last")
+        if not grid.exists() or grid.stat().st_mtime < source.stat().st_mtime:
+            made = run.load("last")
+            shown = (made.images, made.classes, made.class_names)
+            save_grid(grid, *shown, preprocessing=made.preprocessing)
+        figures.append((grid, f"{TITLES[method]}, {ipc} per class"))
     return figures

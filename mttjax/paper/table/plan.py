@@ -1,0 +1,54 @@
+"""What the table holds."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from mttjax.config.methods import METHODS, require_method
+from mttjax.config.protocol import Protocol
+from mttjax.paper.cells import Cell
+from mttjax.paper.table.full_data import FullData
+from mttjax.system.errors import InputError
+from mttjax.system.fields import COUNT, Checked, Range
+
+__all__ = ["PROTOCOLS", "Plan"]
+
+PROTOCOLS = {"paper": Protocol(), "short": Protocol(epochs=300)}
+"""How networks are trained on the sets: as in MTT's paper, or for 300 epochs."""
+
+DRAWN = ("random",)
+"""Methods of which a set is nothing but a draw: these have several."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan(Checked):
+    """The cells, and how their sets are evaluated."""
+
+    ipcs: Annotated[tuple[int, ...], COUNT]
+    methods: tuple[str, ...] = METHODS
+    protocol: Literal["paper", "short"] = "paper"
+    """A name in ``PROTOCOLS``."""
+    networks: Annotated[int, Range(1, 10_000)] = 5
+    """Networks per set."""
+    seeds: Annotated[int, COUNT] = 1
+    """Runs of every method that learns, each with a seed of its own."""
+    draws: Annotated[int, COUNT] = 3
+    """Sets of random images."""
+    kind: Literal["last", "best"] = "last"
+    """Which set of a run: the last, or the best on validation."""
+    full: FullData | None = dataclasses.field(default_factory=FullData)
+    """How the networks of the last row are trained; None: no such row."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for method in self.methods:
+            require_method(method)
+        if not self.ipcs or not self.methods:
+            raise InputError("a table needs at least one method and one number of images per class")
+
+    def cells(self) -> Iterator[Cell]:
+        """All cells, by size and then in the table's order."""
+        for ipc in self.ipcs:
+            for method in (m for m in METHODS if m in self.methods):
+                for seed in range(self.draws if method in DRAWN else self.seeds):
+                    yield Cell(method, ipc, seed)
