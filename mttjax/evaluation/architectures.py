@@ -1,20 +1,25 @@
 """Sets tried on networks that they were not distilled for: MTT's cross-architecture table."""
 
 import dataclasses
-import difflib
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
+from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec, make_network
-from mttjax.evaluation.scorer import Scorer
-from mttjax.evaluation.sets import check_same_data, random_sets
+from mttjax.datasets import Dataset
+from mttjax.distilled import DistilledSet
+from mttjax.evaluation.evaluator import Evaluation
+from mttjax.evaluation.scorer import Scorer, require_same_data
+from mttjax.evaluation.sets import random_sets
 from mttjax.reporting import markdown_table, percent, print_table
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically, write_json
-from mttjax.system.provenance import hardware, today, versions
+from mttjax.system.provenance import stamp
+from mttjax.system.text import did_you_mean
 
-__all__ = ["POOLS", "across_table", "evaluate_across", "expand", "report_across", "spec_of"]
+__all__ = ["POOLS", "Across", "evaluate_across", "expand", "report_across", "spec_of"]
 
 POOLS = {
     "architectures": ("convnet", "resnet18", "vgg11", "alexnet"),
@@ -35,30 +40,28 @@ _WORDS = {"nonorm": ("norm", "none"), "nopool": ("pooling", "none")} | {
 }
 
 
-def expand(names):
+def expand(names: Iterable[str]) -> tuple[str, ...]:
     """Names of networks, with the names of pools replaced by what is in them; each once."""
-    return tuple(dict.fromkeys(one for name in names for one in POOLS.get(name, (name,))))
+    networks = (network for name in names for network in POOLS.get(name, (name,)))
+    return tuple(dict.fromkeys(networks))
 
 
-def spec_of(name, base):
+def spec_of(name: str, base: NetworkSpec) -> NetworkSpec:
     """The network of a name such as ``resnet18``, ``convnet-w64`` or ``convnet-d2-batch``.
 
     Args:
       name: an architecture, then changes to it: ``d2`` for the depth, ``w64`` for the width, a
         norm, an activation or a pooling by its value, ``nonorm`` and ``nopool`` for none.
-      base: the set's own ``NetworkSpec``; a network of its architecture is it, but for the
-        changes, and any other has the usual settings.
+      base: the set's own; a network of its architecture is it, but for the changes, and any
+        other has the usual settings.
 
     Raises:
       InputError: a name that is no network's.
     """
     architecture, *changes = name.split("-")
     if architecture not in _VALUES["name"]:
-        near = difflib.get_close_matches(architecture, [*_VALUES["name"], *POOLS], 1)
-        raise InputError(
-            f"--networks {name!r}: no such network; {f'did you mean {near[0]!r}? ' if near else ''}"
-            f"There are {', '.join(_VALUES['name'])}, and the pools {', '.join(POOLS)}"
-        )
+        known = did_you_mean(architecture, [*_VALUES["name"], *POOLS])
+        raise InputError(f"network {name!r}: no such network or pool of networks; {known}")
     spec = base if base.name == architecture else NetworkSpec(name=architecture)
     return dataclasses.replace(spec, **dict(_change(name, word) for word in changes))
 
@@ -68,80 +71,103 @@ def _change(name, word):
         return {"d": "depth", "w": "width"}[number[1]], int(number[2])
     if word not in _WORDS:
         raise InputError(
-            f"--networks {name!r}: {word!r} is no change of a network; "
+            f"network {name!r}: {word!r} is no change of a network; "
             f"there are dN (depth), wN (width), {', '.join(_WORDS)}"
         )
     return _WORDS[word]
 
 
-def evaluate_across(sets, dataset, names, protocol, *, seed=0, folder=None, log=print):
+class Across(NamedTuple):
+    """What ``evaluate_across`` found."""
+
+    sets: Mapping[str, DistilledSet]
+    scores: dict[tuple[str, str], Evaluation]
+    """By the names of the set and of the network."""
+    networks: tuple[str, ...]
+    protocol: Protocol
+    seed: int
+    made: dict[str, Any]
+    """When, where and with what: a ``stamp``."""
+
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """(headers, rows): a row per set, a column per network, in %."""
+        rows = []
+        for name, distilled in self.sets.items():
+            scores = (self.scores[name, network] for network in self.networks)
+            cells = (percent(score.mean, score.std) for score in scores)
+            rows.append((name, f"{distilled.ipc} per class", *cells))
+        return ("set", "images", *self.networks), rows
+
+    def record(self) -> dict[str, Any]:
+        """For JSON: a row per set with a score per network."""
+        rows = {}
+        for name, distilled in self.sets.items():
+            scores = {
+                n: self.scores[name, n].record()
+                | {"network": dataclasses.asdict(spec_of(n, distilled.network))}
+                for n in self.networks
+            }
+            rows[name] = {"ipc": distilled.ipc, "lr": distilled.lr, "scores": scores}
+        about = {"protocol": dataclasses.asdict(self.protocol), "seed": self.seed}
+        return {"rows": rows, "networks": list(self.networks)} | about | self.made
+
+
+def evaluate_across(
+    sets: Mapping[str, DistilledSet],
+    dataset: Dataset,
+    names: Sequence[str],
+    protocol: Protocol,
+    *,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    log: Callable[[str], object] = print,
+) -> Across:
     """Trains fresh networks of each architecture on each set, at the set's own rate.
 
     As Cazenavette et al., CVPR 2022, tell how a set generalises: rate, preprocessing and
     augmentation stay those that it was distilled with.
 
     Args:
-      sets: name -> ``DistilledSet``, all of one dataset.
-      dataset: their ``Dataset``.
+      sets: all of one dataset, by their names.
+      dataset: their real images.
       names: of networks (see ``spec_of``) or pools.
-      protocol: a ``Protocol``, the same for all.
+      protocol: how many networks of each, and how they are trained.
       seed: decides the networks.
       folder: where each result is kept, for a killed run to go on; None: nowhere.
       log: called with a line per result.
-
-    Returns:
-      The results, ready for JSON: a row per set with a score per network, and when, where and
-      with what.
 
     Raises:
       InputError: an unknown name, a network that does not fit the images, or sets of other
         data; before any network is trained.
     """
-    names = expand(names)
-    specs = {(s, n): spec_of(n, sets[s].network) for n in names for s in sets}
+    networks = expand(names)
+    specs = {(s, n): spec_of(n, sets[s].network) for n in networks for s in sets}
     for distilled in sets.values():
-        check_same_data(distilled, dataset)
+        require_same_data(distilled, dataset)
     for (_, name), spec in specs.items():
-        _check_fit(name, spec, dataset)
+        try:
+            make_network(spec, dataset.image_shape, dataset.n_classes)
+        except InputError as error:
+            raise InputError(f"{name}: {error}, or leave {name} out") from error
     score = Scorer(dataset, protocol, seed=seed, folder=folder, log=log)
-    rows = {s: {"ipc": d.ipc, "lr": d.lr, "scores": {}} for s, d in sets.items()}
+    scores = {}
     for count, ((name, network), spec) in enumerate(specs.items(), 1):
         title = f"{count} of {len(specs)}: {name}, {network}"
-        record = score(sets[name], name=title, network=spec)
-        rows[name]["scores"][network] = record | {"network": dataclasses.asdict(spec)}
-    return {
-        "rows": rows,
-        "networks": list(names),
-        "protocol": dataclasses.asdict(protocol),
-        "seed": seed,
-        "date": today(),
-        "hardware": hardware(),
-        "versions": versions(),
-    }
+        scores[name, network] = score(sets[name], name=title, network=spec)
+    return Across(sets, scores, networks, protocol, seed, stamp())
 
 
-def _check_fit(name, spec, dataset):
-    try:
-        make_network(spec, dataset.image_shape, dataset.n_classes)
-    except InputError as error:
-        raise InputError(f"{name}: {error}, or leave {name} out of --networks") from error
-
-
-def across_table(results):
-    """(headers, rows) of ``evaluate_across``: a row per set, a column per network, in %."""
-    headers = ("set", "images", *results["networks"])
-    rows = [
-        (
-            name,
-            f"{row['ipc']} per class",
-            *(percent(s["mean"], s["std"]) for s in map(row["scores"].get, results["networks"])),
-        )
-        for name, row in results["rows"].items()
-    ]
-    return headers, rows
-
-
-def report_across(sets, dataset, names, protocol, *, seed, folder, with_random=True, log=print):
+def report_across(
+    sets: Mapping[str, DistilledSet],
+    dataset: Dataset,
+    names: Sequence[str],
+    protocol: Protocol,
+    *,
+    seed: int,
+    folder: str | Path,
+    with_random: bool = True,
+    log: Callable[[str], object] = print,
+) -> Path:
     """``evaluate_across``, printed and written as ``architectures.json`` and ``.md``.
 
     Args:
@@ -154,19 +180,18 @@ def report_across(sets, dataset, names, protocol, *, seed, folder, with_random=T
     """
     folder = Path(folder)
     if with_random:
-        sets = sets | random_sets(sets, dataset, seed=seed)
-    results = evaluate_across(
-        sets, dataset, names, protocol, seed=seed, folder=folder / "scores", log=log
-    )
+        sets = {**sets, **random_sets(sets, dataset, seed)}
+    kept = folder / "scores"
+    across = evaluate_across(sets, dataset, names, protocol, seed=seed, folder=kept, log=log)
     title = f"{dataset.name}: test accuracy of other networks, %"
-    headers, rows = across_table(results)
+    headers, rows = across.table()
     print_table(title, headers, rows)
-    write_json(folder / "architectures.json", results)
+    write_json(folder / "architectures.json", across.record())
     path = folder / "architectures.md"
     with atomically(path, "w") as file:
         file.write(
             f"# {title}\n\n{markdown_table(headers, rows)}\n\n"
             f"Mean ± standard deviation of {protocol.networks} networks trained for "
-            f"{protocol.epochs} epochs. {results['date']}, {results['hardware']}.\n"
+            f"{protocol.epochs} epochs. {across.made['date']}, {across.made['hardware']}.\n"
         )
     return path

@@ -5,28 +5,32 @@ Li et al., "DD-Ranking: Rethinking the Evaluation of Dataset Distillation", 2025
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mttjax.config.protocol import Protocol
+from mttjax.datasets import Dataset
+from mttjax.distilled import DistilledSet
+from mttjax.evaluation.evaluator import Evaluation
 from mttjax.evaluation.scorer import Scorer
+from mttjax.evaluation.sets import random_real_set
 from mttjax.reporting import percent, print_table
 from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
-from mttjax.system.provenance import hardware, today, versions
+from mttjax.system.provenance import stamp
 
 __all__ = [
-    "HEADERS",
     "AugmentationRobustness",
     "LabelRobustness",
+    "Robustness",
     "augmentation_robust_score",
     "label_robust_score",
     "report_robustness",
     "robustness_of",
 ]
-
-RANDOM_LR = 0.01  # the usual rate of selected real images, which learn none
 
 
 class LabelRobustness(NamedTuple):
@@ -47,7 +51,9 @@ class AugmentationRobustness(NamedTuple):
     score: float
 
 
-def label_robust_score(full_hard, set_hard, set_own, random_own, *, w=0.5):
+def label_robust_score(
+    full_hard: float, set_hard: float, set_own: float, random_own: float, *, w: float = 0.5
+) -> LabelRobustness:
     """What a set gains over random images beside what it loses to all images.
 
         HLR = full_hard - set_hard    (hard-label recovery: small is good)
@@ -73,7 +79,9 @@ def label_robust_score(full_hard, set_hard, set_own, random_own, *, w=0.5):
     return LabelRobustness(hlr, ior, alpha, _score(alpha))
 
 
-def augmentation_robust_score(set_aug, random_aug, set_plain, random_plain, *, gamma=0.5):
+def augmentation_robust_score(
+    set_aug: float, random_aug: float, set_plain: float, random_plain: float, *, gamma: float = 0.5
+) -> AugmentationRobustness:
     """What a set gains over random images, with augmentation and without.
 
         β = γ·(set_aug - random_aug) + (1 - γ)·(set_plain - random_plain)
@@ -91,13 +99,8 @@ def augmentation_robust_score(set_aug, random_aug, set_plain, random_plain, *, g
     Raises:
       InputError: a number outside [0, 1].
     """
-    _check(
-        set_aug=set_aug,
-        random_aug=random_aug,
-        set_plain=set_plain,
-        random_plain=random_plain,
-        gamma=gamma,
-    )
+    _check(set_aug=set_aug, random_aug=random_aug, gamma=gamma)
+    _check(set_plain=set_plain, random_plain=random_plain)
     gain, plain = set_aug - random_aug, set_plain - random_plain
     beta = gamma * gain + (1 - gamma) * plain
     return AugmentationRobustness(gain, plain, beta, _score(beta))
@@ -113,81 +116,82 @@ def _check(**numbers):
             raise InputError(f"{name} is {value!r}: it must be in [0, 1] (per cent? divide by 100)")
 
 
-def robustness_of(distilled, dataset, protocol, *, full_accuracy, seed=0, folder=None, log=print):
+class Robustness(NamedTuple):
+    """Both scores of a set, and what they are made of."""
+
+    label: LabelRobustness
+    augmentation: AugmentationRobustness
+    full_accuracy: float
+    """Of the network trained on all real images."""
+    measured: dict[str, Evaluation]
+    """By the names of the functions' arguments."""
+    ipc: int
+    lr: dict[str, float]
+    """The rates of the set and of the random images."""
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        measured = {name: evaluation.record() for name, evaluation in self.measured.items()}
+        return {
+            "ipc": self.ipc,
+            "label": self.label._asdict(),
+            "augmentation": self.augmentation._asdict(),
+            "accuracies": {"full_hard": {"mean": self.full_accuracy}} | measured,
+            "lr": self.lr,
+        }
+
+
+def robustness_of(
+    distilled: DistilledSet,
+    dataset: Dataset,
+    protocol: Protocol,
+    *,
+    full_accuracy: float,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    log: Callable[[str], object] = print,
+) -> Robustness:
     """Both scores of a distilled set, with w = γ = .5, and the accuracies they are made of.
 
     DD-Ranking searches the rate of each training on the test set. Here distilled images
     have their own rate, random ones .01.
 
     Args:
-      distilled: a ``DistilledSet``. Without augmentation of its own, its accuracies with and
-        without are the same.
-      dataset: its ``Dataset``.
-      protocol: a ``Protocol``.
+      distilled: the set. Without augmentation of its own, its accuracies with and without are
+        the same.
+      dataset: its real images.
+      protocol: how many networks, and how they are trained.
       full_accuracy: in [0, 1], of the set's network trained on all real images.
       seed: decides the networks and the random images.
       folder: where each accuracy is kept, for a killed run to go on; None: nowhere.
       log: called with a line per accuracy.
 
-    Returns:
-      Ready for JSON: ``label`` and ``augmentation``, the parts of the scores by name;
-      ``accuracies``, by the names of the functions' arguments, in [0, 1], one per network too;
-      ``lr``, the rates.
-
     Raises:
-      InputError: no accuracy of the full data, one outside [0, 1], or a class with too few
-        images.
+      InputError: a full accuracy outside [0, 1], or a class with too few images.
     """
-    if full_accuracy is None:
-        raise InputError(
-            "the label-robust score needs the accuracy of the full data: give --full-accuracy, "
-            "in [0, 1], such as the experts' after their last epoch"
-        )
     _check(full_accuracy=full_accuracy)
-    random = _random_with_labels(distilled, dataset, seed)
-    hard = np.eye(distilled.labels.shape[1], dtype=np.float32)[distilled.classes]
+    random = random_real_set(distilled, dataset, seed, own_labels=True)
+    hard = np.eye(dataset.n_classes, dtype=np.float32)[distilled.classes]
+    without = lambda s: dataclasses.replace(s, ops=())
     score = Scorer(dataset, protocol, seed=seed, folder=folder, log=log)
     measured = {
         "set_hard": score(dataclasses.replace(distilled, labels=hard), name="hard labels"),
         "set_own": score(distilled, name="own labels"),
         "random_own": score(random, name="random images, same labels"),
-        "set_plain": score(dataclasses.replace(distilled, ops=()), name="no augmentation"),
-        "random_plain": score(
-            dataclasses.replace(random, ops=()), name="random images, no augmentation"
-        ),
+        "set_plain": score(without(distilled), name="no augmentation"),
+        "random_plain": score(without(random), name="random images, no augmentation"),
     }
     measured |= {"set_aug": measured["set_own"], "random_aug": measured["random_own"]}
-    means = {name: record["mean"] for name, record in measured.items()}
+    means = {name: evaluation.mean for name, evaluation in measured.items()}
     pick = lambda *names: {name: means[name] for name in names}
-    label = label_robust_score(full_accuracy, **pick("set_hard", "set_own", "random_own"))
-    augmentation = augmentation_robust_score(
-        **pick("set_aug", "random_aug", "set_plain", "random_plain")
+    return Robustness(
+        label_robust_score(full_accuracy, **pick("set_hard", "set_own", "random_own")),
+        augmentation_robust_score(**pick("set_aug", "random_aug", "set_plain", "random_plain")),
+        full_accuracy,
+        measured,
+        distilled.ipc,
+        {"set": distilled.lr, "random": random.lr},
     )
-    return {
-        "ipc": distilled.ipc,
-        "label": label._asdict(),
-        "augmentation": augmentation._asdict(),
-        "accuracies": {"full_hard": {"mean": full_accuracy}} | measured,
-        "lr": {"set": distilled.lr, "random": RANDOM_LR},
-    }
-
-
-def _random_with_labels(distilled, dataset, seed):
-    """Random real images, each of its label's class, with the distilled set's labels."""
-    rng = np.random.default_rng([seed, distilled.ipc, 1])
-    images, labels = dataset.train
-    chosen = np.empty(len(distilled.labels), np.int64)
-    for k, name in enumerate(distilled.class_names):
-        places, found = np.flatnonzero(distilled.classes == k), np.flatnonzero(labels == k)
-        if len(found) < len(places):
-            raise InputError(
-                f"class {name!r} has {len(found)} training images, and {len(places)} random ones "
-                "are needed beside the set"
-            )
-        chosen[places] = rng.choice(found, len(places), replace=False)
-    real = np.asarray(distilled.preprocessing(images[chosen]))
-    settings = {"method": "random"}
-    return dataclasses.replace(distilled, images=real, lr=RANDOM_LR, settings=settings)
 
 
 HEADERS = (
@@ -203,54 +207,58 @@ HEADERS = (
 )
 
 
-def report_robustness(sets, dataset, protocol, *, full_accuracy, seed, folder, log=print):
+def report_robustness(
+    sets: Mapping[str, DistilledSet],
+    dataset: Dataset,
+    protocol: Protocol,
+    *,
+    full_accuracy: float,
+    seed: int,
+    folder: str | Path,
+    log: Callable[[str], object] = print,
+) -> Path:
     """``robustness_of`` each set, printed and written as ``robustness.json``.
 
     Args:
-      sets: name -> ``DistilledSet``, all of one dataset.
+      sets: all of one dataset, by their names.
       dataset, protocol, full_accuracy, seed, log: as ``robustness_of``.
       folder: where to write; single accuracies are kept in ``scores/`` there.
 
     Returns:
       The path of ``robustness.json``.
     """
-    folder, common = Path(folder), {"full_accuracy": full_accuracy, "seed": seed}
-    results = {
+    folder = Path(folder)
+    found = {
         name: robustness_of(
             distilled,
             dataset,
             protocol,
+            full_accuracy=full_accuracy,
+            seed=seed,
             folder=folder / "scores",
             log=lambda line, name=name: log(f"{name}: {line}"),
-            **common,
         )
         for name, distilled in sets.items()
     }
-    print_table(f"{dataset.name}: robustness, %", HEADERS, _rows(results))
-    write_json(
-        folder / "robustness.json",
-        {
-            "sets": results,
-            "w": 0.5,
-            "gamma": 0.5,
-            "protocol": dataclasses.asdict(protocol),
-            "seed": seed,
-            "date": today(),
-            "hardware": hardware(),
-            "versions": versions(),
-        },
-    )
+    rows = [_row(name, robustness) for name, robustness in found.items()]
+    print_table(f"{dataset.name}: robustness, %", HEADERS, rows)
+    results = {
+        "sets": {name: robustness.record() for name, robustness in found.items()},
+        "w": 0.5,
+        "gamma": 0.5,
+        "protocol": dataclasses.asdict(protocol),
+        "seed": seed,
+    }
+    write_json(folder / "robustness.json", results | stamp())
     return folder / "robustness.json"
 
 
-def _rows(results):
-    for name, result in results.items():
-        accuracies = [result["accuracies"][n] for n in ("set_hard", "set_own", "random_own")]
-        label, augmentation = result["label"], result["augmentation"]
-        parts = (label["hlr"], label["ior"], label["score"], augmentation["score"])
-        yield (
-            name,
-            f"{result['ipc']} per class",
-            *(percent(a["mean"], a["std"]) for a in accuracies),
-            *map(percent, parts),
-        )
+def _row(name, robustness):
+    evaluations = (robustness.measured[n] for n in ("set_hard", "set_own", "random_own"))
+    label, augmentation = robustness.label, robustness.augmentation
+    return (
+        name,
+        f"{robustness.ipc} per class",
+        *(percent(e.mean, e.std) for e in evaluations),
+        *map(percent, (label.hlr, label.ior, label.score, augmentation.score)),
+    )

@@ -147,7 +147,7 @@ def random_sets(
     sets: Mapping[str, DistilledSet], dataset: Dataset, seed: int
 ) -> dict[str, DistilledSet]:
     """``random_real_set`` for each size among the sets, by a name."""
-    sizes = {distilled.ipc: distilled for distilled in reversed(sets.values())}
+    sizes = {distilled.ipc: distilled for distilled in reversed(list(sets.values()))}
     name = "random real images"
     return {
         name if len(sizes) == 1 else f"{name}, {ipc} per class": random_real_set(
