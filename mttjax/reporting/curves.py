@@ -1,5 +1,6 @@
 """A run's metrics over its steps, and the experts' accuracies over their epochs, as PNGs."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +38,12 @@ def save_curves(path, metrics_path) -> Path:
     return Path(path)
 
 
-def save_expert_curves(path, manifest) -> Path:
+def save_expert_curves(path: str | Path, curves: Sequence[Mapping[int, float]]) -> Path:
     """Draws every expert's test accuracy over its epochs, and their mean.
 
     Args:
       path: the PNG, written atomically.
-      manifest: an ``ExpertStore``'s manifest.
+      curves: of each expert: epoch -> test accuracy in [0, 1].
 
     Returns:
       ``path``.
@@ -50,13 +51,9 @@ def save_expert_curves(path, manifest) -> Path:
     Raises:
       InputError: no expert has an epoch yet.
     """
-    curves = [
-        {e: r["test_accuracy"] for e, r in enumerate(x["epochs"]) if "test_accuracy" in r}
-        for x in (manifest or {}).get("experts", {}).values()
-    ]
     epochs = sorted(set().union(*curves))
     if not epochs:
-        raise InputError("no expert has finished an epoch; run train_experts first")
+        raise InputError("no expert has finished an epoch; train them first")
     mean = [100 * np.mean([c[epoch] for c in curves if epoch in c]) for epoch in epochs]
     with figure(path, (6.4, 4), 1, 1) as axes:
         panel = axes[0, 0]

@@ -81,11 +81,10 @@ def test_curves_of_a_run_that_only_diverged(tmp_path):
 
 
 def test_expert_curves(tmp_path):
-    epochs = [{}] + [{"test_accuracy": 0.1 * e, "loss": 1.0} for e in range(1, 5)]
-    manifest = {"experts": {"0000": {"epochs": epochs}, "0001": {"epochs": epochs[:3]}}}
-    assert read(save_expert_curves(tmp_path / "e.png", manifest)).size
-    for empty in (None, {"experts": {}}, {"experts": {"0000": {"epochs": [{}]}}}):
-        with pytest.raises(InputError, match="train_experts"):
+    curves = [{epoch: 0.1 * epoch for epoch in range(1, longest)} for longest in (5, 3)]
+    assert read(save_expert_curves(tmp_path / "e.png", curves)).size
+    for empty in ([], [{}]):
+        with pytest.raises(InputError, match="train them first"):
             save_expert_curves(tmp_path / "e.png", empty)
 
 
