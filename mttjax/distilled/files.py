@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 
-from mttjax.core.networks import BEFORE, NetworkSpec
+from mttjax.core.networks import NetworkSpec
 from mttjax.core.preprocessing import preprocessing_from_arrays
 from mttjax.distilled.set import DistilledSet, require_field
 from mttjax.system.errors import InputError
@@ -14,10 +15,7 @@ from mttjax.system.npz import read_arrays, write_arrays
 __all__ = ["FORMAT", "MOST_BYTES", "load_distilled", "save_distilled"]
 
 FORMAT = 2
-"""Rises with every change of the members or of ``NetworkSpec``'s fields.
-
-Format 1 is read too: its network had a name, a depth and a width only.
-"""
+"""Rises with every change of the members or of ``NetworkSpec``'s fields."""
 
 MOST_BYTES = 4 * 2**30
 """What a set may unpack to; ZCA of 64 x 64 images in colour takes 1.2 GB of it."""
@@ -38,7 +36,7 @@ _TYPES = {
 }
 
 
-def save_distilled(path, distilled: DistilledSet):
+def save_distilled(path: str | Path, distilled: DistilledSet) -> None:
     """Writes the set as ``path``, an ``.npz``; equal sets give equal bytes.
 
     Members: ``images``, ``labels``, ``preprocessing_*`` and ``metadata``, the rest as JSON.
@@ -73,7 +71,7 @@ def save_distilled(path, distilled: DistilledSet):
     write_arrays(path, arrays | {"metadata": np.array(text)})
 
 
-def load_distilled(path) -> DistilledSet:
+def load_distilled(path: str | Path) -> DistilledSet:
     """Reads a set that ``save_distilled`` wrote; nothing else is needed.
 
     Raises:
@@ -85,9 +83,7 @@ def load_distilled(path) -> DistilledSet:
     try:
         return _from_arrays(arrays)
     except InputError as error:
-        raise InputError(
-            f"{path}: {error}; is it a set that distill wrote? If so, make it again"
-        ) from error
+        raise InputError(f"{path}: {error}. A set that distill wrote can be made again") from error
 
 
 def _from_arrays(arrays):
@@ -120,21 +116,19 @@ def _read_metadata(member):
         raise InputError(f"the distilled set's metadata is not JSON ({error})") from error
     require_field(isinstance(metadata, dict), "metadata", "a JSON object", type(metadata).__name__)
     found = metadata.get("format")
-    readable = f"1 or {FORMAT}, which this version of mttjax reads"
-    require_field(found in (1, FORMAT), "format", readable, found)
+    if found == 1:
+        raise InputError("a set of format 1, made by an unreleased version; load it with that")
+    require_field(found == FORMAT, "format", f"{FORMAT}, which this version reads", found)
     for name, kind in _TYPES.items():
         value = metadata.get(name)
         require_field(type(value) is kind, name, f"there, of type {kind.__name__}", value)
-    if found == 1:
-        metadata["network"] = BEFORE | metadata["network"]
     return {name: metadata[name] for name in _TYPES}
 
 
 def _network(record):
-    defaults = dataclasses.asdict(NetworkSpec())
-    expected = f"given by {sorted(defaults)}"
-    require_field(set(record) == set(defaults), "network", expected, sorted(record))
-    for name, default in defaults.items():
-        kind = type(default)
-        require_field(type(record[name]) is kind, f"network.{name}", kind.__name__, record[name])
-    return NetworkSpec(**record)
+    names = sorted(field.name for field in dataclasses.fields(NetworkSpec))
+    require_field(sorted(record) == names, "network", f"given by {names}", sorted(record))
+    try:
+        return NetworkSpec(**record)
+    except InputError as error:
+        raise InputError(f"the distilled set's network.{error}") from error

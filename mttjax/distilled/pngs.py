@@ -10,7 +10,7 @@ from mttjax.system.errors import InputError
 __all__ = ["export_pngs"]
 
 
-def export_pngs(distilled: DistilledSet, folder) -> list[Path]:
+def export_pngs(distilled: DistilledSet, folder: str | Path) -> list[Path]:
     """Writes every image as a PNG, in one sub-folder for each class that has images.
 
     Args:

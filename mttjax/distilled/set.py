@@ -2,28 +2,24 @@
 
 import dataclasses
 import math
-import reprlib
-import unicodedata
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from mttjax.core.augmentation import OPERATIONS
 from mttjax.core.networks import NetworkSpec
-from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.core.preprocessing import ZCA, Preprocessing, Standardize
 from mttjax.system.errors import InputError
+from mttjax.system.text import is_printable, shown
 
 __all__ = ["DistilledSet", "require_field"]
-
 
 MOST_LEVELS = 50
 """How deeply ``settings`` and ``versions`` may nest; what shows them goes down level by level."""
 
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 200
-_short.maxlist = _short.maxtuple = _short.maxdict = 10
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class DistilledSet:
     """N synthetic images of K classes with everything that decides how they are used.
 
@@ -37,7 +33,7 @@ class DistilledSet:
     """[N, K] float32 probabilities."""
     lr: float
     """The student's learning rate α, positive in float32."""
-    preprocessing: Standardize | ZCA
+    preprocessing: Preprocessing
     """With its arrays; its ``inverse`` turns ``images`` into pixels."""
     ops: tuple[str, ...]
     """The DSA operations of distillation and evaluation; empty for none."""
@@ -46,12 +42,12 @@ class DistilledSet:
     class_names: tuple[str, ...]
     """K names; like ``dataset`` without control characters, which a terminal would obey."""
     seed: int
-    settings: dict
+    settings: dict[str, Any]
     """JSON values: the settings of the run, its method and step."""
-    versions: dict
+    versions: dict[str, str]
     """The versions that the run was made with, by package."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("images", "labels"):
             object.__setattr__(self, name, np.asarray(getattr(self, name)))
         object.__setattr__(self, "lr", float(self.lr))
@@ -73,34 +69,45 @@ class DistilledSet:
             len(names) == classes, "class_names", f"{classes} names, as in labels", len(names)
         )
 
+    def __repr__(self) -> str:
+        step = self.settings.get("step")
+        how = f"{self.settings.get('method', 'unknown')}{'' if step is None else f', step {step}'}"
+        size = "x".join(map(str, self.images.shape[1:]))
+        return (
+            f"DistilledSet({self.dataset}: {len(self.images)} images of {size}, "
+            f"{self.ipc} for each of {len(self.class_names)} classes\n"
+            f"  method {how}, seed {self.seed}\n"
+            f"  rate {self.lr:g}, {self.preprocessing.kind}, "
+            f"augmentation {' '.join(self.ops) or 'none'}\n"
+            f"  {self.network})"
+        )
+
     @property
-    def classes(self):
+    def classes(self) -> np.ndarray:
         """[N] int64: the most probable class of each image."""
         return self.labels.argmax(axis=1)
 
     @property
-    def ipc(self):
+    def ipc(self) -> int:
         """Images per class: N / K, rounded down."""
         return len(self.images) // self.labels.shape[1]
 
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         """[N, H, W, C] uint8: the images as they would be shown, clipped to what a pixel holds."""
-        shown = np.asarray(self.preprocessing.inverse(self.images))
+        shown = np.asarray(self.preprocessing.inverse(jnp.asarray(self.images)))
         return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
 
 
-def require_field(condition, field, expected, found):
+def require_field(condition: object, field: str, expected: str, found: object) -> None:
     """Raises ``InputError`` that names a field of the set, unless ``condition`` holds."""
     if not condition:
-        found = _short.repr(found)
-        raise InputError(f"the distilled set's {field} should be {expected}, found {found}")
+        raise InputError(f"the distilled set's {field} should be {expected}, found {shown(found)}")
 
 
 def _check_text(field, value):
     """Names are shown by terminals and pages and become names of files."""
-    require_field(isinstance(value, str), field, "text", value)
-    good = all(unicodedata.category(c) not in ("Cc", "Cs") for c in value)
-    require_field(good, field, "without control characters and in UTF-8 (rename it)", value)
+    good = isinstance(value, str) and is_printable(value)
+    require_field(good, field, "text without control characters, in UTF-8 (rename it)", value)
 
 
 def _check_levels(field, tree):

@@ -62,8 +62,9 @@ def spec_of(name: str, base: NetworkSpec) -> NetworkSpec:
     if architecture not in _VALUES["name"]:
         known = did_you_mean(architecture, [*_VALUES["name"], *POOLS])
         raise InputError(f"network {name!r}: no such network or pool of networks; {known}")
-    spec = base if base.name == architecture else NetworkSpec(name=architecture)
-    return dataclasses.replace(spec, **dict(_change(name, word) for word in changes))
+    spec = base if base.name == architecture else NetworkSpec()
+    changed = {"name": architecture} | dict(_change(name, word) for word in changes)
+    return dataclasses.replace(spec, **changed)
 
 
 def _change(name, word):

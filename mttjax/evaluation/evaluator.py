@@ -19,7 +19,7 @@ from jax.typing import ArrayLike
 from mttjax.config.protocol import Protocol
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network
-from mttjax.core.preprocessing import ZCA, Standardize
+from mttjax.core.preprocessing import Preprocessing
 from mttjax.core.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
@@ -79,7 +79,7 @@ class Evaluator:
     def __init__(
         self,
         network: Network,
-        preprocessing: Standardize | ZCA,
+        preprocessing: Preprocessing,
         ops: tuple[str, ...],
         tests: Mapping[str, tuple[np.ndarray, np.ndarray]],
         protocol: Protocol,
@@ -103,7 +103,7 @@ class Evaluator:
             chunk=chunk,
         )
         together = chunk or (1000 if network.per_image else TEST_BATCH)
-        test = partial(accuracy, network.apply, preprocessing, chunk=together)
+        test = partial(accuracy, network.apply, preprocessing.__call__, chunk=together)
         self._vectorise = in_one_program() if vectorise is None else vectorise
         over = _over_networks if self._vectorise else (lambda function, _: function)
         self._init = jax.jit(over(self._init_one, 1))

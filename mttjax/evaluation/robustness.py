@@ -6,6 +6,7 @@ Li et al., "DD-Ranking: Rethinking the Evaluation of Dataset Distillation", 2025
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -236,7 +237,7 @@ def report_robustness(
             full_accuracy=full_accuracy,
             seed=seed,
             folder=folder / "scores",
-            log=lambda line, name=name: log(f"{name}: {line}"),
+            log=partial(_named, log, name),
         )
         for name, distilled in sets.items()
     }
@@ -251,6 +252,10 @@ def report_robustness(
     }
     write_json(folder / "robustness.json", results | stamp())
     return folder / "robustness.json"
+
+
+def _named(log, name, line):
+    log(f"{name}: {line}")
 
 
 def _row(name, robustness):

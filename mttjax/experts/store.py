@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mttjax.config.recipe import Recipe
-from mttjax.core.preprocessing import ZCA, Standardize, preprocessing_from_arrays
+from mttjax.core.preprocessing import Preprocessing, preprocessing_from_arrays
 from mttjax.core.types import Params
 from mttjax.datasets import Dataset
 from mttjax.experts.manifest import FORMAT, read_manifest, write_manifest
@@ -71,7 +71,7 @@ class ExpertStore:
         """``created``, when it was begun, and ``versions``, what with."""
         return {name: self._known[name] for name in ("created", "versions")}
 
-    def create(self, recipe: Recipe, dataset: Dataset, preprocessing: Standardize | ZCA) -> None:
+    def create(self, recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> None:
         """Begins the store."""
         arrays = {name: np.asarray(a) for name, a in preprocessing._asdict().items()}
         write_arrays(self.folder / "preprocessing.npz", arrays)
@@ -96,7 +96,7 @@ class ExpertStore:
             )
 
     @property
-    def preprocessing(self) -> Standardize | ZCA:
+    def preprocessing(self) -> Preprocessing:
         """With the arrays that the experts were trained with."""
         path = self.folder / "preprocessing.npz"
         kind = self._known["preprocessing"]

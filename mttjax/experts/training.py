@@ -18,7 +18,7 @@ import optax
 from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network, make_network
-from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
+from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
 from mttjax.core.training import EpochRecord, TrainState, accuracy, cache_chunk, make_epoch, sgd
 from mttjax.core.types import Params
 from mttjax.datasets import Dataset
@@ -56,7 +56,7 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        preprocessing: Standardize | ZCA,
+        preprocessing: Preprocessing,
         ops: tuple[str, ...],
         optimiser: optax.GradientTransformation,
         batch: int,
@@ -76,7 +76,7 @@ class Trainer:
             batch=batch,
             chunk=chunk,
         )
-        test = partial(accuracy, network.apply, preprocessing, chunk=chunk or 1000)
+        test = partial(accuracy, network.apply, preprocessing.__call__, chunk=chunk or 1000)
         # One network is not vmapped: under vmap every augmentation of the switch is computed.
         self._epoch, self._accuracy = jax.jit(epoch, donate_argnums=0), jax.jit(test)
         epochs = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
