@@ -13,8 +13,9 @@ from mttjax.config.presets import load_preset
 from mttjax.config.settings import Run, Settings
 from mttjax.evaluation.sets import evaluate_sets
 from mttjax.reporting import print_table, save_expert_curves, write_page
-from mttjax.runs import distill, load_data, run_experts
 from mttjax.runs.page import HEADERS, results_rows, run_figures, save_results
+from mttjax.runs.problem import load_data
+from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.fields import Checked
 from mttjax.system.provenance import hardware
 
@@ -60,10 +61,10 @@ def run_demo(folder: str | Path, log: Callable[[str], object] = print) -> Path:
     for settings in rows_of_preset:
         log(f"distilling {settings.ipc} per class")
         run = distill(settings, dataset, log)
-        results = evaluate_sets(run.sets(), dataset, settings.evaluate, log=log)
-        save_results(run, results)
+        results = evaluate_sets(run.sets(), dataset, settings.evaluate, log=log).record()
+        save_results(run.path, results)
         rows += results_rows(results)
-        figures += run_figures(run)
+        figures += run_figures(run.path)
     print_table("digits: test accuracy of networks trained on", HEADERS, rows)
     minutes = (time.perf_counter() - begin) / 60
     page = write_page(

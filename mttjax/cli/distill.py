@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
-from mttjax.runs import distill
 from mttjax.runs.page import write_run_page
+from mttjax.runs.workflows import distill
 
 __all__ = ["main"]
 

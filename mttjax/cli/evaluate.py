@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -14,7 +14,7 @@ from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.architectures import report_across
 from mttjax.evaluation.robustness import report_robustness
-from mttjax.evaluation.sets import Results, evaluate_sets, load_sets, real_data_of
+from mttjax.evaluation.sets import evaluate_sets, load_sets, real_data_of
 from mttjax.reporting import print_table
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.page import HEADERS, results_rows, save_results
@@ -27,7 +27,7 @@ Sets = Mapping[str, DistilledSet]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluation(Checked):
+class EvaluateOptions(Checked):
     """What all uses share: rate, augmentation, preprocessing and network are the set's own."""
 
     seed: Annotated[int, SEED] = 0
@@ -42,19 +42,19 @@ class Evaluation(Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WithRandom(Evaluation):
+class WithRandom(EvaluateOptions):
     """The uses that evaluate random real images too."""
 
     random: bool = True
     """Evaluate as many random real images too."""
 
-    def results(self, sets: Sets) -> Results:
-        """Evaluates the sets and prints a table."""
+    def results(self, sets: Sets) -> dict[str, Any]:
+        """Evaluates the sets and prints a table; JSON values."""
+        dataset = self.real_data(sets)
         results = evaluate_sets(
-            sets, self.real_data(sets), self.protocol, seed=self.seed, with_random=self.random
-        )
-        dataset = next(iter(sets.values())).dataset
-        print_table(f"{dataset}, test accuracy", HEADERS, results_rows(results))
+            sets, dataset, self.protocol, seed=self.seed, with_random=self.random
+        ).record()
+        print_table(f"{dataset.name}, test accuracy", HEADERS, results_rows(results))
         return results
 
 
@@ -66,8 +66,7 @@ class EvaluateRun(WithRandom):
     """The run's folder."""
 
     def run(self) -> None:
-        run = RunFolder(self.folder)
-        print(f"page: {save_results(run, self.results(run.sets()))}")
+        print(f"page: {save_results(self.folder, self.results(RunFolder(self.folder).sets()))}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ class EvaluateNetworks(WithRandom):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateRobustness(Evaluation):
+class EvaluateRobustness(EvaluateOptions):
     """How much is owed to labels and augmentation, DD-Ranking's scores; writes robustness.json."""
 
     sets: tyro.conf.Positional[tuple[Path, ...]]

@@ -1,35 +1,31 @@
-"""The options of ``bin/figure``: a dataclass per figure, and what each does."""
+"""``mttjax figure``: a dataclass of options per figure, and what each draws."""
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from mttjax.cli.messages import messages
-from mttjax.config.checks import COUNT, check_options, check_settings
-from mttjax.config.presets import load_preset, settings_of
+from mttjax.cli.options import RealData, require_folder
+from mttjax.config.presets import load_preset
 from mttjax.config.protocol import Protocol
-from mttjax.config.settings import RealData
 from mttjax.distilled import load_distilled
 from mttjax.evaluation.sets import real_data_of
-from mttjax.experts.recipe import recipe_of
 from mttjax.experts.store import ExpertStore
-from mttjax.paper.figures.cost import draw_cost
-from mttjax.paper.figures.data import require_at_least
-from mttjax.paper.figures.distance import Walks, draw_distance
-from mttjax.paper.figures.grid import draw_grid
-from mttjax.paper.figures.held_out import require_held_out, used_experts
-from mttjax.paper.figures.range import Sweep, draw_range
+from mttjax.paper.figures import Sweep, Walks, draw_cost, draw_distance, draw_grid, draw_range
+from mttjax.paper.figures.held_out import require_held_out, used_experts, whole_at
+from mttjax.runs.folder import RunFolder
 from mttjax.system.errors import InputError
-from mttjax.system.fields import is_whole
+from mttjax.system.fields import Checked
 
-__all__ = ["FIGURES", "CostOptions", "DistanceOptions", "GridOptions", "RangeOptions", "main"]
+__all__ = ["CostOptions", "DistanceOptions", "GridOptions", "RangeOptions", "main"]
 
 
 @dataclasses.dataclass(frozen=True)
-class RangeOptions:
+class RangeOptions(Checked):
     """Accuracy against the range matched: an MTT distillation for every S and M, evaluated.
 
     The same command goes on where it was stopped. Writes range.csv, range.json and range.png.
@@ -57,33 +53,29 @@ class RangeOptions:
     """Where everything goes. None: runs/PRESET-ipcN-range."""
     data: RealData = dataclasses.field(default_factory=RealData)
 
-    def draw(self, command):
+    def draw(self, command: str) -> list[Path]:
         """The paths of what was written."""
-        require_at_least(1, student_steps=self.student_steps, expert_epochs=self.expert_epochs)
-        check_options(self)
-        preset = load_preset(self.config)
-        ipc = preset.IPCS[0] if self.ipc is None else self.ipc
-        asked = {"steps": self.steps, "max_start": self.max_start, "count": self.count}
-        asked = {name: value for name, value in asked.items() if value is not None}
-        require_at_least(1, ipc=ipc, **asked)
-        count = {"count": asked.pop("count")} if "count" in asked else {}
-        settings = settings_of(preset, ipc)
-        settings = dataclasses.replace(
-            settings,
-            data=self.data.over(settings.data),
-            experts=dataclasses.replace(
-                settings.experts, folder=self.experts or settings.experts.folder, **count
-            ),
-            distill=dataclasses.replace(settings.distill, **asked),
-        )
-        check_settings(settings)
-        folder = self.folder or Path("runs") / f"{settings.name}-ipc{ipc}-range"
+        require_folder("--folder", self.folder)
         sweep = Sweep(self.student_steps, self.expert_epochs, self.protocol)
+        preset = load_preset(self.config).settings(self.ipc, "mtt")
+        settings = dataclasses.replace(
+            preset,
+            data=self.data.over(preset.data),
+            experts=_changed(preset.experts, folder=self.experts, count=self.count),
+            distill=_changed(preset.distill, steps=self.steps, max_start=self.max_start),
+        )
+        folder = self.folder or Path("runs") / f"{settings.name}-ipc{settings.ipc}-range"
         return draw_range(settings, sweep, folder, command=command)
 
 
+def _changed(settings, **changes):
+    """``settings`` with those of the changes that were asked for."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(settings, **given)
+
+
 @dataclasses.dataclass(frozen=True)
-class DistanceOptions:
+class DistanceOptions(Checked):
     """Distance to held-out experts along training on the distilled set and on real images.
 
     It is ‖θ - θ*‖² / ‖θ₀ - θ*‖², squared as in the loss. Writes distance.csv and distance.png.
@@ -117,36 +109,34 @@ class DistanceOptions:
     """The folder to write to. None: distance/ beside the set."""
     data: RealData = dataclasses.field(default_factory=RealData)
 
-    def draw(self, command):
+    def draw(self, command: str) -> list[Path]:
         """The paths of what was written."""
+        require_folder("--to", self.to)
+        run, distilled = self._run_and_set()
+        epochs = self.expert_epochs
+        if epochs is None:
+            epochs = whole_at(distilled.settings, "distill", "expert_epochs")
+        if epochs is None:
+            raise InputError("the set was not distilled by MTT; give M by --expert-epochs")
+        walks = Walks(
+            self.held_out, self.starts, epochs, self.steps, self.every, self.batch, self.seed
+        )
+        store = ExpertStore(self.experts)
+        used = set() if self.allow_used else used_experts(distilled, store, run.metrics())
+        require_held_out(self.held_out, max(self.starts) + epochs, store, used)
+        dataset = real_data_of(distilled, folder=self.data.dir, download=self.data.download)
+        return draw_distance(distilled, store, dataset, walks, self.to or run.path / "distance")
+
+    def _run_and_set(self):
         if (self.set is None) == (self.run is None):
             raise InputError("give either --set FILE.npz or --run FOLDER")
-        require_at_least(0, starts=self.starts, held_out=self.held_out)
-        check_options(self)
-        path = self.set or self.run / f"{self.kind}.npz"
-        distilled, store = load_distilled(path), ExpertStore(self.experts)
-        recipe_of(store)
-        epochs = self.expert_epochs or _epochs_of(distilled)
-        if epochs is None:
-            raise InputError(f"{path}: not distilled by MTT; give M by --expert-epochs")
-        metrics = path.parent / "metrics.jsonl"
-        used = set() if self.allow_used else used_experts(distilled, store, metrics)
-        require_held_out(self.held_out, max(self.starts) + epochs, store, used)
-        walks = Walks(self.held_out, self.starts, epochs, self.steps, self.every, self.seed)
-        folder = self.to or path.parent / "distance"
-        data = real_data_of(distilled, folder=self.data.dir, download=self.data.download)
-        return draw_distance(distilled, store, data, walks, folder, batch=self.batch)
-
-
-def _epochs_of(distilled):
-    """M, as the set says that it was distilled; None where it does not."""
-    distill = distilled.settings.get("distill")
-    epochs = distill.get("expert_epochs") if isinstance(distill, dict) else None
-    return epochs if is_whole(epochs) and COUNT.holds(epochs) else None
+        if self.run is not None:
+            return RunFolder(self.run), RunFolder(self.run).load(self.kind)
+        return RunFolder(self.set.parent), load_distilled(self.set)
 
 
 @dataclasses.dataclass(frozen=True)
-class GridOptions:
+class GridOptions(Checked):
     """One distilled image of every class, with the classes' names; the first where there are more.
 
     Writes the picture, and the indices of its images as JSON.
@@ -157,7 +147,7 @@ class GridOptions:
     to: Path
     """The PNG to write."""
 
-    def draw(self, command):
+    def draw(self, command: str) -> list[Path]:
         """The paths of what was written."""
         if self.to.is_dir():
             raise InputError(f"--to {self.to}: is a folder; give the name of a PNG")
@@ -165,7 +155,7 @@ class GridOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class CostOptions:
+class CostOptions(Checked):
     """Accuracy on validation against the seconds of the steps, a line per run.
 
     Evaluations and compiling are not counted in. Writes cost.csv and cost.png.
@@ -178,8 +168,9 @@ class CostOptions:
     with_experts: Path | None = None
     """The folder of the experts: MTT runs begin with the seconds that it took to train them."""
 
-    def draw(self, command):
+    def draw(self, command: str) -> list[Path]:
         """The paths of what was written."""
+        require_folder("--to", self.to)
         return draw_cost(self.runs, self.to, experts=self.with_experts)
 
 
@@ -192,10 +183,8 @@ FIGURES = (
 
 
 @messages
-def main(arguments):
-    """bin/figure: the paper's figures, each as data and a picture."""
-
-    options = tyro.cli(FIGURES, args=arguments, prog="figure")
-    check_options(options)
-    print(*options.draw(shlex.join(["bin/figure", *arguments])), sep="\n")
+def main(arguments: Sequence[str]) -> int:
+    """The paper's figures, each as data and a picture."""
+    options = tyro.cli(FIGURES, args=arguments, prog="mttjax figure", description=main.__doc__)
+    print(*options.draw(shlex.join(["mttjax", "figure", *arguments])), sep="\n")
     return 0

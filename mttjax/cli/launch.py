@@ -17,7 +17,7 @@ __all__ = ["COMMANDS", "keep_compiled_programs", "main", "same_bits_on_one_core"
 COMMANDS = {
     "train_experts": "train experts on the real images, a snapshot per epoch",
     "distill": "make a distilled set by any method, and its page",
-    "evaluate": "train fresh networks on sets and test them: a run, files, other networks, robustness",
+    "evaluate": "how good sets are: of a run, of files, on other networks, robustness",
     "table": "every method at every size under one evaluator",
     "figure": "the paper's figures, each as data and a picture",
     "check": "whether stores, runs, sets and tables are whole",

@@ -88,6 +88,7 @@ def _settings():
 
 def _with_command(text, name, arguments):
     """The whole command where the remedy is to train experts: it takes the same options."""
-    if name != "distill" or "train_experts" not in text:
+    if name != "distill":
         return text
-    return f"{text}: {shlex.join(['mttjax', 'train_experts', *arguments])}"
+    command = shlex.join(["mttjax", "train_experts", *arguments])
+    return re.sub(r"with train_experts( --\S+ \S+)*", lambda match: f"with: {command}", text)

@@ -95,8 +95,9 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         chosen.config = "digits"
     preset = load_preset(chosen.config)
     default = preset.settings(chosen.ipc, chosen.method)
+    kind: type[Settings] = Settings[type(default.distill)]  # type: ignore[misc]
     settings = tyro.cli(
-        Settings[type(default.distill)],  # type: ignore[misc]
+        kind,
         default=default,
         args=rest,
         prog=command,

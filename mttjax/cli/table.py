@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
@@ -16,7 +16,7 @@ from mttjax.config.settings import Settings
 from mttjax.core.networks import NetworkSpec
 from mttjax.paper.table import Plan, compare
 from mttjax.paper.table.full_data import FullData
-from mttjax.system.fields import COUNT, Checked
+from mttjax.system.fields import Checked
 
 __all__ = ["TableOptions", "main"]
 
@@ -30,17 +30,17 @@ class TableOptions(Checked):
 
     config: str
     """A preset's name, or the path of one."""
-    ipc: Annotated[tuple[int, ...], COUNT] = ()
+    ipc: tuple[int, ...] = ()
     """Images per class. None: the preset's."""
     methods: tuple[str, ...] = METHODS
     """Out of all methods; the default."""
     protocol: Literal["paper", "short"] = "paper"
     """How networks are trained on the sets: `paper`, 1001 epochs; `short`, 300."""
-    networks: Annotated[int, COUNT] = 5
+    networks: int = 5
     """Networks per set."""
-    seeds: Annotated[int, COUNT] = 1
+    seeds: int = 1
     """Runs of every method that learns, each with a seed of its own."""
-    draws: Annotated[int, COUNT] = 3
+    draws: int = 3
     """Sets of random images."""
     kind: Literal["last", "best"] = "last"
     """Which set of a run: the last, or the best on validation."""

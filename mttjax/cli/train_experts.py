@@ -8,7 +8,7 @@ from mttjax.cli.options import preset_settings, print_settings
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
 from mttjax.reporting import save_expert_curves
-from mttjax.runs import run_experts
+from mttjax.runs.workflows import run_experts
 
 __all__ = ["epochs_for_all_rows", "main"]
 
