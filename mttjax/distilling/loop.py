@@ -129,6 +129,7 @@ def run_loop(
         if first == 0:
             state = _evaluated(state, evaluate, folder, on_saved, log)
             _save(state, folder, on_saved)
+        teller.begin()
         for index, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
             outer, record = step(state.outer, drawn.context, root, index)
             state = state._replace(outer=outer, step=np.int32(index + 1))
@@ -179,7 +180,6 @@ class _Teller:
     def __init__(self, folder, bar):
         self._metrics, self._bar = folder.metrics_log, bar
         self._waiting = None
-        self.begin()
 
     def begin(self):
         """The time of the next step begins now."""

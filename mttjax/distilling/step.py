@@ -56,7 +56,8 @@ class Slope(NamedTuple):
 
 def field_optimiser(**moved: optax.GradientTransformation) -> optax.GradientTransformation:
     """optax transformations by field of ``Synthetic``; a field that has none stays as it is."""
-    names = Synthetic(*(name if name in moved else "fixed" for name in Synthetic._fields))
+    names: Any = {name: name if name in moved else "fixed" for name in Synthetic._fields}
+    names = Synthetic(**names)
     return optax.partition(moved | {"fixed": optax.set_to_zero()}, names)
 
 
@@ -101,8 +102,8 @@ def initial_state(
 ) -> OuterState:
     """The state before the first step."""
     # Two buffers: the step is given its state to overwrite, and one cannot be given twice.
-    counts = (jnp.zeros((), jnp.int32) for _ in range(2))
-    return OuterState(synthetic, optimiser.init(synthetic), *counts, carry)
+    skipped, in_row = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+    return OuterState(synthetic, optimiser.init(synthetic), skipped, in_row, carry)
 
 
 def _usable(synthetic):

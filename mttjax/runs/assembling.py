@@ -1,14 +1,16 @@
 """From a problem to the method that the outer loop runs."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
 
-from mttjax.config.methods import DD, LD, Condensation
+from mttjax.config.methods import DD, LD, MTT, Condensation
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import in_bfloat16
-from mttjax.core.synthetic import Synthetic, initial_images, make_synthetic, one_hot_labels
+from mttjax.core.selection import random_selection
+from mttjax.core.synthetic import Synthetic, make_synthetic, one_hot_labels
 from mttjax.core.training import cache_chunk, divisor_up_to
 from mttjax.distilling.condensing import condensing
 from mttjax.distilling.dd import dd
@@ -30,26 +32,30 @@ def assemble(problem: Problem) -> Method:
     Raises:
       InputError: settings that do not fit each other, the data or the experts.
     """
-    settings, dataset, _, preprocessing, network = problem
-    synthetic, distill = initial_set(problem), settings.distill
-    if not isinstance(distill, Condensation | DD | LD):
+    settings, distill = problem.settings, problem.settings.distill
+    synthetic = initial_set(problem)
+    if isinstance(distill, MTT):
         return _mtt(problem, synthetic)
-    how = {"network": network, "preprocessing": preprocessing, "settings": distill}
-    how["chunk"] = _real_chunk(problem)
-    size, seed = distill.real_batch, settings.seed
+    how: dict[str, Any] = {"network": problem.network, "preprocessing": problem.preprocessing}
+    how |= {"settings": distill, "chunk": _real_chunk(problem)}
     if isinstance(distill, Condensation):
-        if dataset.n_classes % distill.classes_at_once:
-            raise InputError(
-                f"classes_at_once is {distill.classes_at_once}: must divide the "
-                f"{dataset.n_classes} classes"
-            )
-        batches = ClassBatches(*dataset.train, dataset.n_classes, size=size, seed=seed)
-        siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
-        return condensing(synthetic, batches, augment=siamese, **how)
-    batches = MixedBatches(*dataset.train, size=size, seed=seed)
+        return _condensing(problem, synthetic, how)
+    size, seed = distill.real_batch, settings.seed
+    batches = MixedBatches(*problem.dataset.train, size=size, seed=seed)
     if isinstance(distill, DD):
         return dd(synthetic, batches, **how)
     return ld(synthetic, batches, seed=seed, **how)
+
+
+def _condensing(problem, synthetic, how):
+    settings, distill, dataset = problem.settings, problem.settings.distill, problem.dataset
+    classes, at_once = dataset.n_classes, distill.classes_at_once
+    if classes % at_once:
+        raise InputError(f"classes_at_once is {at_once}: must divide the {classes} classes")
+    size, seed = distill.real_batch, settings.seed
+    batches = ClassBatches(*dataset.train, classes, size=size, seed=seed)
+    siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
+    return condensing(synthetic, batches, augment=siamese, **how)
 
 
 def _mtt(problem, synthetic):
@@ -113,13 +119,17 @@ def initial_set(problem: Problem) -> Synthetic:
     settings, (images, labels) = problem.settings, problem.dataset.train
     classes, ipc, distill = problem.dataset.n_classes, settings.ipc, settings.distill
     rng = seeds.rng("initial_images", settings.seed, ipc)
-    try:
-        first = initial_images(rng, ipc, images, labels, classes, kind=distill.initial)
-    except ValueError as error:
-        raise InputError(f"ipc is {ipc}: {error}") from error
-    first = problem.preprocessing(images[first]) if distill.initial == "real" else first
-    own_labels = one_hot_labels(ipc, classes)
-    if isinstance(distill, LD):
-        own_labels = np.full_like(own_labels, 1 / classes)
+    if distill.initial == "noise":
+        first = rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32)
+    else:
+        try:
+            chosen = random_selection(rng, labels, ipc=ipc, classes=classes)
+        except ValueError as error:
+            raise InputError(f"{error}, or noise as initial images") from error
+        first = problem.preprocessing(images[chosen])
+    soft = isinstance(distill, LD)
+    target = (
+        np.full((ipc * classes, classes), 1 / classes) if soft else one_hot_labels(ipc, classes)
+    )
     rates = np.full(ipc * distill.passes, distill.lr) if isinstance(distill, DD) else distill.lr
-    return make_synthetic(first, own_labels, rates)
+    return make_synthetic(first, target, rates)

@@ -1,7 +1,6 @@
 """Whether a run's states, sets and results are whole and belong together."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def check_run(folder: Path, findings: Findings) -> str:
 
 def _states(folder, findings):
     """name -> the arrays of each whole state."""
-    states: dict[str, dict[str, np.ndarray]] = {}
+    states = {}
     for path in (folder / name for name in STATES if (folder / name).exists()):
         with findings.of(path, FALL_BACK, removable=True):
             arrays = read_arrays(path)
@@ -84,7 +83,7 @@ def _check_of_this_run(run, config, states, sets, findings):
     """Whether states and sets were made with the settings that the run has."""
     if not config:
         return
-    made: dict[Path, Any] = {run.path / n: settings_in(n, arrays) for n, arrays in states.items()}
+    made = {run.path / n: settings_in(n, arrays) for n, arrays in states.items()}
     for kind, distilled in sets.items():
         settings = distilled.settings
         made[run.set_path(kind)] = {n: v for n, v in settings.items() if n in config}
