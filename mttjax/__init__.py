@@ -2,53 +2,139 @@
 
 Shape letters, used in every docstring: ``N`` synthetic images in all, ``B`` inner
 batch, ``S`` student steps, ``M`` expert epochs to the target, ``K`` classes, ``E``
-experts, ``T`` epochs of an expert; images are [..., H, W, C].
+experts, ``T`` epochs of an expert, ``R`` real images, ``P`` pairs of snapshots per outer
+step; images are [..., H, W, C].
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.4.0"
 
+if TYPE_CHECKING:
+    from mttjax.config import (
+        DD,
+        LD,
+        MTT,
+        Condensation,
+        Data,
+        Experts,
+        NetworkSpec,
+        Protocol,
+        Recipe,
+        Run,
+        Selection,
+        Settings,
+    )
+    from mttjax.config.presets import load_preset
+    from mttjax.core.augmentation import dsa
+    from mttjax.core.convolution import convolve
+    from mttjax.core.networks import Network, make_network, parameter_count
+    from mttjax.core.objectives import (
+        feature_alignment_loss,
+        gradient_match_loss,
+        match_loss,
+        mean_feature_loss,
+        terminal_loss,
+    )
+    from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
+    from mttjax.core.selection import random_selection
+    from mttjax.core.synthetic import Synthetic, make_synthetic, one_hot_labels
+    from mttjax.core.unrolling import sample_batches, unroll
+    from mttjax.datasets import Dataset, Split, load_dataset
+    from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
+    from mttjax.distilling.pairs import ExpertPairs
+    from mttjax.evaluation import Evaluation, Evaluator, evaluate
+    from mttjax.evaluation.robustness import augmentation_robust_score, label_robust_score
+    from mttjax.experts.store import ExpertStore
+    from mttjax.experts.training import train_experts
+    from mttjax.runs.folder import RunFolder
+    from mttjax.runs.workflows import distill
+    from mttjax.system.errors import InputError
+
 _HOME = {
     "InputError": "system.errors",
-    "Synthetic": "core.synthetic",
+    **dict.fromkeys(("Synthetic", "make_synthetic", "one_hot_labels"), "core.synthetic"),
     "convolve": "core.convolution",
-    "NetworkSpec": "core.networks",
-    "make_network": "core.networks",
-    "parameter_count": "core.networks",
+    **dict.fromkeys(("Network", "make_network", "parameter_count"), "core.networks"),
     "dsa": "core.augmentation",
-    "fit_preprocessing": "core.preprocessing",
-    "sample_batches": "core.unrolling",
-    "unroll": "core.unrolling",
-    "match_loss": "core.objectives",
-    "gradient_match_loss": "core.objectives",
-    "mean_feature_loss": "core.objectives",
-    "feature_alignment_loss": "core.objectives",
-    "terminal_loss": "core.objectives",
-    "label_robust_score": "evaluation.robustness",
-    "augmentation_robust_score": "evaluation.robustness",
-    "load_dataset": "datasets",
+    **dict.fromkeys(("ZCA", "Standardize", "fit_preprocessing"), "core.preprocessing"),
+    "random_selection": "core.selection",
+    **dict.fromkeys(("sample_batches", "unroll"), "core.unrolling"),
+    **dict.fromkeys(
+        (
+            "feature_alignment_loss",
+            "gradient_match_loss",
+            "match_loss",
+            "mean_feature_loss",
+            "terminal_loss",
+        ),
+        "core.objectives",
+    ),
+    **dict.fromkeys(("Dataset", "Split", "load_dataset"), "datasets"),
+    **dict.fromkeys(
+        (
+            "DD",
+            "LD",
+            "MTT",
+            "Condensation",
+            "Data",
+            "Experts",
+            "NetworkSpec",
+            "Protocol",
+            "Recipe",
+            "Run",
+            "Selection",
+            "Settings",
+        ),
+        "config",
+    ),
+    "load_preset": "config.presets",
+    **dict.fromkeys(
+        ("DistilledSet", "export_pngs", "load_distilled", "save_distilled"), "distilled"
+    ),
     "ExpertStore": "experts.store",
     "train_experts": "experts.training",
-    "DistilledSet": "distilled",
-    "load_distilled": "distilled",
-    "save_distilled": "distilled",
-    "export_pngs": "distilled",
-    "Evaluator": "evaluation.evaluator",
-    "Protocol": "config.protocol",
+    **dict.fromkeys(("Evaluation", "Evaluator", "evaluate"), "evaluation"),
+    **dict.fromkeys(("augmentation_robust_score", "label_robust_score"), "evaluation.robustness"),
+    "ExpertPairs": "distilling.pairs",
+    "RunFolder": "runs.folder",
+    "distill": "runs.workflows",
 }
+"""Public name -> the module that it is imported from when it is first used."""
 
 __all__ = [
+    "DD",
+    "LD",
+    "MTT",
+    "ZCA",
+    "Condensation",
+    "Data",
+    "Dataset",
     "DistilledSet",
+    "Evaluation",
     "Evaluator",
+    "ExpertPairs",
     "ExpertStore",
+    "Experts",
     "InputError",
+    "Network",
     "NetworkSpec",
     "Protocol",
+    "Recipe",
+    "Run",
+    "RunFolder",
+    "Selection",
+    "Settings",
+    "Split",
+    "Standardize",
     "Synthetic",
+    "__version__",
     "augmentation_robust_score",
     "convolve",
+    "distill",
     "dsa",
+    "evaluate",
     "export_pngs",
     "feature_alignment_loss",
     "fit_preprocessing",
@@ -56,10 +142,14 @@ __all__ = [
     "label_robust_score",
     "load_dataset",
     "load_distilled",
+    "load_preset",
     "make_network",
+    "make_synthetic",
     "match_loss",
     "mean_feature_loss",
+    "one_hot_labels",
     "parameter_count",
+    "random_selection",
     "sample_batches",
     "save_distilled",
     "terminal_loss",
@@ -68,7 +158,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     """Imports a public name when it is first used: ``import mttjax`` alone stays instant."""
     if name not in _HOME:
         raise AttributeError(f"module 'mttjax' has no attribute {name!r}")
@@ -77,5 +167,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
