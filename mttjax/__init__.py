@@ -52,56 +52,32 @@ if TYPE_CHECKING:
     from mttjax.runs.workflows import distill
     from mttjax.system.errors import InputError
 
-_HOME = {
-    "InputError": "system.errors",
-    **dict.fromkeys(("Synthetic", "make_synthetic", "one_hot_labels"), "core.synthetic"),
-    "convolve": "core.convolution",
-    **dict.fromkeys(("Network", "make_network", "parameter_count"), "core.networks"),
-    "dsa": "core.augmentation",
-    **dict.fromkeys(("ZCA", "Standardize", "fit_preprocessing"), "core.preprocessing"),
-    "random_selection": "core.selection",
-    **dict.fromkeys(("sample_batches", "unroll"), "core.unrolling"),
-    **dict.fromkeys(
-        (
-            "feature_alignment_loss",
-            "gradient_match_loss",
-            "match_loss",
-            "mean_feature_loss",
-            "terminal_loss",
-        ),
-        "core.objectives",
-    ),
-    **dict.fromkeys(("Dataset", "Split", "load_dataset"), "datasets"),
-    **dict.fromkeys(
-        (
-            "DD",
-            "LD",
-            "MTT",
-            "Condensation",
-            "Data",
-            "Experts",
-            "NetworkSpec",
-            "Protocol",
-            "Recipe",
-            "Run",
-            "Selection",
-            "Settings",
-        ),
-        "config",
-    ),
-    "load_preset": "config.presets",
-    **dict.fromkeys(
-        ("DistilledSet", "export_pngs", "load_distilled", "save_distilled"), "distilled"
-    ),
-    "ExpertStore": "experts.store",
-    "train_experts": "experts.training",
-    **dict.fromkeys(("Evaluation", "Evaluator", "evaluate"), "evaluation"),
-    **dict.fromkeys(("augmentation_robust_score", "label_robust_score"), "evaluation.robustness"),
-    "ExpertPairs": "distilling.pairs",
-    "RunFolder": "runs.folder",
-    "distill": "runs.workflows",
+_PUBLIC = {
+    "config": "DD LD MTT Condensation Data Experts NetworkSpec Protocol Recipe Run Selection Settings",
+    "config.presets": "load_preset",
+    "core.augmentation": "dsa",
+    "core.convolution": "convolve",
+    "core.networks": "Network make_network parameter_count",
+    "core.objectives": "feature_alignment_loss gradient_match_loss match_loss mean_feature_loss "
+    "terminal_loss",
+    "core.preprocessing": "ZCA Standardize fit_preprocessing",
+    "core.selection": "random_selection",
+    "core.synthetic": "Synthetic make_synthetic one_hot_labels",
+    "core.unrolling": "sample_batches unroll",
+    "datasets": "Dataset Split load_dataset",
+    "distilled": "DistilledSet export_pngs load_distilled save_distilled",
+    "distilling.pairs": "ExpertPairs",
+    "evaluation": "Evaluation Evaluator evaluate",
+    "evaluation.robustness": "augmentation_robust_score label_robust_score",
+    "experts.store": "ExpertStore",
+    "experts.training": "train_experts",
+    "runs.folder": "RunFolder",
+    "runs.workflows": "distill",
+    "system.errors": "InputError",
 }
-"""Public name -> the module that it is imported from when it is first used."""
+"""module -> the public names that are imported from it when they are first used."""
+
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [
     "DD",

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mttjax.config.methods import DD, LD, MTT, Condensation
@@ -120,16 +121,15 @@ def initial_set(problem: Problem) -> Synthetic:
     classes, ipc, distill = problem.dataset.n_classes, settings.ipc, settings.distill
     rng = seeds.rng("initial_images", settings.seed, ipc)
     if distill.initial == "noise":
-        first = rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32)
+        first = jnp.asarray(rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32))
     else:
         try:
             chosen = random_selection(rng, labels, ipc=ipc, classes=classes)
         except ValueError as error:
             raise InputError(f"{error}, or noise as initial images") from error
         first = problem.preprocessing(images[chosen])
-    soft = isinstance(distill, LD)
-    target = (
-        np.full((ipc * classes, classes), 1 / classes) if soft else one_hot_labels(ipc, classes)
-    )
+    targets = one_hot_labels(ipc, classes)
+    if isinstance(distill, LD):
+        targets = np.full_like(targets, 1 / classes)
     rates = np.full(ipc * distill.passes, distill.lr) if isinstance(distill, DD) else distill.lr
-    return make_synthetic(first, target, rates)
+    return make_synthetic(first, targets, rates)
