@@ -1,62 +1,55 @@
-"""Finding and reading the official archives in a user's folder."""
+"""The official archives in a user's folder: finding and reading them."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from mttjax.datasets.catalogue import CATALOGUE
-from mttjax.datasets.cifar import read_cifar_archive
-from mttjax.datasets.dataset import Source
-from mttjax.datasets.idx import read_idx_archives
-from mttjax.datasets.svhn import read_svhn_archives
+from mttjax.datasets.checks import as_split
+from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.formats import read_cifar, read_idx, read_svhn
 from mttjax.system.errors import InputError
 
 __all__ = ["archive_names", "find_archives", "read_archives"]
 
-_READERS = {
-    "mnist": read_idx_archives,
-    "fashion_mnist": read_idx_archives,
-    "cifar10": read_cifar_archive,
-    "cifar100": read_cifar_archive,
-    "svhn_cropped": read_svhn_archives,
-}
-
 
 def archive_names(name: str) -> str:
     """The official archives of a dataset, for messages."""
-    return ", ".join(" or ".join(_packed(a.names)) for a in CATALOGUE[name].archives.values())
-
-
-def _packed(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if name.endswith((".gz", ".mat"))]
+    return ", ".join(
+        " or ".join(n for n in archive.names if n.endswith((".gz", ".mat")))
+        for archive in CATALOGUE[name].archives.values()
+    )
 
 
 def find_archives(name: str, folder: Path) -> dict[str, Path] | None:
-    """Looks in ``folder/name``, then in ``folder``.
+    """Looks in ``folder/name``, then in ``folder``, for each archive or what it unpacks to.
 
     Returns:
-      Role to path, or None where there is no archive of it at all.
+      Official name to path, or None where there is no archive of it at all.
 
     Raises:
       InputError: some of the archives are there, others are not.
     """
-    partial = None
     # The sub-folder first: MNIST and Fashion-MNIST give their archives the same names.
-    for place in (folder / name, folder):
-        found = {}
-        for role, archive in CATALOGUE[name].archives.items():
-            path = next((place / n for n in archive.names if (place / n).is_file()), None)
-            if path is not None:
-                found[role] = path
-        if len(found) == len(CATALOGUE[name].archives):
-            return found
-        if found and partial is None:
-            partial = place, found
-    if partial is None:
-        return None
-    place, found = partial
-    archives = CATALOGUE[name].archives
-    missing = [archive.names[0] for role, archive in archives.items() if role not in found]
-    raise InputError(f"{place} has archives of {name}, but {', '.join(missing)} is missing there")
+    places = {place: _present(name, place) for place in (folder / name, folder)}
+    for place, paths in sorted(places.items(), key=lambda item: -len(item[1])):
+        missing = [file for file in CATALOGUE[name].archives if file not in paths]
+        if not missing:
+            return paths
+        if paths:
+            raise InputError(
+                f"{place} has archives of {name}, but {', '.join(missing)} is missing there"
+            )
+    return None
+
+
+def _present(name: str, place: Path) -> dict[str, Path]:
+    present = {}
+    for file, archive in CATALOGUE[name].archives.items():
+        paths = [place / other for other in archive.names]
+        # Not a pipe or a device: reading it would hang.
+        if there := [path for path in paths if path.is_file() or path.is_dir()]:
+            present[file] = there[0]
+    return present
 
 
 def read_archives(name: str, paths: Mapping[str, Path]) -> Source:
@@ -64,9 +57,26 @@ def read_archives(name: str, paths: Mapping[str, Path]) -> Source:
 
     Args:
       name: a key of ``CATALOGUE``.
-      paths: role to path, as ``find_archives`` gives them.
+      paths: official name to path, as ``find_archives`` gives them.
 
     Raises:
       InputError: an archive is damaged, truncated, or holds something else.
     """
-    return _READERS[name](CATALOGUE[name], paths)
+    entry = CATALOGUE[name]
+    if name.startswith("cifar"):
+        (path,) = paths.values()
+        return read_cifar(path, entry.class_names)
+    if name == "svhn_cropped":
+        train, test = (read_svhn(a, paths[file]) for file, a in entry.archives.items())
+    else:
+        train, test = (_read_mnist(name, paths, part) for part in ("train", "t10k"))
+    return Source(entry.class_names, train, test)
+
+
+def _read_mnist(name: str, paths: Mapping[str, Path], part: str) -> Split:
+    entry, path = CATALOGUE[name], paths[f"{part}-images-idx3-ubyte.gz"]
+    images, labels = read_idx(path, 3), read_idx(paths[f"{part}-labels-idx1-ubyte.gz"], 1)
+    split = as_split(images, labels, len(entry.class_names), f"{path} and its labels")
+    if split.images.shape[1:] != entry.shape:
+        raise InputError(f"{path}: images are {split.images.shape[1:]}, not {entry.shape}")
+    return split

@@ -1,15 +1,15 @@
-"""The user's own ``.npz``."""
+"""Images that are arrays already: scikit-learn's digits and the user's own ``.npz``."""
 
 from pathlib import Path
 
 import numpy as np
 
 from mttjax.datasets.checks import as_split
-from mttjax.datasets.dataset import Source
+from mttjax.datasets.dataset import Source, Split, split_off, take
 from mttjax.system.errors import InputError
 from mttjax.system.npz import read_arrays as read_npz
 
-__all__ = ["MOST_BYTES", "read_arrays"]
+__all__ = ["MOST_BYTES", "read_arrays", "read_digits"]
 
 MOST_BYTES = 16 * 2**30
 """What the arrays may have together; the whole of ImageNet at 64 x 64 fits."""
@@ -18,6 +18,24 @@ _SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
     ("images", "labels", "test_images", "test_labels"),
 )
+
+
+def read_digits() -> Source:
+    """Reads the 1,797 digits, [n, 8, 8, 1] uint8; a quarter is the test set, always the same.
+
+    Raises:
+      InputError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise InputError("digits come with scikit-learn: pip install scikit-learn") from error
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
+    everything = Split(images, bunch.target.astype(np.int32))
+    # A constant and no stream of seeds: figures from different seeds must share their test set.
+    train, test = split_off(everything.labels, 0.25, np.random.default_rng(0))
+    return Source(tuple(map(str, range(10))), take(everything, train), take(everything, test))
 
 
 def read_arrays(path: Path) -> Source:
@@ -30,27 +48,26 @@ def read_arrays(path: Path) -> Source:
       InputError: not an ``.npz``, damaged, larger than ``MOST_BYTES``, an array missing or
         not as above, a class number without training images.
     """
-    held = _read(path)
-    keys = next((keys for keys in _SPELLINGS if keys[0] in held), _SPELLINGS[0])
-    missing = [key for key in keys if key not in held]
-    if missing:
+    arrays = _read(path)
+    keys = next((keys for keys in _SPELLINGS if keys[0] in arrays), _SPELLINGS[0])
+    if missing := [key for key in keys if key not in arrays]:
         raise InputError(
-            f"{path} has no {', '.join(missing)}; it has {', '.join(sorted(held)) or 'nothing'}. "
+            f"{path} has no {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}. "
             f"Expected {', '.join(_SPELLINGS[0])} or {', '.join(_SPELLINGS[1])}"
         )
-    names = _class_names(held, path)
+    names = _class_names(arrays, path)
     n_classes = None if names is None else len(names)
-    train = as_split(held[keys[0]], held[keys[1]], n_classes, f"{path}: training")
+    train = as_split(arrays[keys[0]], arrays[keys[1]], n_classes, f"{path}: training")
     if names is None:
         present = np.unique(train.labels)
-        if present[-1] + 1 != len(present):
-            absent = int(np.flatnonzero(present != np.arange(len(present)))[0])
+        absent = np.flatnonzero(present != np.arange(len(present)))
+        if len(absent):
             raise InputError(
-                f"{path}: {keys[1]} goes up to {present[-1]} but class {absent} is empty: "
+                f"{path}: {keys[1]} goes up to {present[-1]} but class {absent[0]} is empty: "
                 "number the classes 0, 1, ... without a gap"
             )
-        names = tuple(str(k) for k in range(len(present)))
-    test = as_split(held[keys[2]], held[keys[3]], len(names), f"{path}: test")
+        names = tuple(map(str, present))
+    test = as_split(arrays[keys[2]], arrays[keys[3]], len(names), f"{path}: test")
     return Source(names, train, test)
 
 
@@ -66,12 +83,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _class_names(held: dict[str, np.ndarray], path: Path) -> tuple[str, ...] | None:
-    if "class_names" not in held:
+def _class_names(arrays: dict[str, np.ndarray], path: Path) -> tuple[str, ...] | None:
+    names = arrays.get("class_names")
+    if names is None:
         return None
-    names = held["class_names"]
     if names.ndim != 1 or names.dtype.kind != "U":
         raise InputError(
             f"{path}: class_names is {names.dtype} {names.shape}, expected [K] strings"
         )
-    return tuple(str(name) for name in names)
+    return tuple(map(str, names))

@@ -1,7 +1,6 @@
 """Decoded images kept in the user's cache folder, because decoding takes seconds."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,11 +9,10 @@ import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
 from mttjax.system.errors import InputError
+from mttjax.system.files import cache_folder
 from mttjax.system.npz import read_arrays, write_arrays
 
 __all__ = ["cached"]
-
-_PARTS = ("train", "test")
 
 
 def cached(prepared: Path, name: str, read: Callable[[], Source]) -> Source:
@@ -28,22 +26,6 @@ def cached(prepared: Path, name: str, read: Callable[[], Source]) -> Source:
 
     A cache that cannot be written is done without, a damaged one is written anew.
     """
-    path = _cache_path(prepared, name)
-    if path is None:
-        return read()
-    found = _load(path)
-    if found is None:
-        found = read()
-        with suppress(OSError):
-            _save(path, found)
-    return found
-
-
-def _cache_path(prepared: Path, name: str) -> Path | None:
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # Without a home the tilde stays; a relative cache folder is to be ignored (XDG).
-    if not os.path.isabs(root):
-        return None
     # The time of the last change of any kind too: the other one can be copied or set back.
     files = sorted(
         (path.name, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
@@ -51,26 +33,19 @@ def _cache_path(prepared: Path, name: str) -> Path | None:
         for at in [path.stat()]
     )
     key = hashlib.sha256(repr((str(prepared.resolve()), files)).encode()).hexdigest()[:16]
-    return Path(root) / "mttjax" / "datasets" / f"{name}-{prepared.name}-{key}.npz"
-
-
-def _load(path: Path) -> Source | None:
-    try:
-        arrays = read_arrays(path)
-        names = tuple(str(name) for name in arrays["class_names"])
-        train, test = (Split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in _PARTS)
+    path = cache_folder() / "datasets" / f"{name}-{prepared.name}-{key}.npz"
     # A cache is only a convenience: whatever is wrong with it, it is written again.
-    except (InputError, KeyError, TypeError):
-        return None
-    whole = all(
-        s.images.ndim == 4 and s.images.dtype == np.uint8 and s.labels.shape == s.images.shape[:1]
-        for s in (train, test)
-    )
-    return Source(names, train, test) if whole else None
-
-
-def _save(path: Path, source: Source) -> None:
+    with suppress(InputError, KeyError, OSError):
+        arrays = read_arrays(path)
+        train, test = (Split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in _PARTS)
+        return Source(tuple(map(str, arrays["class_names"])), train, test)
+    source = read()
     arrays = {"class_names": np.array(source.class_names, np.str_)}
     for part in _PARTS:
         arrays[f"x_{part}"], arrays[f"y_{part}"] = getattr(source, part)
-    write_arrays(path, arrays)
+    with suppress(OSError):
+        write_arrays(path, arrays)
+    return source
+
+
+_PARTS = ("train", "test")

@@ -1,18 +1,25 @@
-"""The datasets that TFDS knows too: versions, shapes, class names, archives."""
+"""The datasets that have official archives: TFDS's versions, shapes, class names, files."""
 
 from itertools import chain
 from typing import NamedTuple
 
-__all__ = ["Archive", "Entry"]
+__all__ = [
+    "CATALOGUE",
+    "CIFAR100_COARSE",
+    "CIFAR100_SUPERCLASSES",
+    "IMAGENET_SUBSETS",
+    "Archive",
+    "Entry",
+]
 
 
 class Archive(NamedTuple):
     """One file of a dataset.
 
     Attributes:
-      names: file names it goes by in a user's folder; the first is the official one.
+      names: what it is called in a user's folder, packed or unpacked; the first is official.
       url: where its makers offer it.
-      size, sha256: of the official file, checked after a download.
+      size, sha256: of the official file.
     """
 
     names: tuple[str, ...]
@@ -28,7 +35,7 @@ class Entry(NamedTuple):
       version: TFDS's version.
       shape: (H, W, C).
       class_names: K names.
-      archives: role to archive.
+      archives: official file name to archive.
     """
 
     version: str
@@ -37,26 +44,46 @@ class Entry(NamedTuple):
     archives: dict[str, Archive]
 
 
-def _idx(base: str, *facts: tuple[str, int, str]) -> dict[str, Archive]:
+def _archives(url: str, facts: str, *others: tuple[str, str]) -> dict[str, Archive]:
+    """Archives from lines of name, size and sum; ``others`` make the other names of one."""
     archives = {}
-    for stem, size, sha256 in facts:
-        # As offered, unpacked, and unpacked the way some mirrors spell it.
-        names = (f"{stem}-ubyte.gz", f"{stem}-ubyte", f"{stem.replace('-idx', '.idx')}-ubyte")
-        archives[stem[: -len("-idx3")]] = Archive(names, base + names[0], size, sha256)
+    for name, size, sha256 in map(str.split, facts.strip().splitlines()):
+        names = (name, *(name.replace(*other) for other in others))
+        archives[name] = Archive(names, url + name, int(size), sha256)
     return archives
 
 
-def _cifar(classes: int, size: int, sha256: str) -> dict[str, Archive]:
-    names = (f"cifar-{classes}-binary.tar.gz", f"cifar-{classes}-python.tar.gz")
-    return {"archive": Archive(names, f"https://www.cs.toronto.edu/~kriz/{names[0]}", size, sha256)}
+_MNIST_FILES = """
+train-images-idx3-ubyte.gz 9912422 440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609
+train-labels-idx1-ubyte.gz 28881 3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c
+t10k-images-idx3-ubyte.gz 1648877 8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6
+t10k-labels-idx1-ubyte.gz 4542 f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6
+"""
 
+_FASHION_FILES = """
+train-images-idx3-ubyte.gz 26421880 3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84
+train-labels-idx1-ubyte.gz 29515 a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845
+t10k-images-idx3-ubyte.gz 4422102 346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073
+t10k-labels-idx1-ubyte.gz 5148 67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5
+"""
 
-def _svhn(split: str, size: int, sha256: str) -> Archive:
-    name = f"{split}_32x32.mat"
-    return Archive((name,), f"http://ufldl.stanford.edu/housenumbers/{name}", size, sha256)
+# The last two are what some mirrors unpack them to.
+_UNPACKED_IDX = ((".gz", ""), *((f"-idx{k}-ubyte.gz", f".idx{k}-ubyte") for k in (1, 3)))
 
+_CIFAR10_FILES = """
+cifar-10-binary.tar.gz 170052171 c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd
+"""
 
-_DIGITS = tuple(str(k) for k in range(10))
+_CIFAR100_FILES = """
+cifar-100-binary.tar.gz 168513733 58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec
+"""
+
+_SVHN_FILES = """
+train_32x32.mat 182040794 435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8
+test_32x32.mat 64275384 cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b
+"""
+
+_DIGITS = tuple(map(str, range(10)))
 
 _FASHION = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -99,88 +126,41 @@ CIFAR100_COARSE: tuple[int, ...] = tuple(
 )
 """The superclass of each of the 100 classes."""
 
+_TORONTO = "https://www.cs.toronto.edu/~kriz/"
+_ZALANDO = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+_GOOGLE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+_STANFORD = "http://ufldl.stanford.edu/housenumbers/"
+
+_MNIST_ARCHIVES = _archives(_GOOGLE, _MNIST_FILES, *_UNPACKED_IDX)
+_FASHION_ARCHIVES = _archives(_ZALANDO, _FASHION_FILES, *_UNPACKED_IDX)
+_CIFAR10_ARCHIVES = _archives(
+    _TORONTO,
+    _CIFAR10_FILES,
+    ("binary", "python"),
+    ("binary.tar.gz", "batches-py"),
+    ("binary.tar.gz", "batches-bin"),
+)
+_CIFAR100_ARCHIVES = _archives(
+    _TORONTO, _CIFAR100_FILES, ("binary", "python"), ("binary.tar.gz", "python"), (".tar.gz", "")
+)
+
 CATALOGUE: dict[str, Entry] = {
-    "mnist": Entry(
-        "3.0.1",
-        (28, 28, 1),
-        _DIGITS,
-        _idx(
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",
-            (
-                "train-images-idx3",
-                9912422,
-                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            ),
-            (
-                "train-labels-idx1",
-                28881,
-                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            ),
-            (
-                "t10k-images-idx3",
-                1648877,
-                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            ),
-            (
-                "t10k-labels-idx1",
-                4542,
-                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            ),
-        ),
-    ),
-    "fashion_mnist": Entry(
-        "3.0.1",
-        (28, 28, 1),
-        _FASHION,
-        _idx(
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-            (
-                "train-images-idx3",
-                26421880,
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            ),
-            (
-                "train-labels-idx1",
-                29515,
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            ),
-            (
-                "t10k-images-idx3",
-                4422102,
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            ),
-            (
-                "t10k-labels-idx1",
-                5148,
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            ),
-        ),
-    ),
-    "cifar10": Entry(
-        "3.0.2",
-        (32, 32, 3),
-        _CIFAR10,
-        _cifar(10, 170052171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
-    ),
-    "cifar100": Entry(
-        "3.0.2",
-        (32, 32, 3),
-        _CIFAR100,
-        _cifar(100, 168513733, "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),
-    ),
-    "svhn_cropped": Entry(
-        "3.1.0",
-        (32, 32, 3),
-        _DIGITS,
-        {
-            "train": _svhn(
-                "train",
-                182040794,
-                "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
-            ),
-            "test": _svhn(
-                "test", 64275384, "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"
-            ),
-        },
-    ),
+    "mnist": Entry("3.0.1", (28, 28, 1), _DIGITS, _MNIST_ARCHIVES),
+    "fashion_mnist": Entry("3.0.1", (28, 28, 1), _FASHION, _FASHION_ARCHIVES),
+    "cifar10": Entry("3.0.2", (32, 32, 3), _CIFAR10, _CIFAR10_ARCHIVES),
+    "cifar100": Entry("3.0.2", (32, 32, 3), _CIFAR100, _CIFAR100_ARCHIVES),
+    "svhn_cropped": Entry("3.1.0", (32, 32, 3), _DIGITS, _archives(_STANFORD, _SVHN_FILES)),
 }
+
+IMAGENET_SUBSETS: dict[str, tuple[int, ...]] = {
+    "imagenette": (0, 217, 482, 491, 497, 566, 569, 571, 574, 701),
+    "imagewoof": (193, 182, 258, 162, 155, 167, 159, 273, 207, 229),
+    "imagemeow": (281, 282, 283, 284, 285, 291, 292, 290, 289, 287),
+    "imagesquawk": (84, 130, 88, 144, 145, 22, 96, 9, 100, 89),
+    "imagefruit": (953, 954, 949, 950, 951, 957, 952, 945, 943, 948),
+    "imageyellow": (309, 986, 954, 951, 987, 779, 599, 291, 72, 11),
+}
+"""The six subsets of ImageNet in the paper, by ImageNet-1k class index.
+
+Pass one as ``classes`` of an ``image_folder`` whose 1000 sub-folders are named by wnid.
+"""

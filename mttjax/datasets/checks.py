@@ -1,26 +1,36 @@
 """Checks of what comes from outside; every fault is an ``InputError``."""
 
-import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split
 from mttjax.system.errors import InputError
+from mttjax.system.text import is_printable
 
-__all__ = ["as_images", "as_labels", "as_split", "check_names", "check_source"]
+__all__ = ["as_split", "check_names", "check_source"]
 
 
-def as_images(array: np.ndarray, what: str) -> np.ndarray:
-    """Returns uint8 images as [n, H, W, C]; [n, H, W] counts as greyscale.
+def as_split(images: np.ndarray, labels: np.ndarray, n_classes: int | None, what: str) -> Split:
+    """Images and labels as a ``Split``.
 
     Args:
-      array: the images, uint8.
-      what: how a message names them, such as ``"data.npz: x_train"``.
+      images: [n, H, W, C] or, greyscale, [n, H, W] uint8.
+      labels: [n] integers.
+      n_classes: K; the labels must lie in 0..K-1. None for the largest label plus one.
+      what: how a message names them, such as ``"data.npz: training"``.
 
     Raises:
-      InputError: another dtype, NaN, another shape.
+      InputError: other types or shapes, NaN, labels out of range, counts that differ.
     """
+    images = _as_images(images, f"{what} images")
+    labels = _as_labels(labels, n_classes, f"{what} labels")
+    if len(images) != len(labels):
+        raise InputError(f"{what}: {len(images)} images but {len(labels)} labels")
+    return Split(images, labels)
+
+
+def _as_images(array: np.ndarray, what: str) -> np.ndarray:
     if array.dtype != np.uint8:
         raise InputError(f"{what}: {_dtype_fault(array)}")
     if array.ndim == 3:
@@ -51,22 +61,12 @@ def _dtype_fault(array: np.ndarray) -> str:
     return f"{fault}; the values lie in [{low:g}, {high:g}]: scale to 0..255, round and cast"
 
 
-def as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarray:
-    """Returns integer labels as [n] int32.
-
-    Args:
-      array: the labels.
-      n_classes: K; the labels must lie in 0..K-1. None for the largest label plus one.
-      what: how a message names them.
-
-    Raises:
-      InputError: not integers, NaN, not one label an image, out of range.
-    """
+def _as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarray:
     if array.dtype.kind not in "iu":
-        fault = f"{what} holds {array.dtype}, expected integer labels"
+        remedy = ": number the classes 0, 1, ... and cast to int32"
         if array.dtype.kind == "f" and np.isnan(array).any():
-            raise InputError(f"{fault}; some are NaN: repair or remove those images")
-        raise InputError(f"{fault}: number the classes 0, 1, ... and cast to int32")
+            remedy = "; some are NaN: repair or remove those images"
+        raise InputError(f"{what} holds {array.dtype}, expected integer labels{remedy}")
     if array.ndim != 1:
         raise InputError(
             f"{what} has shape {array.shape}, expected [n]: use y.ravel() for [n, 1] "
@@ -80,19 +80,6 @@ def as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarray
     return array.astype(np.int32)
 
 
-def as_split(images: np.ndarray, labels: np.ndarray, n_classes: int | None, what: str) -> Split:
-    """Checks images and labels alone and together; see ``as_images`` and ``as_labels``.
-
-    Raises:
-      InputError: as those two, or the counts differ.
-    """
-    images = as_images(images, f"{what} images")
-    labels = as_labels(labels, n_classes, f"{what} labels")
-    if len(images) != len(labels):
-        raise InputError(f"{what}: {len(images)} images but {len(labels)} labels")
-    return Split(images, labels)
-
-
 def check_names(names: Iterable[str]) -> None:
     """Checks names of classes or of a dataset, which terminals, pages and files will show.
 
@@ -100,7 +87,7 @@ def check_names(names: Iterable[str]) -> None:
       InputError: a control character (a terminal may obey it), or what UTF-8 cannot hold.
     """
     for name in names:
-        if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+        if not is_printable(name):
             raise InputError(
                 f"the name {name[:80]!a} has control characters or is not UTF-8: rename it"
             )
@@ -117,12 +104,11 @@ def check_source(source: Source, where: str) -> None:
     check_names(names)
     if len(names) < 2:
         raise InputError(f"{where} has {len(names)} class ({', '.join(names)}), expected 2 or more")
-    counts = np.bincount(train.labels, minlength=len(names))
-    if not counts.all():
-        empty = [names[k] for k in np.flatnonzero(counts == 0)]
+    empty = np.flatnonzero(np.bincount(train.labels, minlength=len(names)) == 0)
+    if len(empty):
         raise InputError(
             f"{where}: no training image of {len(empty)} of the {len(names)} classes, "
-            f"the first is {empty[0]!r}: add images or leave the class out"
+            f"the first is {names[empty[0]]!r}: add images or leave the class out"
         )
     if not len(test.labels):
         raise InputError(f"{where} has no test image of the chosen classes")

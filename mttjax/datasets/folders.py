@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mttjax.datasets.checks import check_names
-from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.dataset import Source, Split, check_classes, split_off
 from mttjax.datasets.images import list_images, read_images
-from mttjax.datasets.splits import check_classes, split_off
 from mttjax.system.errors import InputError
+from mttjax.system.seeds import rng
 
-__all__ = ["Listing", "read_image_folder", "read_listings"]
+__all__ = ["Listing", "join_listings", "read_image_folder", "read_listings"]
 
 _TEST_FRACTION = 0.2
 
@@ -98,19 +98,19 @@ def _sub_folders(folder: Path) -> list[Path]:
 
 
 def _listing(root: Path, class_names: Sequence[str]) -> Listing:
-    paths, labels = [], []
-    for label, name in enumerate(class_names):
-        # A test set may lack a class; an empty folder is a mistake in either.
-        found = list_images(root / name) if (root / name).is_dir() else []
-        paths += found
-        labels += [label] * len(found)
-    return Listing(paths, np.array(labels, np.int32))
+    # A test set may lack a class; an empty folder is a mistake in either.
+    folders = [root / name for name in class_names]
+    return join_listings([list_images(f) if f.is_dir() else [] for f in folders])
+
+
+def join_listings(paths: Sequence[list[Path]]) -> Listing:
+    """The image files of each class as one listing."""
+    labels = np.repeat(np.arange(len(paths), dtype=np.int32), [len(p) for p in paths])
+    return Listing([path for of_class in paths for path in of_class], labels)
 
 
 def _made_split(listing: Listing, seed: int) -> tuple[Listing, Listing]:
-    kept, held = split_off(listing.labels, _TEST_FRACTION, np.random.default_rng([seed, 1]))
-
-    def at(indices: np.ndarray) -> Listing:
-        return Listing([listing.paths[i] for i in indices], listing.labels[indices])
-
-    return at(kept), at(held)
+    paths, labels = listing
+    kept, held = split_off(labels, _TEST_FRACTION, rng("test_split", seed))
+    train, test = (Listing([paths[i] for i in at], labels[at]) for at in (kept, held))
+    return train, test

@@ -1,27 +1,30 @@
 """``load_dataset``: one call for every kind of source."""
 
-import difflib
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mttjax.datasets.arrays import read_arrays
+from mttjax.datasets.archives import archive_names, find_archives, read_archives
+from mttjax.datasets.arrays import read_arrays, read_digits
 from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.checks import check_names, check_source
-from mttjax.datasets.dataset import Dataset, Source
-from mttjax.datasets.digits import read_digits
+from mttjax.datasets.dataset import Dataset, Source, keep_classes, split_off, take
 from mttjax.datasets.folders import read_image_folder
-from mttjax.datasets.official import read_official
-from mttjax.datasets.splits import keep_classes, split_off, take
+from mttjax.datasets.prepared import default_data_dir, find_prepared, read_prepared
+from mttjax.datasets.preparing import prepare
 from mttjax.datasets.tiny_imagenet import read_tiny_imagenet
 from mttjax.system.errors import InputError
+from mttjax.system.fields import SEED, Range, is_whole
+from mttjax.system.seeds import rng
+from mttjax.system.text import did_you_mean, shown
 
 __all__ = ["DATASET_NAMES", "load_dataset"]
 
 DATASET_NAMES = ("digits", *CATALOGUE, "tiny_imagenet", "image_folder", "arrays")
 """What ``load_dataset`` knows."""
+
+_RESOLUTIONS, _VALIDATION = Range(4, 1024), Range(0, 0.5)
 
 
 def load_dataset(
@@ -56,21 +59,21 @@ def load_dataset(
       order from archives as from TFDS.
 
     Raises:
-      InputError: a setting is out of range, or the data are not there, damaged, or
+      InputError: an argument is out of range, or the data are not there, damaged, or
         not a dataset; the message says which and what to do.
     """
-    _check_settings(name, resolution, validation, seed)
+    _check_arguments(name, resolution, validation, seed)
     path = None if folder is None else Path(folder).expanduser()
-    own_name = _own_name(name, path)
-    check_names([own_name])
+    title = name
+    if path is not None and name in ("image_folder", "arrays"):
+        title = path.stem if name == "arrays" else path.resolve().name
+    check_names([title])
     try:
-        source = _read(
-            name, path, download=download, resolution=resolution, classes=classes, seed=seed
-        )
+        source = _read(name, path, download, resolution, classes, seed)
     except OSError as error:
         raise InputError(
             f"cannot read {error.filename or path}: {error.strerror or error}; see to its "
-            "permissions, or give another place (--data.dir)"
+            "permissions, or give another folder"
         ) from error
     where = name if path is None or name == "digits" else f"{name} ({path})"
     check_source(source, where)
@@ -80,52 +83,28 @@ def load_dataset(
             f"resolution is {resolution}, but {where} has images of {height}x{width} and is not "
             "resized: leave resolution out"
         )
-    kept, held = split_off(source.train.labels, validation, np.random.default_rng([seed, 0]))
+    kept, held = split_off(source.train.labels, validation, rng("validation_split", seed))
     train = take(source.train, kept) if len(held) else source.train
-    return Dataset(
-        name=own_name,
-        class_names=source.class_names,
-        train=train,
-        validation=take(source.train, held),
-        test=source.test,
-    )
+    return Dataset(title, source.class_names, train, take(source.train, held), source.test)
 
 
-def _own_name(name: str, path: Path | None) -> str:
-    if path is not None and name == "image_folder":
-        return path.resolve().name
-    return path.stem if path is not None and name == "arrays" else name
-
-
-def _check_settings(name: str, resolution: int | None, validation: float, seed: int) -> None:
+def _check_arguments(name: str, resolution: int | None, validation: float, seed: int) -> None:
     if not isinstance(name, str) or name not in DATASET_NAMES:
-        near = difflib.get_close_matches(str(name)[:80].lower(), DATASET_NAMES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        raise InputError(f"unknown dataset {shown(name)}; {did_you_mean(name, DATASET_NAMES)}")
+    if resolution is not None and not (is_whole(resolution) and _RESOLUTIONS.holds(resolution)):
         raise InputError(
-            f"unknown dataset {reprlib.repr(name)}{hint} Known: {', '.join(DATASET_NAMES)}"
+            f"resolution is {shown(resolution)}: must be a whole number {_RESOLUTIONS}"
         )
-    if resolution is not None and not (_is_integer(resolution) and 4 <= resolution <= 1024):
-        raise InputError(
-            f"resolution is {reprlib.repr(resolution)}, expected a whole number from 4 to 1024"
-        )
-    if isinstance(validation, bool) or not (
-        isinstance(validation, (int, float, np.number)) and 0 <= validation <= 0.5
-    ):
-        raise InputError(
-            f"validation is {reprlib.repr(validation)}, expected a fraction from 0 to 0.5"
-        )
-    if not _is_integer(seed) or seed < 0:
-        raise InputError(f"seed is {reprlib.repr(seed)}, expected a whole number from 0")
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    number = is_whole(validation) or isinstance(validation, float | np.floating)
+    if not number or not _VALIDATION.holds(validation):
+        raise InputError(f"validation is {shown(validation)}: must be a fraction {_VALIDATION}")
+    if not is_whole(seed) or not SEED.holds(seed):
+        raise InputError(f"seed is {shown(seed)}: must be a whole number {SEED}")
 
 
 def _read(
     name: str,
     path: Path | None,
-    *,
     download: bool,
     resolution: int | None,
     classes: Sequence[int] | None,
@@ -134,22 +113,40 @@ def _read(
     if name == "digits":
         return keep_classes(read_digits(), classes)
     if name in CATALOGUE:
-        return keep_classes(read_official(name, path, download=download), classes)
-    _check_place(name, path)
+        return keep_classes(_read_official(name, path, download), classes)
+    kind = "file" if name == "arrays" else "folder"
+    if path is None:
+        raise InputError(f"{name} needs a {kind}: give it as the folder")
+    if not path.exists():
+        raise InputError(f"{path} does not exist; expected a {kind} for {name}")
+    if path.is_dir() is not (kind == "folder"):
+        raise InputError(f"{path} is not a {kind}, as {name} needs")
     if name == "arrays":
         return keep_classes(read_arrays(path), classes)
     if name == "tiny_imagenet":
         return read_tiny_imagenet(path, resolution=resolution or 64, classes=classes)
     if resolution is None:
-        raise InputError("image_folder needs a resolution (--data.resolution), such as 64 or 128")
+        raise InputError("image_folder needs a resolution, such as 64 or 128")
     return read_image_folder(path, resolution=resolution, classes=classes, seed=seed)
 
 
-def _check_place(name: str, path: Path | None) -> None:
-    kind = "file" if name == "arrays" else "folder"
-    if path is None:
-        raise InputError(f"{name} needs a {kind}: give it (--data.dir {kind.upper()})")
-    if not path.exists():
-        raise InputError(f"{path} does not exist; expected a {kind} for {name}")
-    if path.is_dir() is not (kind == "folder"):
-        raise InputError(f"{path} is not a {kind}, as {name} needs")
+def _read_official(name: str, folder: Path | None, download: bool) -> Source:
+    """From archives in ``folder``; prepared by TFDS there or in its own folder; fetched."""
+    if folder is not None and not folder.is_dir() and (folder.exists() or not download):
+        fault = "is not a folder" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {fault}; expected one with {archive_names(name)}")
+    paths = None if folder is None else find_archives(name, folder)
+    if paths is not None:
+        return read_archives(name, paths)
+    roots = [root for root in (folder, default_data_dir()) if root is not None]
+    prepared = find_prepared(name, roots)
+    if prepared is None and download:
+        prepared = prepare(name, roots[0])
+    if prepared is None:
+        places = "" if folder is None else f"in {folder} and {folder / name} for archives, "
+        raise InputError(
+            f"{name} is not there: looked {places}in {', '.join(str(r / name) for r in roots)} "
+            "for what TFDS has prepared as array_record (other formats need TensorFlow). "
+            f"Give a folder with {archive_names(name)}, or allow the download"
+        )
+    return read_prepared(name, prepared)

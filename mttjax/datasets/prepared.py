@@ -6,8 +6,10 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -45,39 +47,18 @@ def import_tfds(purpose: str) -> ModuleType:
 
 def default_data_dir() -> Path:
     """Where TFDS keeps its datasets when not told otherwise."""
-    return Path(
-        os.environ.get("TFDS_DATA_DIR") or os.path.expanduser("~/tensorflow_datasets")
-    ).expanduser()
+    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def find_prepared(name: str, roots: Sequence[Path]) -> tuple[Path | None, list[Path]]:
-    """Looks for ``root/name/<version>`` prepared as array_record.
-
-    Returns:
-      The first found, TFDS's present version before others, or None; and the folders
-      that hold it damaged or in another format, which only TensorFlow reads.
-    """
-    unreadable = []
+def find_prepared(name: str, roots: Sequence[Path]) -> Path | None:
+    """The first ``root/name/<version>`` in array_record, the catalogue's version before others."""
     for root in roots:
         present = root / name / CATALOGUE[name].version
-        others = sorted((root / name).glob("*/dataset_info.json"), reverse=True)
-        for folder in dict.fromkeys([present, *(path.parent for path in others)]):
-            formats = _formats(folder)
-            if "array_record" in formats:
-                return folder, unreadable
-            if formats:
-                unreadable.append(folder)
-    return None, unreadable
-
-
-def _formats(folder: Path) -> list[str]:
-    try:
-        info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
-        return [info.get("fileFormat", "tfrecord"), *info.get("alternativeFileFormats", [])]
-    except OSError:
-        return []
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        return ["damaged"]
+        for folder in (present, *sorted((root / name).glob("*"), reverse=True)):
+            with suppress(OSError):
+                if b'"array_record"' in (folder / "dataset_info.json").read_bytes():
+                    return folder
+    return None
 
 
 def read_prepared(name: str, folder: Path) -> Source:
@@ -95,20 +76,20 @@ def read_prepared(name: str, folder: Path) -> Source:
 
 def _read(name: str, folder: Path) -> Source:
     tfds = import_tfds(f"reading {folder}")
+    entry = CATALOGUE[name]
     try:
         text = (folder / "features.json").read_text(encoding="utf-8")
         json.loads(text, object_pairs_hook=_known_features)
         builder = tfds.builder_from_directory(folder)
-        shape = CATALOGUE[name].shape
-        splits = [_read_split(tfds, builder, split, shape) for split in ("train", "test")]
+        train, test = (_read_split(tfds, builder, part, entry.shape) for part in ("train", "test"))
     # The C++ readers raise what they like on damaged files.
     except Exception as error:
         raise InputError(
             f"cannot read {folder}: {error}. Remove that folder and prepare {name} again"
         ) from error
-    names = CATALOGUE[name].class_names
-    train, test = (as_split(*split, len(names), str(folder)) for split in splits)
-    return Source(names, train, test)
+    n_classes = len(entry.class_names)
+    train, test = (as_split(*split, n_classes, str(folder)) for split in (train, test))
+    return Source(entry.class_names, train, test)
 
 
 def _known_features(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -120,25 +101,20 @@ def _known_features(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def _read_split(
-    tfds: ModuleType, builder: object, split: str, shape: tuple[int, int, int]
-) -> Split:
+def _read_split(tfds: ModuleType, builder: Any, part: str, shape: tuple[int, int, int]) -> Split:
     # Decoded here, since TFDS warns on every run without OpenCV.
-    source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-    if len(source) * math.prod(shape) > MOST_BYTES:
-        raise ValueError(f"{split} claims {len(source)} images")
-    order = range(len(source))
-    if not builder.info.disable_shuffling:
-        order = _shuffled(split, len(source))
-    images = np.empty((len(source), *shape), np.uint8)
-    labels = np.empty(len(source), np.int32)
-    for start in range(0, len(source), _CHUNK):
+    source = builder.as_data_source(part, decoders={"image": tfds.decode.SkipDecoding()})
+    n = len(source)
+    if n * math.prod(shape) > MOST_BYTES:
+        raise ValueError(f"{part} claims {n} images")
+    order = list(range(n)) if builder.info.disable_shuffling else _shuffled(part, n)
+    images, labels = np.empty((n, *shape), np.uint8), np.empty(n, np.int32)
+    for start in range(0, n, _CHUNK):
         rows = order[start : start + _CHUNK]
         # A list: TFDS takes no array and reads an iterator three times slower.
         records = source.__getitems__(list(range(start, start + len(rows))))
         for row, record in zip(rows, records, strict=True):
-            images[row] = _decoded(record["image"], shape)
-            labels[row] = record["label"]
+            images[row], labels[row] = _decoded(record["image"], shape), record["label"]
     return Split(images, labels)
 
 
@@ -152,13 +128,7 @@ def _decoded(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
         return np.asarray(image).reshape(shape)
 
 
-def _shuffled(split: str, n: int) -> list[int]:
-    """TFDS's order of the n examples of a split, which are keyed 0..n-1.
-
-    Undone when reading, so that one seed means the same run from either source.
-    """
-
-    def digest(key: int) -> bytes:
-        return hashlib.md5(f"{split}{key}".encode(), usedforsecurity=False).digest()
-
-    return sorted(range(n), key=digest)
+def _shuffled(part: str, n: int) -> list[int]:
+    """TFDS's order of n examples keyed 0..n-1: undone, so that either source is one dataset."""
+    digests = [hashlib.md5(f"{part}{k}".encode(), usedforsecurity=False).digest() for k in range(n)]
+    return sorted(range(n), key=digests.__getitem__)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from PIL import Image
 
@@ -15,7 +16,7 @@ from mttjax.datasets.dataset import Split
 from mttjax.datasets.prepared import import_tfds
 from mttjax.system.errors import InputError
 
-__all__ = ["download_and_prepare", "prepare_from_archives"]
+__all__ = ["prepare", "prepare_from_archives"]
 
 # Digits of the "id" that TFDS gives each example; the MNISTs have none.
 _ID_DIGITS = {"cifar10": 5, "cifar100": 5, "svhn_cropped": 6}
@@ -44,26 +45,11 @@ def prepare_from_archives(name: str, archives_folder: str | Path, data_dir: str 
     paths = find_archives(name, folder)
     if paths is None:
         raise InputError(f"no archives of {name} in {folder}: expected {archive_names(name)}")
-    return _prepare(name, Path(data_dir).expanduser(), paths)
+    return prepare(name, Path(data_dir).expanduser(), paths)
 
 
-def download_and_prepare(name: str, data_dir: Path) -> Path:
-    """Fetches the official archives through TFDS, checks them, and prepares the dataset.
-
-    Args:
-      name: a key of ``CATALOGUE``.
-      data_dir: TFDS's data folder; the archives go to its ``downloads``.
-
-    Returns:
-      The folder written.
-
-    Raises:
-      InputError: as ``prepare_from_archives``, or the download failed.
-    """
-    return _prepare(name, data_dir, None)
-
-
-def _prepare(name: str, data_dir: Path, paths: Mapping[str, Path] | None) -> Path:
+def prepare(name: str, data_dir: Path, paths: Mapping[str, Path] | None = None) -> Path:
+    """As ``prepare_from_archives``; without ``paths`` from the network, checked by their sums."""
     folder = data_dir / name / CATALOGUE[name].version
     if folder.exists():
         raise InputError(f"{folder} is there already: remove it or choose another data folder")
@@ -79,22 +65,21 @@ def _prepare(name: str, data_dir: Path, paths: Mapping[str, Path] | None) -> Pat
     except Exception as error:
         raise InputError(
             f"could not prepare {name} in {data_dir}: {error}. Check the network and the disk, or "
-            f"put {archive_names(name)} into a folder and give that (--data.dir FOLDER)"
+            f"give a folder with {archive_names(name)}"
         ) from error
     return folder
 
 
-def _builder_class(tfds: ModuleType, name: str, paths: Mapping[str, Path] | None) -> type:
-    """A builder of ``name`` that takes the archives at ``paths`` or downloads them."""
-    entry = CATALOGUE[name]
-    dataset = name
+def _builder_class(tfds: Any, dataset: str, paths: Mapping[str, Path] | None) -> type:
+    """A builder of ``dataset`` that takes the archives at ``paths`` or downloads them."""
+    version, _, _, archives = CATALOGUE[dataset]
 
-    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
         name = dataset
-        VERSION = tfds.core.Version(entry.version)
+        VERSION = tfds.core.Version(version)
         url_infos = _url_infos(dataset)
 
-        def _info(self) -> object:
+        def _info(self):
             return tfds.core.DatasetInfo(
                 builder=self,
                 description=f"{dataset}, prepared from its official archives by mttjax.",
@@ -102,19 +87,13 @@ def _builder_class(tfds: ModuleType, name: str, paths: Mapping[str, Path] | None
                 supervised_keys=("image", "label"),
             )
 
-        def _split_generators(self, dl_manager: object) -> dict[str, Iterator]:
-            found = paths
-            if found is None:
-                urls = {role: archive.url for role, archive in entry.archives.items()}
-                found = {r: Path(p) for r, p in dl_manager.download(urls).items()}
-            source = read_archives(dataset, found)
-            return {
-                "train": self._generate_examples("train", source.train),
-                "test": self._generate_examples("test", source.test),
-            }
+        def _split_generators(self, dl_manager):
+            fetched = paths or dl_manager.download({file: a.url for file, a in archives.items()})
+            source = read_archives(dataset, {file: Path(p) for file, p in fetched.items()})
+            return {p: self._generate_examples(p, getattr(source, p)) for p in ("train", "test")}
 
-        def _generate_examples(self, split: str, content: Split) -> Iterator[tuple[int, dict]]:
-            return _examples(dataset, split, content)
+        def _generate_examples(self, part, split):
+            return _examples(dataset, part, split)
 
     return Builder
 
@@ -124,12 +103,13 @@ def _url_infos(name: str) -> dict[str, object]:
     from tensorflow_datasets.core.download.checksums import UrlInfo
 
     return {
-        a.url: UrlInfo(size=units.Size(a.size), checksum=a.sha256, filename=a.names[0])
-        for a in CATALOGUE[name].archives.values()
+        a.url: UrlInfo(size=units.Size(a.size), checksum=a.sha256, filename=file)
+        for file, a in CATALOGUE[name].archives.items()
     }
 
 
 def _features(tfds: ModuleType, name: str) -> dict[str, object]:
+    """TFDS's own, also those that nobody here reads: its readers would miss them."""
     entry = CATALOGUE[name]
     features = {
         "image": tfds.features.Image(shape=entry.shape),
@@ -142,14 +122,13 @@ def _features(tfds: ModuleType, name: str) -> dict[str, object]:
     return features
 
 
-def _examples(name: str, split: str, content: Split) -> Iterator[tuple[int, dict]]:
-    for key, (pixels, label) in enumerate(zip(*content, strict=True)):
+def _examples(name: str, part: str, split: Split) -> Iterator[tuple[int, dict[str, object]]]:
+    for key, (pixels, label) in enumerate(zip(*split, strict=True)):
         buffer = io.BytesIO()
-        grey = pixels.shape[-1] == 1
-        Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "PNG")
-        example = {"image": buffer.getvalue(), "label": int(label)}
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, "PNG")
+        example: dict[str, object] = {"image": buffer.getvalue(), "label": int(label)}
         if name in _ID_DIGITS:
-            example["id"] = f"{split}_{key:0{_ID_DIGITS[name]}d}"
+            example["id"] = f"{part}_{key:0{_ID_DIGITS[name]}d}"
         if name == "cifar100":
             example["coarse_label"] = CIFAR100_COARSE[label]
         # TFDS orders by a hash of this key: the position in the archives, as in its own.

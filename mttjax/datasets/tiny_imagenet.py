@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mttjax.datasets.dataset import Source
-from mttjax.datasets.folders import Listing, read_listings
+from mttjax.datasets.dataset import Source, check_classes
+from mttjax.datasets.folders import Listing, join_listings, read_listings
 from mttjax.datasets.images import list_images
-from mttjax.datasets.splits import check_classes
 from mttjax.system.errors import InputError
 
 __all__ = ["read_tiny_imagenet"]
@@ -63,15 +62,10 @@ def _lines(folder: Path, name: str) -> list[str]:
 
 
 def _training(folder: Path, kept: Mapping[str, int]) -> Listing:
-    paths, labels = [], []
-    for wnid, label in kept.items():
-        images = folder / "train" / wnid / "images"
-        if not images.is_dir():
-            raise InputError(f"{images} is missing, but wnids.txt names {wnid}")
-        found = list_images(images)
-        paths += found
-        labels += [label] * len(found)
-    return Listing(paths, np.array(labels, np.int32))
+    folders = [folder / "train" / wnid / "images" for wnid in kept]
+    if missing := [images for images in folders if not images.is_dir()]:
+        raise InputError(f"{missing[0]} is missing, but wnids.txt names {missing[0].parent.name}")
+    return join_listings([list_images(images) for images in folders])
 
 
 def _validation(folder: Path, wnids: Sequence[str], kept: Mapping[str, int]) -> Listing:

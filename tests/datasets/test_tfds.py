@@ -144,10 +144,10 @@ def test_faults_of_prepared_datasets_are_named(tmp_path, archives):
         load_dataset("mnist", folder=tmp_path)
     info = json.loads((folder / "dataset_info.json").read_text())
     (folder / "dataset_info.json").write_text(json.dumps({**info, "fileFormat": "tfrecord"}))
-    with pytest.raises(InputError, match=r"3.0.1 is damaged or in a format that only"):
+    with pytest.raises(InputError, match=r"looked in .*mnist .*as array_record"):
         load_dataset("mnist", folder=tmp_path)
     (folder / "dataset_info.json").write_text("[")
-    with pytest.raises(InputError, match=r"3.0.1 is damaged"):
+    with pytest.raises(InputError, match=r"looked in .*mnist .*as array_record"):
         load_dataset("mnist", folder=tmp_path)
 
 
@@ -259,7 +259,7 @@ def test_a_download_is_prepared_and_then_read_offline(tmp_path, archives, mirror
 
 
 def test_a_download_with_another_checksum_is_refused(tmp_path, archives, mirror):
-    path = archives / mirror["t10k-labels"].names[0]
+    path = archives / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes() + b"!")
     with pytest.raises(InputError, match=r"could not prepare mnist .*wrong checksum"):
         load_dataset("mnist", folder=tmp_path / "data", download=True)

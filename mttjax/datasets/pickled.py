@@ -1,0 +1,131 @@
+"""A CIFAR batch out of its pickle, by an unpickler that knows NumPy's arrays and nothing else.
+
+Stand-ins take the place of what the pickle of an array names: nothing that a stranger chose is
+imported or called, not even NumPy's own, and no memory is taken that the bytes do not fill.
+"""
+
+import io
+import pickle
+
+import numpy as np
+
+__all__ = ["read_batch"]
+
+
+def read_batch(content: bytes, labels: str) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels [n, 3072] uint8 and the labels [n] int64 of a pickled batch.
+
+    Args:
+      content: the pickle, of any protocol; strings of Python 2 and of Python 3 do.
+      labels: the key of the labels.
+
+    Raises:
+      Exception: of any kind, as the bytes may be anything; nothing was run.
+    """
+    batch = _Unpickler(content).load()
+    if not isinstance(batch, _Dictionary):
+        raise ValueError("it holds no dictionary")
+    if missing := [key for key in ("data", labels) if key not in batch]:
+        raise ValueError(f"it has no {' and no '.join(missing)}")
+    array, numbers = batch["data"], batch[labels]
+    # Looked at one by one: a list that holds itself a hundred times is small until NumPy sees it.
+    if not isinstance(numbers, list) or not all(type(k) is int and k < 2**31 for k in numbers):
+        raise ValueError(f"its {labels} are not a list of numbers")
+    if not isinstance(array, _Array):
+        raise ValueError("its data are not an array")
+    pixels = array.pixels()
+    if pixels.shape != (len(numbers), 3072):
+        raise ValueError(f"its pixels are not {len(numbers)}, as its labels are, times 3072")
+    return pixels, np.array(numbers, np.int64)
+
+
+class _Array:
+    """Stands for NumPy's array and for what makes one."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, *content: object) -> None:
+        self.content = content  # of _frombuffer: bytes, dtype, shape, order
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, column_major, raw = state
+        self.content = raw, dtype, shape, "F" if column_major else "C"
+
+    def pixels(self) -> np.ndarray:
+        raw, dtype, shape, order = self.content
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw  # a string of Python 2
+        if not isinstance(raw, bytes) or not isinstance(dtype, _Uint8):
+            raise ValueError("its pixels are not bytes")
+        return np.frombuffer(raw, np.uint8).reshape(shape, order=order)  # type: ignore[call-overload]
+
+
+class _Uint8:
+    """Stands for NumPy's dtype."""
+
+    __slots__ = ()
+
+    def __init__(self, name: object, *_: object) -> None:
+        if name not in ("u1", b"u1"):
+            raise ValueError(f"its pixels are {name!r:.20}, not unsigned bytes")
+
+    def __setstate__(self, state: object) -> None:
+        """The byte order and the like, which bytes have none of."""
+
+
+class _Dictionary(dict):
+    """Stands for a dictionary; its keys are text."""
+
+    def __setitem__(self, key: object, value: object) -> None:
+        # Hashing tuples that nest deeply overflows the stack of the process.
+        if not isinstance(key, str | bytes):
+            raise ValueError("it has a key that is no text")
+        super().__setitem__(key if isinstance(key, str) else key.decode("latin1"), value)
+
+
+# What NumPy 1 and 2 and Python 2 and 3 name in the pickle of an array.
+_STAND_INS: dict[tuple[str, str], type] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Uint8,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _Array for core in ("core", "_core")},
+}
+
+
+class _Unpickler(pickle._Unpickler):
+    """Python's own unpickler in Python: of the one in C, no opcode can be replaced."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="latin1")
+        self._left = len(content)
+
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) == ("_codecs", "encode"):
+            return self._encode
+        if (module, name) not in _STAND_INS:
+            raise ValueError(f"it asks for {f'{module}.{name}'[:80]!r}, which is not data")
+        return _STAND_INS[module, name]
+
+    def _encode(self, text: str, _: str) -> bytes:
+        """Bytes, which an old protocol has as a text in latin1 and a call that encodes it."""
+        self._left -= len(text)
+        if self._left < 0:  # every byte of the pickle is encoded once
+            raise ValueError("it encodes a text again and again")
+        return text.encode("latin1")
+
+    def _dictionary(self):
+        self.append(_Dictionary())
+
+    def _marked_dictionary(self):
+        items, dictionary = self.pop_mark(), _Dictionary()
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            dictionary[key] = value
+        self.append(dictionary)
+
+    dispatch = pickle._Unpickler.dispatch | {  # type: ignore[assignment]
+        pickle.EMPTY_DICT[0]: _dictionary,
+        pickle.DICT[0]: _marked_dictionary,
+        # Its own takes the memory that the length claims before it looks for the bytes.
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]],
+    }
+    for _opcode in (pickle.EMPTY_SET, pickle.FROZENSET, pickle.EXT1, pickle.EXT2, pickle.EXT4):
+        del dispatch[_opcode[0]]
