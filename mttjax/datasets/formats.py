@@ -144,7 +144,8 @@ def _decode_python(content: bytes, n_classes: int, what: str) -> tuple[np.ndarra
     # Bytes of unknown origin fail in any way; none of them may pass as data.
     except Exception as error:
         raise InputError(
-            f"{what} is not a CIFAR batch: {error!r}. Fetch the archive again, best the binary one"
+            f"{what} is not a CIFAR batch ({type(error).__name__}: {error!s:.200}). "
+            "Fetch the archive again, best the binary one"
         ) from error
 
 

@@ -15,7 +15,6 @@ __all__ = ["MOST_PIXELS", "SUFFIXES", "list_images", "read_images"]
 MOST_PIXELS = 2**26
 """Of one image, by its header: 8192 x 8192. Pillow's own limit can be switched off by anybody."""
 
-
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 # Named, because Pillow would hand other formats to outside programs.

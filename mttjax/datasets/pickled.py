@@ -55,7 +55,7 @@ class _Array:
         raw, dtype, shape, order = self.content
         raw = raw.encode("latin1") if isinstance(raw, str) else raw  # a string of Python 2
         if not isinstance(raw, bytes) or not isinstance(dtype, _Uint8):
-            raise ValueError("its pixels are not bytes")
+            raise ValueError("its pixels are not unsigned bytes")
         return np.frombuffer(raw, np.uint8).reshape(shape, order=order)  # type: ignore[call-overload]
 
 
@@ -66,7 +66,7 @@ class _Uint8:
 
     def __init__(self, name: object, *_: object) -> None:
         if name not in ("u1", b"u1"):
-            raise ValueError(f"its pixels are {name!r:.20}, not unsigned bytes")
+            raise ValueError("its pixels are not unsigned bytes")
 
     def __setstate__(self, state: object) -> None:
         """The byte order and the like, which bytes have none of."""

@@ -1,11 +1,15 @@
 """``load_dataset``: settings, the digits, choosing classes, the validation split."""
 
+import dataclasses
+import doctest
 import sys
+import zlib
 
 import numpy as np
 import pytest
 
-from mttjax.datasets import DATASET_NAMES, IMAGENET_SUBSETS, load_dataset
+from mttjax.datasets import DATASET_NAMES, IMAGENET_SUBSETS, Dataset, Split, load_dataset
+from mttjax.datasets import dataset as dataset_module
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
 from mttjax.datasets.dataset import split_off
 from mttjax.system.errors import InputError
@@ -103,6 +107,28 @@ def test_classes_are_kept_and_renumbered_in_the_given_order():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         load_dataset(**{"name": "digits", **settings})
+
+
+def test_a_dataset_of_arrays_is_known_by_its_training_images_and_labels():
+    images, labels = np.zeros((10, 8, 7, 1), np.uint8), np.arange(10, dtype=np.int32) % 2
+
+    def made(images=images, labels=labels):
+        train, validation, test = (
+            Split(images[rows], labels[rows]) for rows in (slice(6), slice(6, 8), slice(8, 10))
+        )
+        return Dataset("mine", ("cat", "dog"), train, validation, test)
+
+    mine = made()
+    assert doctest.testmod(dataset_module) == (0, 2)
+    assert mine.checksum == f"{zlib.crc32(images[:6].tobytes() + labels[:6].tobytes()):08x}"
+    assert mine.checksum == made(images[:, ::-1], labels).checksum
+    assert made(images + np.uint8(1)).checksum != mine.checksum
+    assert made(labels=labels[::-1].copy()).checksum != mine.checksum
+    assert dataclasses.replace(mine, test=mine.validation).checksum == mine.checksum
+    wrong = [(images / 255, labels), (images, labels.astype(int)), (images, labels[1:])]
+    for split in wrong:
+        with pytest.raises(ValueError, match=r"train is .*expected uint8 \[n, H, W, C\]"):
+            Dataset("mine", ("cat", "dog"), Split(*split), mine.validation, mine.test)
 
 
 @pytest.mark.parametrize("name", ["tiny_imagenet", "image_folder", "arrays"])
