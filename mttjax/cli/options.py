@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tyro
 
@@ -95,7 +95,7 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         chosen.config = "digits"
     preset = load_preset(chosen.config)
     default = preset.settings(chosen.ipc, chosen.method)
-    kind: type[Settings] = Settings[type(default.distill)]  # type: ignore[misc]
+    kind: Any = Settings[type(default.distill)]  # type: ignore[misc]
     settings = tyro.cli(
         kind,
         default=default,

@@ -1,10 +1,13 @@
-"""What a command does before anything is imported."""
+"""What ``mttjax`` does before anything is imported."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from mttjax.cli.launch import keep_compiled_programs
+import mttjax as package
+from mttjax.cli.launch import COMMANDS, keep_compiled_programs
 
 NAMES = (
     "XDG_CACHE_HOME",
@@ -28,13 +31,32 @@ def test_compiled_programs_go_to_the_users_cache_folder(environment, tmp_path):
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "mttjax" / "compiled")
 
 
-def test_without_a_variable_that_folder_is_in_the_home(environment, tmp_path):
-    environment.setenv("HOME", str(tmp_path))
-    keep_compiled_programs()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / ".cache/mttjax/compiled")
-
-
 def test_the_users_own_folder_stays(environment):
     environment.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
     keep_compiled_programs()
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "elsewhere"
+
+
+def test_help_has_a_line_for_every_command(mttjax):
+    status, out, err = mttjax("--help")
+    assert (status, err) == (0, "")
+    for name, about in COMMANDS.items():
+        assert [line.split()[0] for line in out.splitlines() if about in line] == [name]
+
+
+def test_without_a_command_it_is_an_error_and_the_help(mttjax):
+    assert mttjax() == (2, "", mttjax("--help")[1])
+
+
+def test_version(mttjax):
+    assert mttjax("--version") == (0, f"mttjax {package.__version__}\n", "")
+
+
+def test_help_imports_the_standard_library_alone():
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from mttjax.cli.launch import main; main(['--help']); main(['distil'])\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "assert new - sys.stdlib_module_names == {'mttjax'}, new - sys.stdlib_module_names\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
