@@ -63,7 +63,7 @@ def spec_of(name: str, base: NetworkSpec) -> NetworkSpec:
         known = did_you_mean(architecture, [*_VALUES["name"], *POOLS])
         raise InputError(f"network {name!r}: no such network or pool of networks; {known}")
     spec = base if base.name == architecture else NetworkSpec()
-    changed = {"name": architecture} | dict(_change(name, word) for word in changes)
+    changed: dict[str, Any] = {"name": architecture} | dict(_change(name, word) for word in changes)
     return dataclasses.replace(spec, **changed)
 
 

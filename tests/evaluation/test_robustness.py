@@ -1,4 +1,4 @@
-"""DD-Ranking's scores by hand, the accuracies that go into them, and the command."""
+"""DD-Ranking's scores by hand, and the accuracies that go into them."""
 
 import json
 import math
@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax import cli
-from mttjax.distilled import save_distilled
-from mttjax.evaluation import robustness
+from mttjax.evaluation import Evaluation, robustness
 from mttjax.evaluation.robustness import (
     augmentation_robust_score,
     label_robust_score,
+    report_robustness,
     robustness_of,
 )
 from mttjax.system.errors import InputError
@@ -75,7 +74,7 @@ def trained(monkeypatch):
 
         def __call__(self, distilled, *, name):
             seen[name] = distilled
-            return {"mean": len(seen) / 10, "std": 0.0}
+            return Evaluation(np.array([len(seen) / 10]))
 
     monkeypatch.setattr(robustness, "Scorer", Scorer)
     return seen
@@ -94,63 +93,40 @@ def test_the_accuracies_are_those_of_the_right_sets(trained):
     np.testing.assert_array_equal(random.labels, mine.labels)
     assert (hard.lr, random.lr) == (mine.lr, 0.01)
     expected = label_robust_score(0.9, 0.1, 0.2, 0.3)
-    assert result["label"] == pytest.approx(expected._asdict())
+    assert result.label == pytest.approx(expected)
     expected = augmentation_robust_score(0.2, 0.3, 0.4, 0.5)
-    assert result["augmentation"] == pytest.approx(expected._asdict())
-    assert result["accuracies"]["full_hard"] == {"mean": 0.9}
-
-
-def test_random_images_are_real_ones_of_the_label_s_class_each_once(trained):
-    mine = small_set(2)
-    order = [3, 0, 5, 1, 4, 2]
-    mixed = small_set(2, images=mine.images[order], labels=mine.labels[order])
-    robustness_of(mixed, DATASET, PROTOCOL, full_accuracy=0.9)
-    pixels = trained["random images, same labels"].pixels()
-    real = {image.tobytes(): label for image, label in zip(*DATASET.train, strict=True)}
-    assert [real[image.tobytes()] for image in pixels] == mixed.classes.tolist()
-    assert len({image.tobytes() for image in pixels}) == 6
+    assert result.augmentation == pytest.approx(expected)
+    assert result.record()["accuracies"]["full_hard"] == {"mean": 0.9}
 
 
 def test_hard_labels_and_no_augmentation_of_its_own_change_nothing(tmp_path):
     result = robustness_of(
         small_set(ops=()), DATASET, PROTOCOL, full_accuracy=0.9, folder=tmp_path, log=lambda _: None
     )
-    found = result["accuracies"]
+    found = result.record()["accuracies"]
     assert found["set_hard"] == found["set_own"] == found["set_plain"] == found["set_aug"]
     assert found["random_own"] == found["random_plain"] == found["random_aug"]
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("ipc", "accuracy", "message"),
-    [
-        (1, None, "give --full-accuracy"),
-        (1, 85.0, "full_accuracy is 85.0"),
-        (11, 0.9, "'ant' has 10 training images, and 11 random ones"),
-    ],
-)
-def test_what_is_missing_is_said_before_anything_is_trained(trained, ipc, accuracy, message):
-    with pytest.raises(InputError, match=message):
-        robustness_of(small_set(ipc), DATASET, PROTOCOL, full_accuracy=accuracy)
+def test_what_is_wrong_is_said_before_anything_is_trained(trained):
+    with pytest.raises(InputError, match=r"full_accuracy is 85\.0"):
+        robustness_of(small_set(), DATASET, PROTOCOL, full_accuracy=85.0)
+    with pytest.raises(InputError, match="class 0 has 10 images and ipc is 11"):
+        robustness_of(small_set(11), DATASET, PROTOCOL, full_accuracy=0.9)
     assert not trained
 
 
-def test_the_command_writes_all_accuracies_and_prints_a_table(tmp_path, capsys):
-    (x_train, y_train), (x_test, y_test) = DATASET.train, DATASET.test
-    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    np.savez(tmp_path / "bright.npz", **arrays, class_names=np.array(DATASET.class_names))
-    save_distilled(tmp_path / "set.npz", small_set(dataset="arrays"))
-    command = ["--set", str(tmp_path / "set.npz"), "--data.dir", str(tmp_path / "bright.npz")]
-    command += ["--robustness", "--protocol.networks", "1", "--protocol.epochs", "2"]
-    assert "--full-accuracy" in cli.evaluate.main(command)
-    assert cli.evaluate.main([*command, "--full-accuracy", "0.95"]) == 0
-    assert "| set " in capsys.readouterr().out
-    record = json.loads((tmp_path / "robustness.json").read_text())
-    result, means = record["sets"]["set"], {}
-    for name, accuracies in result["accuracies"].items():
-        means[name] = accuracies["mean"]
+def test_the_report_has_all_accuracies_and_a_table(tmp_path, capsys):
+    how = {"full_accuracy": 0.95, "seed": 0, "folder": tmp_path}
+    path = report_robustness({"mine": small_set()}, DATASET, PROTOCOL, **how)
+    assert "| mine " in capsys.readouterr().out
+    record = json.loads(path.read_text())
+    result = record["sets"]["mine"]
+    means = {name: accuracies["mean"] for name, accuracies in result["accuracies"].items()}
     label = [means[n] for n in ("full_hard", "set_hard", "set_own", "random_own")]
     augmentation = [means[n] for n in ("set_aug", "random_aug", "set_plain", "random_plain")]
     assert result["label"] == label_robust_score(*label)._asdict()
     assert result["augmentation"] == augmentation_robust_score(*augmentation)._asdict()
-    assert record["protocol"]["epochs"] == 2
+    assert record["protocol"]["epochs"] == PROTOCOL.epochs
+    assert len(list((tmp_path / "scores").iterdir())) == 4  # hard labels are its own

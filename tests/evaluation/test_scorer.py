@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax.core.networks import NetworkSpec
-from mttjax.evaluation import scorer as scoring
-from mttjax.evaluation.scorer import Scorer
-from mttjax.evaluation.sets import evaluate_set, make_evaluator
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.evaluation import Evaluation, Evaluator, Scorer, evaluate
 from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
@@ -17,21 +15,14 @@ DATASET = small_dataset()
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The sets that were trained on; the accuracy is a number that tells calls apart."""
+    """The evaluators that were called; the accuracy is a number that tells calls apart."""
     seen = []
 
-    class Made:
-        def __init__(self, number):
-            self.number = number
+    def evaluate(self, images, labels, lr, *, seed, title):
+        seen.append(self)
+        return {"test": Evaluation(np.array([len(seen) / 100]))}
 
-        def record(self):
-            return {"mean": self.number / 100, "std": 0.0}
-
-    def evaluate(distilled, evaluator, *, seed, title):
-        seen.append((distilled, evaluator, seed))
-        return Made(len(seen))
-
-    monkeypatch.setattr(scoring, "evaluate_set", evaluate)
+    monkeypatch.setattr(Evaluator, "__call__", evaluate)
     return seen
 
 
@@ -39,20 +30,32 @@ def scorer(folder=None, dataset=DATASET, protocol=PROTOCOL, **options):
     return Scorer(dataset, protocol, folder=folder, log=lambda _: None, **options)
 
 
-def test_a_score_is_that_of_the_evaluator():
-    mine = small_set()
-    expected = evaluate_set(mine, make_evaluator(mine, DATASET, PROTOCOL), seed=4).record()
+def test_a_score_is_that_of_the_evaluator_as_the_set_says():
+    mine, network = small_set(), make_network(NetworkSpec(depth=1, width=4), (8, 8, 1), 3)
+    tests = {"test": DATASET.test}
+    evaluator = Evaluator(network, mine.preprocessing, ("cutout",), tests, PROTOCOL)
+    expected = evaluator(mine.images, mine.labels, 0.05, seed=4)["test"]
     lines = []
     found = Scorer(DATASET, PROTOCOL, seed=4, log=lines.append)(mine, name="mine")
-    assert found == expected
-    assert lines == [f"mine: {100 * found['mean']:.2f} ± {100 * found['std']:.2f} %"]
+    np.testing.assert_array_equal(found.accuracies, expected.accuracies)
+    assert lines == [f"mine: {100 * found.mean:.2f} ± {100 * found.std:.2f} %"]
+    again = evaluate(mine, DATASET, PROTOCOL, seed=4)
+    np.testing.assert_array_equal(again.accuracies, expected.accuracies)
+
+
+def test_another_network_is_trained_where_it_is_asked_for():
+    """A ConvNet of another width has other accuracies than the set's own."""
+    mine, spec = small_set(2), NetworkSpec(depth=2, width=16)
+    found = [evaluate(mine, DATASET, PROTOCOL, network=s).accuracies for s in (mine.network, spec)]
+    np.testing.assert_array_equal(found[0], evaluate(mine, DATASET, PROTOCOL).accuracies)
+    assert (found[0] != found[1]).any()
 
 
 def test_the_same_content_is_trained_on_once_whatever_it_is_called(trained):
     score, mine = scorer(), small_set()
     again = dataclasses.replace(mine, images=mine.images.copy(), settings={"step": 9}, seed=3)
     assert score(mine, name="last") == score(again, name="best")
-    assert score(mine, name="own", network=mine.network)["mean"] == 0.01
+    assert score(mine, name="own", network=mine.network).mean == 0.01
     assert len(trained) == 1
 
 
@@ -96,9 +99,8 @@ def test_sets_that_are_used_alike_share_a_program(trained):
     score(small_set(), name="one")
     score(small_set(2, lr=0.2), name="two")
     score(small_set(ops=()), name="three")
-    evaluators = [evaluator for _, evaluator, _ in trained]
-    assert evaluators[0] is evaluators[1]
-    assert evaluators[0] is not evaluators[2]
+    assert trained[0] is trained[1]
+    assert trained[0] is not trained[2]
 
 
 def test_a_set_of_other_data_is_refused(trained):

@@ -1,12 +1,11 @@
-"""Which sets are evaluated together, and what they are called."""
+"""Which sets are evaluated together, what they are called, and the random images beside them."""
 
 import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax.core.networks import NetworkSpec
 from mttjax.distilled import save_distilled
-from mttjax.evaluation.sets import evaluate_sets, load_sets, make_evaluator, random_sets
+from mttjax.evaluation import evaluate, evaluate_sets, load_sets, random_real_set
 from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
@@ -16,39 +15,51 @@ def test_files_are_called_by_as_much_of_their_path_as_tells_them_apart(tmp_path)
     files = [tmp_path / name for name in ("a/x/last.npz", "b/x/last.npz", "b/best.npz")]
     for file in files:
         save_distilled(file, small_set())
-    assert list(load_sets(files[0])) == ["last"]
-    assert list(load_sets(files[0], files[2])) == ["last", "best"]
-    assert list(load_sets(*files[:2])) == ["a/x/last", "b/x/last"]
+    assert list(load_sets(files[:1])) == ["last"]
+    assert list(load_sets([files[0], files[2]])) == ["last", "best"]
+    assert list(load_sets(files[:2])) == ["a/x/last", "b/x/last"]
     with pytest.raises(InputError, match="given twice"):
-        load_sets(files[0], files[0])
+        load_sets([files[0], files[0]])
 
 
-def test_the_sets_of_a_run_are_called_by_their_kind(tmp_path):
-    save_distilled(tmp_path / "best.npz", small_set())
-    assert list(load_sets(tmp_path)) == ["best on validation"]
-    with pytest.raises(InputError, match="no distilled set there"):
-        load_sets(tmp_path / "..")
+def test_sets_are_evaluated_beside_random_images_of_each_size():
+    sets = {"b": small_set(2), "a": small_set(1), "again": small_set(1, seed=5)}
+    lines = []
+    results = evaluate_sets(sets, DATASET, PROTOCOL, seed=3, log=lines.append)
+    random = [f"random real images, {ipc} per class" for ipc in (1, 2)]
+    assert list(results.rows) == ["b", "a", "again", *random]
+    assert [line.split(":")[0] for line in lines] == list(results.rows)
+    for name, distilled in sets.items():
+        expected = evaluate(distilled, DATASET, PROTOCOL, seed=3)
+        about = {"lr": 0.05, "step": 3, "ipc": distilled.ipc}
+        assert results.record()["rows"][name] == expected.record() | about
+    assert {"epochs", "date", "hardware", "versions"} < set(results.record())
+    one_size = {"a": sets["a"]}
+    assert list(evaluate_sets(one_size, DATASET, PROTOCOL).rows) == ["a", "random real images"]
+    assert list(evaluate_sets(one_size, DATASET, PROTOCOL, with_random=False).rows) == ["a"]
 
 
-def test_there_are_random_images_for_each_size(tmp_path):
-    one, two = small_set(1), small_set(2)
-    assert list(random_sets({"a": one, "b": small_set(1, lr=1.0)}, DATASET, seed=0)) == [
-        "random real images"
-    ]
-    found = random_sets({"b": two, "a": one}, DATASET, seed=0)
-    assert [(n, len(d.images)) for n, d in found.items()] == [
-        ("random real images, 1 per class", 3),
-        ("random real images, 2 per class", 6),
-    ]
-    rows = evaluate_sets({"a": one, "b": two}, DATASET, PROTOCOL, log=lambda _: None)["rows"]
-    assert list(rows) == ["a", "b", *found]
+def classes_of(random):
+    """The classes of a random set's images, which must be real ones, each once."""
+    real = {image.tobytes(): label for image, label in zip(*DATASET.train, strict=True)}
+    pixels = [image.tobytes() for image in random.pixels()]
+    assert len(set(pixels)) == len(pixels)
+    return [real[image] for image in pixels]
 
 
-def test_an_evaluator_trains_the_network_it_is_asked_for():
-    """A ConvNet of another width has other accuracies than the set's own."""
-    mine = small_set(2)
-    spec = NetworkSpec(depth=2, width=16)
-    evaluators = [make_evaluator(mine, DATASET, PROTOCOL, s) for s in (None, mine.network, spec)]
-    found = [e(mine.images, mine.labels, 0.05, seed=0)["test"].accuracies for e in evaluators]
-    np.testing.assert_array_equal(found[0], found[1])
-    assert (found[0] != found[2]).any()
+def test_random_images_are_real_ones_of_the_label_s_class_each_once():
+    mine = small_set(2, soft=True)
+    random = random_real_set(mine, DATASET, 0)
+    assert classes_of(random) == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_array_equal(random.labels, np.repeat(np.eye(3), 2, axis=0))
+    assert (random.lr, random.ops, random.network) == (0.01, mine.ops, mine.network)
+    assert (random_real_set(mine, DATASET, 1).images != random.images).any()
+    order = [3, 0, 5, 1, 4, 2]
+    mixed = small_set(2, images=mine.images[order], labels=mine.labels[order])
+    with_labels = random_real_set(mixed, DATASET, 0, own_labels=True)
+    assert classes_of(with_labels) == mixed.classes.tolist() == [1, 0, 2, 0, 2, 1]
+    np.testing.assert_array_equal(with_labels.labels, mixed.labels)
+    uneven = small_set(2, labels=np.eye(3, dtype=np.float32)[[0, 2, 2, 0, 2, 2]])
+    assert classes_of(random_real_set(uneven, DATASET, 0, own_labels=True)) == [0, 2, 2, 0, 2, 2]
+    with pytest.raises(InputError, match="beside the set: class 0 has 10 images and ipc is 11"):
+        random_real_set(small_set(11), DATASET, 0)
