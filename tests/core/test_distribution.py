@@ -219,7 +219,7 @@ def test_dm_refuses_what_does_not_fit(change, message):
     [
         (lambda x, r: (x[0], r), r"\(2, 8, 8, 1\) and \(3, 4, 8, 8, 1\)"),
         (lambda x, r: (x, r[:2]), r"all K classes.*\(2, 4, 8, 8, 1\)"),
-        (lambda x, r: (x[:, :0], r), r"needs an image.*\(3, 0, 8, 8, 1\)"),
+        (lambda x, r: (x[:, :0], r), r"at least one.*\(3, 0, 8, 8, 1\)"),
         (lambda x, r: (x, r[..., :4, :]), r"one shape \[H, W, C\]"),
     ],
 )

@@ -101,9 +101,9 @@ def test_memory_does_not_grow_with_the_real_images_beyond_a_piece(problem):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rates": 3}, r"log_lr \[\] or \[S\].*\(3,\)"),
-        ({"real_chunk": 3}, "8 real images and 8 labels in pieces of 3"),
-        ({"labels": 7}, "8 real images and 7 labels"),
+        ({"rates": 3}, r"log_lr must be \[\] or \[4\].*\(3,\)"),
+        ({"real_chunk": 3}, "chunk 3 does not divide the 8 real images"),
+        ({"labels": 7}, r"real.*\(8, 2, 2, 1\) and \(7, 3\)"),
         ({"derivative": "wrong"}, "derivative is one of"),
     ],
 )

@@ -16,8 +16,7 @@ KEY = jax.random.key(0)
 def drawn_params(network, seed=0):
     """Parameters of the right shapes, none of them as an initialisation would have it."""
     rng = np.random.default_rng(seed)
-    shapes = jax.eval_shape(network.init, KEY)
-    return jax.tree.map(lambda leaf: rng.normal(0.1, 0.5, leaf.shape), shapes)
+    return jax.tree.map(lambda leaf: rng.normal(0.1, 0.5, leaf.shape), network.shapes)
 
 
 @pytest.mark.parametrize(
@@ -32,10 +31,9 @@ def drawn_params(network, seed=0):
 )
 def test_parameter_counts_are_those_of_the_paper(shape, classes, depth, count):
     network = make_network(NetworkSpec(depth=depth), shape, classes)
-    params = jax.eval_shape(network.init, KEY)
-    assert parameter_count(params) == count
+    assert parameter_count(network.shapes) == count
     images = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
-    assert jax.eval_shape(network.apply, params, images).shape == (2, classes)
+    assert jax.eval_shape(network.apply, network.shapes, images).shape == (2, classes)
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +110,9 @@ def test_logits_equal_those_of_scipy(shape, depth, first_padding, x64):
 
 def test_the_dtype_of_the_images_is_the_dtype_of_the_computation(x64):
     network = make_network(NetworkSpec(depth=1, width=2), (4, 4, 1), 2)
-    params = jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, jnp.float32), jax.eval_shape(network.init, KEY)
-    )
     for dtype in (jnp.float32, jnp.float64):
         images = jax.ShapeDtypeStruct((1, 4, 4, 1), dtype)
-        assert jax.eval_shape(network.apply, params, images).dtype == dtype
+        assert jax.eval_shape(network.apply, network.shapes, images).dtype == dtype
 
 
 def test_each_image_is_normalised_by_itself(x64):
@@ -171,17 +166,35 @@ def test_parameter_count_counts_every_leaf():
 @pytest.mark.parametrize(
     ("settings", "shape", "classes", "message"),
     [
-        ({"name": "resnet"}, (8, 8, 1), 10, "network.name is 'resnet'; known are "),
-        ({"depth": 0}, (8, 8, 1), 10, "at least 1 and 2 classes, got depth 0"),
-        ({"width": 0}, (8, 8, 1), 10, "width 0"),
-        ({}, (8, 8, 1), 1, "1 classes"),
+        ({"name": "resnet"}, (8, 8, 1), 10, "name is 'resnet': must be one of convnet, alexnet"),
+        ({"depth": 0}, (8, 8, 1), 10, "depth is 0: must be a whole number from 1 to 64"),
+        ({"width": 2**14 + 1}, (8, 8, 1), 10, "width is 16385: must be a whole number from 1"),
+        ({}, (8, 8, 1), 1, "2 classes, got 8 8 1 and 1 classes"),
+        ({}, (8, 8), 2, "images .* got 8 8 and 2 classes"),
         ({"depth": 4}, (8, 8, 1), 10, "depth 4 halves a 8-pixel image away; at most 3 fits"),
         ({"depth": 3}, (64, 7, 1), 10, "depth 3 halves a 7-pixel image away; at most 2 fits"),
+        ({"name": "alexnet", "norm": "batch"}, (8, 8, 1), 2, "'batch', which alexnet does not use"),
+        ({"name": "alexnet"}, (32, 7, 1), 2, "a alexnet needs .* at least 8 pixels a side, got 7"),
+        ({"norm": "group", "width": 6}, (8, 8, 1), 2, "width is 6: .* a multiple of 4"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(settings, shape, classes, message):
     with pytest.raises(InputError, match=message):
         make_network(NetworkSpec(**settings), shape, classes)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (NetworkSpec(), "convnet, depth 3, width 128, for 32x32x3, 10 classes"),
+        (NetworkSpec("vgg11", norm="batch"), "vgg11, norm batch, for 32x32x3, 10 classes"),
+    ],
+)
+def test_a_network_says_in_a_line_what_it_is(spec, words):
+    network = make_network(spec, (32, 32, 3), 10)
+    assert repr(network) == f"Network({words})"
+    assert (network.spec, network.image_shape, network.classes) == (spec, (32, 32, 3), 10)
+    assert network.shapes == jax.eval_shape(network.init, KEY)
 
 
 def test_the_deepest_network_that_fits_gives_logits():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mttjax.core.selection import forgetting, forgetting_counts, herding, k_center, random_selection
-from mttjax.core.synthetic import initial_images
 
 LABELS = np.array([1, 0, 2, 1, 0, 2, 2, 1, 0, 0, 1, 2, 2, 0, 1, 1])
 
@@ -127,16 +127,17 @@ def test_forgetting_takes_the_most_forgotten_and_of_equals_the_first():
     np.testing.assert_array_equal(chosen, [*range(1, 400, 2), *range(0, 100, 2)])
 
 
-def test_random_is_the_choice_that_a_distillation_begins_with():
-    def rng():
-        return np.random.default_rng(7)
-
-    images = np.zeros((len(LABELS), 4, 4, 1))
-    chosen = random_selection(rng(), LABELS, ipc=4, classes=3)
-    np.testing.assert_array_equal(chosen, initial_images(rng(), 4, images, LABELS, 3))
+def test_random_images_are_of_their_classes_none_taken_twice():
+    chosen = random_selection(np.random.default_rng(7), LABELS, ipc=4, classes=3)
     np.testing.assert_array_equal(LABELS[chosen], np.repeat([0, 1, 2], 4))
     assert len(set(chosen)) == 12
     assert chosen.dtype == np.int64
+
+
+def test_every_image_of_a_class_may_be_taken():
+    rng, labels = np.random.default_rng(1), np.tile(np.arange(4), 6)
+    draws = [random_selection(rng, labels, ipc=1, classes=4) for _ in range(1200)]
+    assert stats.chisquare(np.bincount(np.concatenate(draws), minlength=24)).pvalue > 1e-3
 
 
 SELECTIONS = {
@@ -177,7 +178,7 @@ def test_permuting_the_images_chooses_the_same_ones(select):
         (LABELS, {"classes": 4}, "class 3 has 0 images and ipc is 2"),
         (LABELS, {"classes": 2}, "labels from 0 to 2 do not fit 2 classes"),
         (LABELS - 1, {}, "labels from -1 to 1 do not fit 3"),
-        (LABELS, {"ipc": 0}, "at least 1, got 0 and 3"),
+        (LABELS, {"ipc": 0}, "ipc is 0: must be a whole number of at least 1"),
         (LABELS + 0.5, {}, r"integers \[n\], got shape \(16,\) of float64"),
         (LABELS[:-1], {}, r"\(15,\): give one"),
     ],

@@ -141,6 +141,27 @@ def test_order_and_augmentation_change_from_step_to_step_and_epoch_to_epoch():
     assert not np.array_equal(order[:N], training_set()[0])
 
 
+def test_what_orders_the_images_augments_none_of_them(monkeypatch):
+    """``split(k)[i]`` is ``fold_in(k, i)``: no key of one is among the descendants of the other."""
+    orders, permutation = [], jax.random.permutation
+    monkeypatch.setattr(
+        jax.random, "permutation", lambda key, n: (orders.append(key), permutation(key, n))[1]
+    )
+    spy = Spy()
+    epoch = make_epoch(linear, sgd(), prepare=spy.prepare, augment=spy.augment, batch=B)
+    epoch(start(sgd()), jax.random.key(0), *training_set(), LR)
+    jax.effects_barrier()
+
+    def descendants(key, depth=3):
+        children = [jax.random.fold_in(key, i) for i in range(6)] if depth else []
+        return {jax.random.key_data(key).tobytes()}.union(
+            *(descendants(child, depth - 1) for child in children)
+        )
+
+    assert len(spy.keys) == 4
+    assert not set(spy.keys) & descendants(orders[0])
+
+
 def test_without_augmentation_an_epoch_of_one_batch_is_a_gradient_step(x64):
     """The whole set at once: the order cannot matter."""
     images, labels = data = training_set()

@@ -165,6 +165,22 @@ def test_aux_says_what_the_loss_is_made_of(problem):
     assert_trees_all_close(aux.losses[0], expected, rtol=1e-12)
 
 
+def test_nothing_is_traced_to_check_the_arguments(problem):
+    traces, apply = [], problem["settings"]["apply"]
+    settings = problem["settings"] | {"apply": lambda *at: (traces.append(at), apply(*at))[1]}
+    jax.eval_shape(lambda: match_loss(*problem["args"], **settings))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("derivative", ["plain", "checkpoint"])
+def test_forward_mode_is_there_beside_mixed(problem, derivative):
+    synthetic, start, target = problem["args"]
+    loss = lambda s: match_loss(s, start, target, derivative=derivative, **problem["settings"])[0]
+    along = jax.tree.map(jnp.ones_like, synthetic)
+    _, slope = jax.jvp(loss, (synthetic,), (along,))
+    assert_trees_all_close(slope, sum(map(jnp.sum, jax.grad(loss)(synthetic))), rtol=1e-10)
+
+
 def test_permuting_the_classes_changes_nothing(problem):
     synthetic, start, target = problem["args"]
     order = jnp.array([2, 0, 1])
@@ -239,9 +255,12 @@ def test_a_batch_that_does_not_divide_still_never_repeats_an_image_in_a_pass():
     assert all(len(set(one)) == 8 for one in batches)
 
 
-@pytest.mark.parametrize(("n", "steps", "batch"), [(10, 3, 11), (10, 3, 0), (10, 0, 2)])
-def test_impossible_minibatches_are_refused(n, steps, batch):
-    with pytest.raises(ValueError, match=f"{batch} from {n}"):
+@pytest.mark.parametrize(
+    ("n", "steps", "batch", "message"),
+    [(10, 3, 11, "11 from 10"), (10, 3, 0, "batch is 0"), (10, 0, 2, "steps is 0")],
+)
+def test_impossible_minibatches_are_refused(n, steps, batch, message):
+    with pytest.raises(ValueError, match=message):
         sample_batches(jax.random.key(0), n, steps, batch)
 
 
@@ -262,14 +281,21 @@ def broken(problem, **changes):
     [
         ({"synthetic": lambda s: s._replace(images=s.images[0])}, r"\(8, 8, 2\)"),
         ({"synthetic": lambda s: s._replace(labels=s.labels[:2])}, r"\(2, 3\)"),
-        ({"synthetic": lambda s: s._replace(log_lr=s.log_lr[None])}, r"log_lr \[\]"),
+        ({"synthetic": lambda s: s._replace(log_lr=s.log_lr[None])}, r"log_lr must be \[\]"),
+        (
+            {"synthetic": lambda s: s._replace(images=s.images.astype(int))},
+            "images must be floating",
+        ),
+        ({"start": lambda t: jax.tree.map(lambda x: x.astype(int), t)}, "start.*must be floating"),
+        ({"batches": jnp.array([[0, 6]])}, r"0\.\.5, they are from 0 to 6"),
+        ({"apply": lambda params, images: images[:, 0, 0]}, r"logits \(4, 2\).*labels \(4, 3\)"),
         ({"target": lambda t: {"conv0": t["conv0"]}}, "one structure"),
         ({"target": lambda t: t | {"linear": t["conv0"]}}, "linear.*of one network"),
         ({"batches": jnp.zeros((2,), jnp.int32)}, "sample_batches"),
         ({"batches": jnp.zeros((2, 2))}, "integers"),
         ({"batches": jnp.zeros((0, 2), jnp.int32)}, r"\(0, 2\)"),
         ({"augment": augment, "key": None}, "random key"),
-        ({"chunk": 3}, "chunk 3 does not divide the minibatch of 4"),
+        ({"chunk": 3}, "chunk 3 does not divide the 4 images of a minibatch"),
         ({"derivative": "tesla"}, "'tesla'"),
     ],
 )

@@ -25,7 +25,8 @@ def check_student(synthetic, batches, *, augment, key, chunk, derivative, own_ra
         )
     # Of a traced value nothing is known: JAX then takes the nearest image there is.
     if not isinstance(batches, jax.core.Tracer):
-        low, high, n = int(np.min(batches)), int(np.max(batches)), len(synthetic.images)
+        known, n = np.asarray(batches), len(synthetic.images)
+        low, high = known.min(), known.max()
         if low < 0 or high >= n:
             raise ValueError(f"batches must be in 0..{n - 1}, they are from {low} to {high}")
     _check_floating("synthetic.labels", synthetic.labels)
