@@ -3,12 +3,12 @@
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from mttjax.config.methods import SELECTIONS
-from mttjax.config.protocol import Protocol as EvaluationProtocol
+from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Run, Settings
 from mttjax.datasets import Dataset
 from mttjax.evaluation import evaluate
@@ -20,31 +20,7 @@ from mttjax.system.kept import kept
 from mttjax.system.memory import peak_memory
 from mttjax.system.provenance import stamp
 
-__all__ = ["Cell", "CellResult", "Named", "check_cells", "run_cell", "set_folder"]
-
-
-class Named(Protocol):
-    """What tells one cell of a table or a figure from the others."""
-
-    @property
-    def name(self) -> str:
-        """Its files are called so."""
-
-    @property
-    def seed(self) -> int:
-        """Of its run and of its evaluation."""
-
-
-class Cell(NamedTuple):
-    """A method at a size, with the seed of its run."""
-
-    method: str
-    ipc: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.method}-ipc{self.ipc}-seed{self.seed}"
+__all__ = ["CellResult", "check_cells", "moments", "run_cell", "set_folder"]
 
 
 class CellResult(NamedTuple):
@@ -64,31 +40,27 @@ class CellResult(NamedTuple):
     where: str
     """The hardware, the date and the version of JAX."""
 
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.accuracies)
-
-    @property
-    def std(self) -> float:
-        """The population's."""
-        return statistics.pstdev(self.accuracies)
-
     def record(self) -> dict[str, Any]:
         """JSON values."""
         return self._asdict()
 
 
-def set_folder(folder: str | Path, cell: Named) -> Path:
+def moments(accuracies: Sequence[float]) -> tuple[float, float]:
+    """Their mean, and their population standard deviation as the papers report it."""
+    return statistics.fmean(accuracies), statistics.pstdev(accuracies)
+
+
+def set_folder(folder: str | Path, name: str) -> Path:
     """The folder of a cell's run; it is resumed there."""
-    return Path(folder) / "sets" / cell.name
+    return Path(folder) / "sets" / name
 
 
 def run_cell(
-    cell: Named,
+    name: str,
     settings: Settings,
     dataset: Dataset,
     folder: str | Path,
-    protocol: EvaluationProtocol,
+    protocol: Protocol,
     protocol_name: str,
     *,
     kind: str = "last",
@@ -100,8 +72,8 @@ def run_cell(
     and the cells that others have made are taken from them.
 
     Args:
-      cell: a ``Cell``, or what else has a name and a seed.
-      settings: those of its method and size.
+      name: of the cell; its files are called so.
+      settings: those of its method, size and seed.
       dataset: the real images.
       folder: the table's.
       protocol: the same for all cells.
@@ -113,28 +85,28 @@ def run_cell(
       InputError: another process is at work on this cell; else see ``distill``.
       Diverged, Stopped: see ``distill``.
     """
-    run = Run(folder=str(set_folder(folder, cell)))
-    settings = dataclasses.replace(settings.with_seed(cell.seed), run=run, evaluate=protocol)
+    run = Run(folder=str(set_folder(folder, name)))
+    settings = dataclasses.replace(settings, run=run, evaluate=protocol)
     # What only selects has no best.
     kind = "last" if settings.method in SELECTIONS else kind
 
     def make() -> dict[str, Any]:
         with peak_memory() as peak:
             begin = time.perf_counter()
-            made = distill(settings, dataset, log=lambda line: log(f"{cell.name}: {line}"))
+            made = distill(settings, dataset, log=lambda line: log(f"{name}: {line}"))
             seconds = made.seconds() or time.perf_counter() - begin
             distilled, begin = made.load(kind), time.perf_counter()
-            score = evaluate(distilled, dataset, protocol, seed=cell.seed, title=cell.name)
+            score = evaluate(distilled, dataset, protocol, seed=settings.seed, title=name)
             evaluation_seconds = time.perf_counter() - begin
         accuracies = [float(a) for a in score.accuracies]
         numbers = (float(distilled.lr), seconds, evaluation_seconds, peak.bytes)
         steps = getattr(settings.distill, "steps", None)
         return CellResult(accuracies, *numbers, steps, _where()).record()
 
-    path = Path(folder) / "cells" / protocol_name / f"{cell.name}.json"
+    path = Path(folder) / "cells" / protocol_name / f"{name}.json"
     record = kept(path, settings.decisive() | {"kind": kind}, make, log)
     result = CellResult(**record["result"])
-    log(f"{cell.name}: {100 * result.mean:.2f} %, measured on {record['date']}")
+    log(f"{name}: {100 * moments(result.accuracies)[0]:.2f} %, measured on {record['date']}")
     return result
 
 

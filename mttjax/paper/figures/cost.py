@@ -5,7 +5,6 @@ The cost of making a set, which Cazenavette et al., CVPR 2022, section 3.3, are 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,29 +15,20 @@ from mttjax.reporting.plots import figure, legend_below
 from mttjax.runs.folder import RunFolder
 from mttjax.system.errors import InputError
 
-__all__ = ["HEADERS", "Course", "draw_cost", "read_course"]
+__all__ = ["HEADERS", "draw_cost", "read_course"]
 
+Point = tuple[str, int, float, float, float, int]
 HEADERS = ("run", "step", "seconds", "mean", "std", "networks")
 
 _COLOURS = ("#2563ab", "#c8600f", "#2a8c4a", "#8e4ec6", "#b3261e", "#00838f", "#7a5c00", "#464a52")
 
 
-class Course(NamedTuple):
-    """A run's evaluations: [n] each, accuracies in [0, 1]."""
-
-    name: str
-    steps: list[int]
-    seconds: list[float]
-    """Of the steps so far, and of the experts where they count; no evaluations, no compiling."""
-    means: list[float]
-    stds: list[float]
-    networks: list[int]
-
-
 def read_course(
     run: RunFolder, *, experts: ExpertStore | None = None, name: str | None = None
-) -> Course:
-    """The evaluations of a run and the seconds before each.
+) -> list[Point]:
+    """The evaluations of a run, a row of ``HEADERS`` each; accuracies in [0, 1].
+
+    The seconds are those of the steps so far, without evaluations and compiling.
 
     Args:
       run: the run's folder.
@@ -47,20 +37,21 @@ def read_course(
       name: what to call it; None: the folder's name.
 
     Raises:
-      InputError: no metrics, no evaluations among them, or experts of another network.
+      InputError: no evaluations there, or experts of another network.
     """
+    metrics = run.metrics()
+    if not any(record.get("evaluation") for record in metrics):
+        raise InputError(
+            f"{run.path}: no run there that was evaluated; give it networks for validation"
+        )
     seconds = _seconds_of_experts(run, experts) if experts else 0.0
     points = []
-    for record in run.metrics():
+    for record in metrics:
         seconds += record.get("seconds") or 0
         if score := record.get("evaluation"):
-            points.append((record["step"], seconds, *(score[n] for n in HEADERS[3:])))
-    if not points:
-        raise InputError(
-            f"{run.path}: it was never evaluated; run it with at least one network for "
-            "validation, and evaluate_every"
-        )
-    return Course(name or run.path.name, *map(list, zip(*points, strict=True)))
+            numbers = (score[header] for header in HEADERS[3:])
+            points.append((name or run.path.name, record["step"], seconds, *numbers))
+    return points
 
 
 def _seconds_of_experts(run, store):
@@ -109,14 +100,13 @@ def draw_cost(
         read_course(RunFolder(path), experts=store, name=str(path) if alike else None)
         for path in paths
     ]
-    rows = [(c.name, *point) for c in courses for point in zip(*c[1:], strict=True)]
-    write_csv(folder / "cost.csv", HEADERS, rows)
+    write_csv(folder / "cost.csv", HEADERS, [point for course in courses for point in course])
     _plot(folder / "cost.png", courses, store is not None)
     return [folder / "cost.csv", folder / "cost.png"]
 
 
 def _plot(path, courses, with_experts):
-    longest = max(course.seconds[-1] for course in courses)
+    longest = max(course[-1][2] for course in courses)
     units = (("hours", 3600), ("minutes", 60), ("seconds", 1))
     unit, size = next((u for u in units if longest >= 2 * u[1]), units[-1])
     below = -(-len(courses) // 2)
@@ -125,11 +115,11 @@ def _plot(path, courses, with_experts):
         for i, course in enumerate(courses):
             colour = _COLOURS[i % len(_COLOURS)]
             style = ("-", "--", ":")[i // len(_COLOURS) % 3]
-            at = np.array(course.seconds) / size
-            mean, std = (100 * np.array(x, float) for x in (course.means, course.stds))
+            seconds, mean, std = np.array([point[2:5] for point in course], float).T
+            at, mean, std = seconds / size, 100 * mean, 100 * std
             panel.fill_between(at, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
             look = {"color": colour, "marker": "o", "markersize": 3.5, "clip_on": False}
-            panel.plot(at, mean, style, label=course.name, **look)
+            panel.plot(at, mean, style, label=course[0][0], **look)
         panel.set_title("accuracy against the cost of training")
         panel.set_xlabel(f"{unit} of {'experts and ' if with_experts else ''}distillation steps")
         panel.set_ylabel("validation accuracy, %")

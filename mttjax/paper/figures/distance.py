@@ -39,15 +39,7 @@ from mttjax.system.kept import kept
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_threads
 
-__all__ = [
-    "HEADERS",
-    "Student",
-    "Walks",
-    "distances",
-    "distilled_student",
-    "draw_distance",
-    "real_student",
-]
+__all__ = ["Student", "Walks", "distances", "distilled_student", "draw_distance", "real_student"]
 
 HEADERS = ("data", "expert", "start", "target", "step", "distance")
 

@@ -7,7 +7,7 @@ is a small S with a small M, as in the methods that match single steps.
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mttjax.config.methods import MTT
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Settings
 from mttjax.experts.store import ExpertStore
-from mttjax.paper.cells import run_cell
+from mttjax.paper.cells import moments, run_cell
 from mttjax.paper.csv_file import write_csv
 from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.runs.problem import load_data
@@ -23,21 +23,9 @@ from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, Checked
 from mttjax.system.files import write_json
 
-__all__ = ["HEADERS", "RangeCell", "Sweep", "draw_range"]
+__all__ = ["HEADERS", "Sweep", "draw_range"]
 
 HEADERS = ("student_steps", "expert_epochs", "mean", "std", "networks", "lr", "seconds")
-
-
-class RangeCell(NamedTuple):
-    """One distillation of the sweep: S, M and the seed of its run."""
-
-    student_steps: int
-    expert_epochs: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"S{self.student_steps}-M{self.expert_epochs}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +43,9 @@ class Sweep(Checked):
         if not self.student_steps or not self.expert_epochs:
             raise InputError("student_steps and expert_epochs: give at least one number each")
 
-    def cells(self, seed: int) -> list[RangeCell]:
-        """All cells, S by S; each once."""
-        pairs = {(s, m) for s in self.student_steps for m in self.expert_epochs}
-        return [RangeCell(s, m, seed) for s, m in sorted(pairs)]
+    def cells(self) -> list[tuple[int, int]]:
+        """Every (S, M) once, S by S."""
+        return sorted({(s, m) for s in self.student_steps for m in self.expert_epochs})
 
 
 def draw_range(
@@ -96,12 +83,11 @@ def draw_range(
     # The name is part of the path where a cell's result is kept: other protocols lie beside.
     name = f"{sweep.protocol.networks}x{sweep.protocol.epochs}"
     rows: list[tuple[float, ...]] = []
-    for cell in sweep.cells(settings.seed):
-        s, m, _ = cell
+    for s, m in sweep.cells():
         its = _with(settings, student_steps=s, expert_epochs=m)
-        result = run_cell(cell, its, dataset, folder, sweep.protocol, name, log=log)
-        count = len(result.accuracies)
-        rows.append((s, m, result.mean, result.std, count, result.lr, result.seconds))
+        result = run_cell(f"S{s}-M{m}", its, dataset, folder, sweep.protocol, name, log=log)
+        score = (*moments(result.accuracies), len(result.accuracies))
+        rows.append((s, m, *score, result.lr, result.seconds))
         record = {
             "command": command,
             "settings": settings.record(),

@@ -23,7 +23,7 @@ from mttjax.system.kept import kept
 from mttjax.system.locks import exclusive
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_threads
-from mttjax.system.trees import load_tree, save_tree
+from mttjax.system.trees import load_tree, save_tree, tree_checksum
 
 __all__ = ["FullData", "FullRow", "experts_row", "train_better"]
 
@@ -85,17 +85,19 @@ def train_better(
       InputError: another process is at work on these networks.
     """
     folder, settings, dataset = Path(folder) / "full_data", problem.settings, problem.dataset
-    images, labels = map(np.ascontiguousarray, dataset.train)
     decided = {
         "full": dataclasses.asdict(recipe),
         "recipe": dataclasses.asdict(settings.recipe()) | {"seed": settings.seed},
-        "images": [dataset.name, *images.shape, zlib.crc32(labels, zlib.crc32(images))],
+        "data": [dataset.name, tree_checksum(dataset.train), tree_checksum(dataset.test)],
     }
     # States of another recipe lie beside: to go on from them would be neither.
     place = folder / f"{zlib.crc32(json.dumps(decided, sort_keys=True).encode()):08x}"
 
     def make() -> dict[str, Any]:
-        train = partial(_train, _trainer(problem, recipe), problem, recipe, place, log)
+        optimiser = sgd(momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        how = (problem.preprocessing, settings.ops, optimiser, recipe.batch, dataset)
+        trainer = Trainer(problem.network, *how)
+        train = partial(_train, trainer, problem, recipe, place, log)
         with progress_bar("full data", recipe.networks * recipe.epochs) as bar:
             trained = in_threads(partial(train, bar), range(recipe.networks))
         for number, (score, _) in enumerate(trained):
@@ -105,12 +107,6 @@ def train_better(
 
     with exclusive(folder):
         return FullRow(**kept(folder / "result.json", decided, make, log)["result"])
-
-
-def _trainer(problem, recipe):
-    optimiser = sgd(momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    how = (problem.preprocessing, problem.settings.ops, optimiser, recipe.batch)
-    return Trainer(problem.network, *how, problem.dataset)
 
 
 def _train(trainer, problem, recipe, folder, log, bar, number):

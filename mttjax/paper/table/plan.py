@@ -2,22 +2,34 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from mttjax.config.methods import METHODS, require_method
 from mttjax.config.protocol import Protocol
-from mttjax.paper.cells import Cell
 from mttjax.paper.table.full_data import FullData
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, Checked, Range
 
-__all__ = ["PROTOCOLS", "Plan"]
+__all__ = ["PROTOCOLS", "Cell", "Plan"]
 
 PROTOCOLS = {"paper": Protocol(), "short": Protocol(epochs=300)}
 """How networks are trained on the sets: as in MTT's paper, or for 300 epochs."""
 
 DRAWN = ("random",)
 """Methods of which a set is nothing but a draw: these have several."""
+
+
+class Cell(NamedTuple):
+    """A method at a size, with the seed of its run."""
+
+    method: str
+    ipc: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its files are called so."""
+        return f"{self.method}-ipc{self.ipc}-seed{self.seed}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,15 +3,14 @@
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from mttjax.config.methods import METHODS, TITLES, published_settings
 from mttjax.config.settings import Settings
 from mttjax.datasets import Dataset
-from mttjax.paper.cells import Cell, CellResult, set_folder
+from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.table.full_data import FullRow
-from mttjax.paper.table.plan import Plan
+from mttjax.paper.table.plan import Cell, Plan
 from mttjax.paper.table.published import FULL_DATA, published_figure, published_protocols
 from mttjax.reporting import markdown_table, percent, save_grid, write_page
 from mttjax.runs.folder import RunFolder
@@ -32,21 +31,8 @@ DETAILS = (
     "evaluating, min",
     "peak, MiB",
 )
-PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr", "sets")
-COLUMNS = ("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET)
-
-
-class Pooled(NamedTuple):
-    """The results of a method at a size, over all its sets."""
-
-    accuracies: list[float]
-    sets: int
-    seconds: float
-    evaluation_seconds: float
-    peak_bytes: int | None
-    steps: int | None
-    lr: float
-    where: set[str]
+PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr")
+COLUMNS = ("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets")
 
 
 def write_report(
@@ -72,7 +58,7 @@ def write_report(
     pooled = _pooled(results)
     tables = [_overview(plan, dataset, pooled, full)]
     tables += [_details(ipc, pooled) for ipc in plan.ipcs]
-    caption = _caption(plan, settings, dataset, pooled, full)
+    caption = _caption(plan, settings, dataset, results, full)
     title = f"{dataset.name}: every method, one evaluator"
     text = [f"# {title}", "", caption, "", "```sh", command, "```"]
     for heading, headers, rows in tables:
@@ -92,29 +78,22 @@ def write_report(
 
 
 def _pooled(results):
-    """(method, ipc) -> ``Pooled``, in the table's order."""
-    by_place: dict[tuple[str, int], list[CellResult]] = {}
+    """(method, ipc) -> its result over all sets and how many they are, in the table's order."""
+    sets = {}
     for method in METHODS:
         for cell, result in results.items():
             if cell.method == method:
-                by_place.setdefault((method, cell.ipc), []).append(result)
-    return {
-        place: Pooled(
-            accuracies=[a for result in sets for a in result.accuracies],
-            sets=len(sets),
-            seconds=statistics.fmean(result.seconds for result in sets),
-            evaluation_seconds=statistics.fmean(result.evaluation_seconds for result in sets),
-            peak_bytes=max((r.peak_bytes for r in sets if r.peak_bytes), default=None),
-            steps=sets[0].steps,
-            lr=sets[0].lr,
-            where={result.where for result in sets},
-        )
-        for place, sets in by_place.items()
-    }
+                sets.setdefault((method, cell.ipc), []).append(result)
+    return {place: (_together(of_place), len(of_place)) for place, of_place in sets.items()}
 
 
-def _moments(accuracies):
-    return statistics.fmean(accuracies), statistics.pstdev(accuracies)
+def _together(results):
+    return results[0]._replace(
+        accuracies=[a for result in results for a in result.accuracies],
+        seconds=statistics.fmean(result.seconds for result in results),
+        evaluation_seconds=statistics.fmean(result.evaluation_seconds for result in results),
+        peak_bytes=max((r.peak_bytes for r in results if r.peak_bytes), default=None),
+    )
 
 
 def _overview(plan, dataset, pooled, full):
@@ -127,13 +106,13 @@ def _overview(plan, dataset, pooled, full):
     for method in dict.fromkeys(method for method, _ in pooled):
         row = [TITLES[method]]
         for ipc in plan.ipcs:
-            result, known = pooled.get((method, ipc)), published_figure(dataset.name, method, ipc)
-            row.append(percent(*_moments(result.accuracies)) if result else "")
-            row.append("" if known is None else f"{known}")
+            result, _ = pooled.get((method, ipc), (None, 0))
+            row.append(percent(*moments(result.accuracies)) if result else "")
+            row.append(published_figure(dataset.name, method, ipc) or "")
         rows.append(row)
     for name, result in full.items():
         known = FULL_DATA.get(dataset.name, "") if name == "better" else ""
-        score = percent(*_moments(result.accuracies))
+        score = percent(*moments(result.accuracies))
         rows.append([ROWS[name], *[score, known] * len(plan.ipcs)])
     return "Test accuracy, %", headers, rows
 
@@ -142,8 +121,8 @@ def _details(ipc, pooled):
     rows = [
         (
             TITLES[method],
-            percent(*_moments(result.accuracies)),
-            result.sets,
+            percent(*moments(result.accuracies)),
+            sets,
             len(result.accuracies),
             _steps(method, ipc, result.steps),
             f"{result.lr:.4f}",
@@ -151,7 +130,7 @@ def _details(ipc, pooled):
             f"{result.evaluation_seconds / 60:.1f}",
             "" if result.peak_bytes is None else f"{result.peak_bytes / 2**20:.0f}",
         )
-        for (method, size), result in pooled.items()
+        for (method, size), (result, sets) in pooled.items()
         if size == ipc
     ]
     return f"{ipc} image{'' if ipc == 1 else 's'} per class", DETAILS, rows
@@ -165,9 +144,8 @@ def _steps(method, ipc, steps):
     return f"{steps} of {published_settings(method, ipc).steps}"
 
 
-def _caption(plan, settings, dataset, pooled, full):
+def _caption(plan, settings, dataset, results, full):
     net, ops = settings.network, " ".join(settings.ops) or "none"
-    where = sorted(set().union(*(result.where for result in pooled.values())))
     lines = [
         f"{plan.networks} networks ({net.name}, depth {net.depth}, width {net.width}) trained on "
         f"each set by the protocol '{plan.protocol}' with DSA ({ops}), "
@@ -177,7 +155,7 @@ def _caption(plan, settings, dataset, pooled, full):
         "Time is that of the steps alone, without compiling; experts are not counted in. CAFE runs "
         "in DC's fixed loops. Peak is the highest memory in use: the process's on a CPU, with data "
         "and compiled programs, else the device's.",
-        "Measured on: " + "; ".join(where) + ".",
+        "Measured on: " + "; ".join(sorted({r.where for r in results.values()})) + ".",
     ]
     if protocols := published_protocols(dataset.name):
         lines.insert(2, f"Published figures are their papers' own, at width 128: {protocols}.")
@@ -191,21 +169,21 @@ def _caption(plan, settings, dataset, pooled, full):
 
 def _rows(dataset, pooled, full):
     """Those of the CSV."""
-    for (method, ipc), result in pooled.items():
+    for (method, ipc), (result, sets) in pooled.items():
         known = published_figure(dataset.name, method, ipc)
-        numbers = (*_moments(result.accuracies), len(result.accuracies), known)
-        yield method, ipc, *numbers, *(getattr(result, name) for name in PER_SET)
+        numbers = (*moments(result.accuracies), len(result.accuracies), known)
+        yield method, ipc, *numbers, *(getattr(result, name) for name in PER_SET), sets
     for name, result in full.items():
         known = FULL_DATA.get(dataset.name) if name == "better" else None
-        numbers = (*_moments(result.accuracies), len(result.accuracies), known)
-        yield f"full_{name}", "", *numbers, *(getattr(result, name, None) for name in PER_SET)
+        numbers = (*moments(result.accuracies), len(result.accuracies), known)
+        yield f"full_{name}", "", *numbers, result.seconds, *[None] * len(PER_SET)
 
 
 def _grids(folder, pooled):
     """The images of every method, as pixels; of the first seed."""
     figures = []
     for method, ipc in pooled:
-        run = RunFolder(set_folder(folder, Cell(method, ipc, 0)))
+        run = RunFolder(set_folder(folder, Cell(method, ipc, 0).name))
         grid, source = folder / "grids" / f"{method}_ipc{ipc}.png", run.set_path("last")
         if not grid.exists() or grid.stat().st_mtime < source.stat().st_mtime:
             made = run.load("last")

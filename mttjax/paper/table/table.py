@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
-from mttjax.paper.cells import Cell, CellResult, run_cell
+from mttjax.paper.cells import CellResult, run_cell
 from mttjax.paper.table.full_data import experts_row, train_better
-from mttjax.paper.table.plan import PROTOCOLS, Plan
+from mttjax.paper.table.plan import PROTOCOLS, Cell, Plan
 from mttjax.paper.table.report import write_report
 from mttjax.runs.problem import prepare
 
@@ -42,7 +42,10 @@ def compare(
     """
     folder = Path(folder)
     protocol = dataclasses.replace(PROTOCOLS[plan.protocol], networks=plan.networks)
-    settings = {cell: change(preset.settings(cell.ipc, cell.method)) for cell in plan.cells()}
+    settings = {
+        cell: change(preset.settings(cell.ipc, cell.method)).with_seed(cell.seed)
+        for cell in plan.cells()
+    }
     # Of all methods it asks least: no experts, no steps.
     base = change(preset.settings(plan.ipcs[0], "random"))
     problem = prepare(base, log=log)
@@ -52,7 +55,7 @@ def compare(
     results: dict[Cell, CellResult] = {}
     for cell, own in settings.items():
         how = (dataset, folder, protocol, plan.protocol)
-        results[cell] = run_cell(cell, own, *how, kind=plan.kind, log=log)
+        results[cell] = run_cell(cell.name, own, *how, kind=plan.kind, log=log)
         write_report(folder, plan, base, dataset, results, {}, command)
     full = {"experts": experts_row(store)}
     if plan.full:
