@@ -28,10 +28,9 @@ bench: env
 	$(INSTALL) --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# ARGS="--only kills" runs one part, ARGS="--size small" less of each; see
-# python -m benchmarks.torture --help.
+# Takes an hour; ARGS="--minutes 20 --only kills" less. See python -m tests.torture --help.
 torture: env
-	$(BIN)/python -m benchmarks.torture $(ARGS)
+	$(BIN)/python -m tests.torture $(ARGS)
 
 lint: env
 	$(BIN)/ruff check .

@@ -1,136 +1,281 @@
-"""The part ``faults`` of ``make torture``: a small real run, and that it sees what is wrong."""
+"""Files that are damaged, gone, or do not fit on the disk: refused by name or gone on from.
 
-import itertools
-import json
+What is read is what was written, or an ``InputError`` that names the file: never another
+exception, never a wrong number. The metrics have no checksum: a changed number is drawn, and
+decides nothing.
+"""
 
+import contextlib
+import dataclasses
+import errno
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import jax
 import numpy as np
 import pytest
 
-from benchmarks.torture import faults, faults_files
-from benchmarks.torture.faults_common import Tally, Wrong, kept_programs, quiet, same
-from benchmarks.torture.faults_disk import full_after, require_message
-from benchmarks.torture.faults_repairs import flip, refused
-from benchmarks.torture.faults_versions import jumping_clocks
+from mttjax import cli
+from mttjax.distilled import load_distilled
+from mttjax.experts.store import ExpertStore
 from mttjax.system.errors import InputError
-from mttjax.system.files import atomically, read_json, write_json
-from mttjax.system.npz import read_arrays, write_arrays
+from mttjax.system.files import read_json
+from mttjax.system.metrics import read_metrics
+from mttjax.system.npz import read_arrays
+from tests.torture.places import command_line, temporaries
+
+OPTIONS = {
+    "--config": "digits",
+    "--network.depth": 1,
+    "--network.width": 4,
+    "--experts.count": 2,
+    "--experts.batch": 128,
+    "--distill.student-steps": 3,
+    "--distill.max-start": 2,
+    "--distill.evaluate-every": 6,
+    "--distill.save-every": 4,
+    "--distill.validation.networks": 1,
+    "--distill.validation.epochs": 3,
+}
+SNAPSHOT, KNOWN = "0001/002.npz", "0001/002.correct.npz"
 
 
-def test_no_fault_of_a_file_or_the_disk_gives_wrong_numbers():
-    record = faults.run("small", quiet)
-    assert record["faults"] == []
-    assert record["tried"] == sum(sum(c.values()) for c in record["by_family"].values()) / 2
-    for family in ("files: snapshot", "files: manifest", "files: state", "repairs", "disk full"):
-        assert record["by_family"][family]["tried"] >= 4
-    json.dumps(record)
-    assert "| repairs | 4 |" in faults.table(record).markdown()
-    assert faults.outcome(record).endswith("harmless")
+def command(name, place, steps=12, run="run"):
+    """``train_experts`` or ``distill`` in this process, with the store and the run of ``place``."""
+    folders = {"--experts.folder": place / "store", "--run.folder": place / run}
+    options = OPTIONS | folders | {"--distill.steps": steps, "--ipc": 1}
+    return getattr(cli, name).main([str(text) for pair in options.items() for text in pair])
 
 
-def test_what_is_wrong_and_what_is_raised_are_faults():
-    lines = []
-    tally = Tally(lines.append)
-
-    def wrong():
-        raise Wrong("other numbers")
-
-    tally.attempt("a", "fine", lambda: "refused")
-    tally.attempt("a", "wrong", wrong)
-    tally.attempt("b", "raises", lambda: 1 / 0)
-    tally.attempt("b", "no outcome", lambda: None)
-    record = tally.record()
-    assert record["tried"] == 4
-    assert record["by_family"]["a"] == {"tried": 2, "refused": 1, "repaired": 0, "harmless": 0}
-    assert [fault["case"] for fault in record["faults"]] == [
-        "a: wrong",
-        "b: raises",
-        "b: no outcome",
-    ]
-    assert record["faults"][0]["outcome"] == "other numbers"
-    assert "ZeroDivisionError" in lines[1]
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A store; ``run`` of 6 steps, saved at 4 and 6; ``whole``, the same of 12 in one go."""
+    place = tmp_path_factory.mktemp("made")
+    assert command("train_experts", place) == 0
+    assert command("distill", place, steps=6) == 0
+    assert command("distill", place, run="whole") == 0
+    return place
 
 
-def test_every_damage_is_another_file_and_the_same_one_each_time(tmp_path):
-    path, other = tmp_path / "a.npz", tmp_path / "b.npz"
-    for place, number in ((path, 1), (other, 2)):
-        write_arrays(place, {"x": np.full(9, number)})
-    whole, found = path.read_bytes(), []
-    for _ in range(2):
-        damaged = {}
-        for what, damage in faults_files.damages(path, [other, path], "full").items():
-            damage(path)
-            damaged[what] = path.read_bytes() if path.exists() else None
-            path.write_bytes(whole)
-        found.append(damaged)
-    assert found[0] == found[1]
-    assert whole not in found[0].values()
-    assert sum("flipped" in what for what in found[0]) > 50
-    assert found[0][f"replaced by {tmp_path.name}/b.npz"] == other.read_bytes()
+@pytest.fixture
+def place(made, tmp_path):
+    """A copy of it to damage."""
+    return shutil.copytree(made, tmp_path / "place")
 
 
-def test_what_differs_is_not_the_same():
-    one = {"a": np.float32([1, 2]), "b": {"c": 1}}
-    assert same(one, {"a": np.float32([1, 2]), "b": {"c": 1}})
-    for other in (
-        {"a": np.float32([1, 3]), "b": {"c": 1}},
-        {"a": np.float64([1, 2]), "b": {"c": 1}},
-        {"a": np.float32([1, 2]), "b": {"c": 1.0}},
-        {"a": np.float32([1, 2])},
-    ):
-        assert not same(one, other)
+def quiet(line):
+    """For logs that nobody reads."""
 
 
+def snapshot(place):
+    path = place / "store" / SNAPSHOT
+    arrays = read_arrays(path.with_name("001.npz"))  # of the same shapes, and whole
+    like = {name: jax.ShapeDtypeStruct(a.shape, a.dtype) for name, a in arrays.items()}
+    return ExpertStore(place / "store", quiet).load(1, 2, like)
+
+
+def known_images(place):
+    return ExpertStore(place / "store", quiet).correct(1, 2)
+
+
+def preprocessing(place):
+    return ExpertStore(place / "store", quiet).preprocessing._asdict()
+
+
+def manifest(place):
+    store = ExpertStore(place / "store", quiet)
+    return {n: [store.record(n, e) for e in range(store.epochs_done(n))] for n in store.numbers()}
+
+
+def distilled_set(place):
+    return dataclasses.asdict(load_distilled(place / "run/last.npz"))
+
+
+READERS = {
+    f"store/{SNAPSHOT}": snapshot,
+    f"store/{KNOWN}": known_images,
+    "store/preprocessing.npz": preprocessing,
+    "store/manifest.json": manifest,
+    "run/last.npz": distilled_set,
+    "run/state.npz": lambda place: read_arrays(place / "run/state.npz"),
+    "run/config.json": lambda place: read_json(place / "run/config.json"),
+    "run/metrics.jsonl": lambda place: read_metrics(place / "run/metrics.jsonl"),
+}
+"""file -> what reads it, as the workflows do."""
+
+MENDED = ("store/manifest.json", "run/metrics.jsonl")
+"""Read from the copy before it, or up to the last whole line."""
+
+
+def cuts(data, rng):
+    yield from (data[:length] for length in rng.integers(1, len(data), 5))
+
+
+def flips(data, rng):
+    for bit in rng.integers(8 * len(data), size=40):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << (bit % 8)
+        yield bytes(flipped)
+
+
+def zeros(data, rng):
+    """As a power cut leaves it: a range was never written."""
+    for start in rng.integers(len(data), size=5):
+        length = len(data[start : start + 512])
+        yield data[:start] + bytes(length) + data[start + length :]
+
+
+DAMAGES = {
+    "removed": lambda data, rng: [None],
+    "emptied": lambda data, rng: [b""],
+    "cut": cuts,
+    "flipped": flips,
+    "zeros": zeros,
+}
+
+
+def same(a, b):
+    """Whether two trees of arrays and JSON values are equal, dtypes too."""
+    (a, tree), (b, other) = jax.tree.flatten(a), jax.tree.flatten(b)
+    pairs = [(np.asarray(x), np.asarray(y)) for x, y in zip(a, b, strict=False)]
+    return tree == other and all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in pairs)
+
+
+def is_right(value, whole, name):
+    if name == "store/manifest.json":  # the one before is taken, which lacks the last epoch
+        shorter = whole | {max(whole): whole[max(whole)][:-1]}
+        return same(value, whole) or same(value, shorter)
+    if name == "run/metrics.jsonl":
+        return len(value) <= len(whole) and all("step" in record for record in value)
+    if name == "run/config.json":  # its checksum's own name may have a flipped bit
+        return same({n: v for n, v in value.items() if n in whole}, whole)
+    return same(value, whole)
+
+
+def read_or_refused(read, place):
+    """What is read and "", or None and the message."""
+    try:
+        return read(place), ""
+    except InputError as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", READERS)
+def test_damage_is_refused_by_name_or_changes_nothing(place, capsys, name, damage):
+    read, path = READERS[name], place / name
+    data, whole, refused = path.read_bytes(), read(place), 0
+    for damaged in DAMAGES[damage](data, np.random.default_rng(len(data))):
+        path.write_bytes(damaged or b"")
+        if damaged is None:
+            path.unlink()
+        value, said = read_or_refused(read, place)
+        assert path.name in said if said else is_right(value, whole, name)
+        if said:
+            refused += 1
+            status = cli.check.main([str(place)])
+            assert (status, damaged) in ((1, damaged), (0, None))
+            assert f"{path}: " in capsys.readouterr().out or (damaged is None and status == 0)
+    assert refused or name in MENDED
+
+
+def flip(path):
+    """All bits of 64 bytes in the middle; a single one may lie where a zip says nothing."""
+    data = path.read_bytes()
+    at = len(data) // 2 - 32
+    path.write_bytes(data[:at] + bytes(255 - b for b in data[at : at + 64]) + data[at + 64 :])
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-37])
+
+
+def same_sets(place):
+    return (place / "run/last.npz").read_bytes() == (place / "whole/last.npz").read_bytes()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
 @pytest.mark.parametrize(
-    ("name", "write", "read"),
-    [("a.npz", write_arrays, read_arrays), ("a.json", write_json, read_json)],
+    "name", ["state.npz", "state.before.npz", "config.json", "last.npz", "metrics.jsonl"]
 )
-def test_a_flipped_bit_is_one_that_is_seen(name, write, read, tmp_path):
-    write(tmp_path / name, {"x": np.arange(9).tolist()})
-    flip(tmp_path / name)
-    with pytest.raises(InputError):
-        read(tmp_path / name)
+def test_a_run_that_is_damaged_half_way_ends_alike(place, name, damage):
+    damage(place / "run" / name)
+    assert command("distill", place) == 0
+    assert same_sets(place)
+    assert cli.check.main([str(place / "run")]) == 0
 
 
-def test_only_the_sync_that_is_asked_for_fails(tmp_path):
-    with full_after(3), atomically(tmp_path / "a") as file:
-        file.write(b"a")
-    with full_after(1), pytest.raises(OSError, match="No space"), atomically(tmp_path / "b") as f:
-        f.write(b"b")
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+def test_without_a_whole_state_a_run_says_which_files_to_remove(place):
+    states = [place / "run" / name for name in ("state.npz", "state.before.npz")]
+    for path in states:
+        flip(path)
+    said = command("distill", place)
+    assert all(str(path) in said for path in states)
+    for path in states:
+        path.unlink()
+    assert command("distill", place) == 0
+    assert same_sets(place)
 
 
-def test_messages_are_held_to_what_they_must_say():
-    require_message("distill", "2\n", "distill: the disk is full\n", "full")
-    for status, said in ((0, "distill: full"), (2, "distill: no"), (2, "Traceback\nfull")):
-        with pytest.raises(Wrong):
-            require_message("distill", status, said, "full")
-
-    def refusal():
-        raise InputError("x.npz is damaged")
-
-    refused(("x.npz", "damaged"), refusal)
-    for words, function in ((("y.npz",), refusal), ((), lambda: None)):
-        with pytest.raises(Wrong):
-            refused(words, function)
+@pytest.mark.parametrize("name", [SNAPSHOT, KNOWN, "0000/000.npz"])
+def test_a_damaged_snapshot_is_named_removed_and_trained_again(place, made, capsys, name):
+    flip(place / "store" / name)
+    assert cli.check.main([str(place / "store"), "--remove"]) == 1
+    assert f"removed: {place / 'store' / name}" in capsys.readouterr().out
+    assert command("train_experts", place) == 0
+    for path in (made / "store").rglob("*.npz"):
+        assert path.read_bytes() == (place / path.relative_to(made)).read_bytes()
 
 
-def test_clocks_jump_and_are_right_again_afterwards():
-    import time
-
-    before = time.time()
-    with jumping_clocks() as looks:
-        times = [time.time() for _ in range(20)] + [time.time_ns() / 1e9, time.perf_counter()]
-    assert len(looks) == len(times)
-    assert max(times) - min(times) > 1e9
-    assert any(b < a for a, b in itertools.pairwise(times))
-    assert 0 <= time.time() - before < 60
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
+def test_a_damaged_manifest_is_made_again_from_the_one_before(place, made, damage):
+    damage(place / "store/manifest.json")
+    assert command("train_experts", place) == 0
+    assert cli.check.main([str(place / "store")]) == 0
+    assert manifest(place).keys() == manifest(made).keys()
 
 
-def test_the_settings_of_jax_are_put_back(tmp_path):
-    import jax
+def test_a_run_on_damaged_experts_is_refused_by_name(place):
+    for path in (place / "store").glob("*/00[0-2].npz"):
+        flip(path)
+    said = command("distill", place)
+    assert str(place / "store") in said
+    assert ".npz: not a whole .npz" in said
 
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = [getattr(jax.config, name) for name in names]
-    with kept_programs(tmp_path):
-        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
-    assert [getattr(jax.config, name) for name in names] == before
+
+@contextlib.contextmanager
+def full_at(number, monkeypatch):
+    """The sync ``number`` within the block fails, and is the only one."""
+    sync, syncs = os.fsync, []
+
+    def failing(descriptor):
+        syncs.append(descriptor)
+        if len(syncs) == number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        yield
+
+
+def test_a_run_goes_on_where_the_disk_was_full(place, monkeypatch):
+    for number in (1, 4, 7):
+        with full_at(number, monkeypatch):
+            said = command("distill", place)
+        assert str(place / "run") in said
+        assert "No space left" in said
+        assert "Free some space" in said
+    assert command("distill", place) == 0
+    assert same_sets(place)
+    assert temporaries(place) == []
+
+
+def test_output_that_cannot_be_written_is_a_message(place):
+    with open("/dev/full", "w") as full:
+        command_of = command_line("check", str(place))
+        done = subprocess.run(command_of, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert b"check: No space left" in done.stderr

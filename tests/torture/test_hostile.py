@@ -1,0 +1,169 @@
+"""Files of strangers: refused, with nothing run, little unpacked, and nothing written outside."""
+
+import html
+import json
+import struct
+import tarfile
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from small import small_set
+
+from mttjax import cli
+from mttjax.datasets import load_dataset
+from mttjax.distilled import load_distilled, save_distilled
+from mttjax.experts.store import ExpertStore
+from mttjax.runs.page import write_run_page
+from mttjax.system.errors import InputError
+from mttjax.system.files import read_json, write_json
+from mttjax.system.metrics import read_metrics
+from tests.torture import hostile
+
+MOST = 48 * 2**20
+"""Bytes that a refusal may take at its highest."""
+
+MEMBERS = ("images", "labels", "metadata", "x_train", "y_train", "x_test", "y_test")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder deep in another: outside of it nothing is written, and no command is run."""
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    yield inside
+    assert not list(tmp_path.rglob("executed"))
+    outside = {path for path in tmp_path.rglob("*") if inside not in (path, *path.parents)}
+    assert outside <= set(inside.parents)
+
+
+def require_refused(read, *arguments, **options):
+    """``InputError``, and at most ``MOST`` bytes on the way."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as refusal:
+            read(*arguments, **options)
+        assert tracemalloc.get_traced_memory()[1] < MOST
+    finally:
+        tracemalloc.stop()
+    return str(refusal.value)
+
+
+def objects(path):
+    held = np.array([hostile.Command(path.with_name("executed"))], dtype=object)
+    np.savez(path, **dict.fromkeys(MEMBERS, held))
+
+
+def pickle_as_npz(path):
+    path.write_bytes(hostile.pickled_command(path.with_name("executed"), 4))
+
+
+def of_10_15_items(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in MEMBERS:
+            archive.writestr(f"{name}.npy", hostile.npy((10**15,)))
+
+
+NPZ = {
+    "pickled objects": objects,
+    "a pickle": pickle_as_npz,
+    "100 GiB claimed": lambda path: hostile.claiming_npz(path, MEMBERS, 100 * 2**30),
+    "below the limit claimed": lambda path: hostile.claiming_npz(path, ["images"], 2**31),
+    "100 bytes claimed of 64 MiB": lambda path: hostile.lying_npz(path, MEMBERS, 64),
+    "10**15 items": of_10_15_items,
+}
+
+
+def load_arrays(path):
+    return load_dataset("arrays", folder=path)
+
+
+@pytest.mark.parametrize("read", [load_distilled, load_arrays])
+@pytest.mark.parametrize("build", NPZ)
+def test_an_npz_that_lies_or_runs_programs_is_refused(folder, build, read):
+    NPZ[build](folder / "x.npz")
+    assert "x.npz" in require_refused(read, folder / "x.npz")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        *(
+            {"class_names": ["ant", "bee", f"b{t}"]}
+            for t in ("\x1b[2J", "\0", "\n", "\x9b31m", "\udcff")
+        ),
+        {"dataset": "\x1b]0;title\a"},
+        *({"lr": rate} for rate in (1e-60, 1e39, -1.0, float("nan"))),
+        *({"settings": {"deep": hostile.nested(levels)}} for levels in (60, 300, 900)),
+        {"versions": []},
+    ],
+    ids=lambda metadata: repr(metadata)[:40],
+)
+def test_a_set_that_says_what_no_set_says_is_refused(folder, metadata):
+    hostile.forged_set(folder / "x.npz", **metadata)
+    assert "x.npz" in require_refused(load_distilled, folder / "x.npz")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"step": ' + "9" * 10_000 + "}", '{"step": [1]}'])
+def test_json_that_exhausts_its_reader_is_refused(folder, text):
+    (folder / "x").write_text(f"{text}\n{text}\n")
+    assert require_refused(read_json, folder / "x")
+    assert "line 1" in require_refused(read_metrics, folder / "x")
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize("unpacked", [False, True])
+def test_no_pickle_of_cifar_is_run(folder, protocol, unpacked):
+    path = folder / "cifar-10-python.tar.gz"
+    command = hostile.pickled_command(folder / "executed", protocol)
+    hostile.cifar_of_pickles(path, command)
+    if unpacked:
+        with tarfile.open(path) as archive:
+            archive.extractall(folder, filter="data")
+        path.unlink()
+    assert str(folder) in require_refused(load_dataset, "cifar10", folder=folder)
+
+
+def test_an_idx_file_that_claims_more_than_there_is_memory_is_refused(folder):
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            header = struct.pack(">4I", 0x803, *(2**32 - 1,) * 3)
+            (folder / f"{part}-{kind}-ubyte").write_bytes(header)
+    assert "-ubyte" in require_refused(load_dataset, "mnist", folder=folder)
+
+
+@pytest.mark.parametrize("number", ["../../outside", "/etc", "0000/../../..", "", "00001111"])
+def test_a_store_whose_manifest_leads_elsewhere_is_refused_and_nothing_removed(
+    folder, tmp_path, number
+):
+    manifest = {"format": 1, "created": "now", "recipe": {}, "preprocessing": "standardize"}
+    manifest |= {"versions": {}, "experts": {number: {"epochs": [{"checksum": "0"}]}}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    kept = tmp_path / "000.npz"
+    kept.write_bytes(b"another's")
+    assert "manifest.json" in require_refused(ExpertStore, folder)
+    assert cli.check.main([str(folder), "--remove"]) == 1
+    assert kept.read_bytes() == b"another's"
+    kept.unlink()
+
+
+EVIL = "<script>alert(1)</script>\"><img src=x onerror=1>&'"
+"""What must be seen on a page as it stands here, and do nothing."""
+
+
+def test_a_page_of_a_run_shows_hostile_names_as_text(folder):
+    step = {EVIL: [EVIL]}
+    names = {"class_names": (EVIL, EVIL[::-1], "c"), "dataset": EVIL}
+    save_distilled(folder / "best.npz", small_set(**names, settings={"step": step}))
+    row = {"ipc": EVIL, "mean": 0.5, "std": 0.1, "networks": EVIL, "lr": 0.1, "step": step}
+    results = {"epochs": EVIL, "date": EVIL, "hardware": EVIL, "rows": {EVIL: row}}
+    write_json(
+        folder / "config.json", {"name": EVIL, "ipc": EVIL, "method": EVIL, EVIL: {EVIL: [1]}}
+    )
+    write_json(folder / "results.json", results)
+    text = write_run_page(folder).read_text("utf-8")
+    assert EVIL not in text
+    assert "<script" not in text
+    assert "<img src=x" not in text
+    assert EVIL in html.unescape(text)
