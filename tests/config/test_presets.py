@@ -1,39 +1,76 @@
-"""The presets of every method: published settings, what a data set changes, refusals."""
+"""The presets: published settings of every method, what a data set changes, files of a user's."""
+
+import ast
+import json
+from pathlib import Path
 
 import pytest
 
-from mttjax.config.methods import (
-    METHODS,
-    SELECTIONS,
-    TITLES,
-    Condense,
-    Distill,
-    LearnLabels,
-    LearnThrough,
-    Select,
-)
-from mttjax.config.presets import load_preset, preset_names, settings_of
+from mttjax.config.methods import KINDS, METHODS, TITLES, published_settings
+from mttjax.config.presets import load_preset, preset_names
+from mttjax.config.settings import settings_from
 from mttjax.system.errors import InputError
 
-CIFAR10 = load_preset("cifar10")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+# dataset, ipc, depth, S, M, T⁺, lr_img, lr_lr, α₀, zca, B: the published table.
+TABLE = [
+    ("cifar10", 1, 3, 50, 2, 2, 1e2, 1e-7, 1e-2, True, None),
+    ("cifar10", 10, 3, 30, 2, 20, 1e2, 1e-5, 1e-3, True, None),
+    ("cifar10", 50, 3, 30, 2, 40, 1e3, 1e-5, 1e-3, False, None),
+    ("cifar100", 1, 3, 20, 3, 20, 1e3, 1e-5, 1e-2, True, None),
+    ("cifar100", 10, 3, 20, 2, 20, 1e3, 1e-5, 1e-2, False, None),
+    ("cifar100", 50, 3, 80, 2, 40, 1e3, 1e-5, 1e-2, True, 125),
+    ("tiny_imagenet", 1, 4, 10, 2, 10, 1e4, 1e-4, 1e-2, False, None),
+    ("tiny_imagenet", 10, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 200),
+    ("tiny_imagenet", 50, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 400),
+    ("imagenet_subset", 1, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, None),
+    ("imagenet_subset", 10, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, 20),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda r: f"{r[0]}-{r[1]}")
+def test_presets_hold_the_published_rows(row):
+    name, ipc, depth, *numbers, zca, batch = row
+    settings = load_preset(name).settings(ipc)
+    d = settings.distill
+    assert [d.student_steps, d.expert_epochs, d.max_start, d.lr_img, d.lr_lr, d.lr] == numbers
+    assert d.lr_lr_in == "alpha"
+    assert (settings.preprocessing == "zca") == zca
+    assert (d.batch, settings.network.depth, settings.network.width) == (batch, depth, 128)
+    assert (d.steps, settings.experts.count, settings.evaluate.networks) == (5000, 100, 5)
+
+
+def test_there_are_the_eight_presets():
+    small = ["digits", "mnist", "fashion_mnist", "svhn"]
+    large = ["cifar10", "cifar100", "tiny_imagenet", "imagenet_subset"]
+    assert preset_names() == sorted(small + large)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_says_what_was_measured_and_imports_from_config_alone(name):
+    tree = ast.parse((CONFIGS / f"{name}.py").read_text())
+    assert any(words in ast.get_docstring(tree) for words in ("not run", "Measured", "measured"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported == {"mttjax.config"}
+    assert not any(isinstance(node, ast.Import) for node in ast.walk(tree))
 
 
 @pytest.mark.parametrize("name", preset_names())
 @pytest.mark.parametrize("method", METHODS)
-def test_every_preset_has_settings_for_every_method(name, method):
+def test_every_preset_has_settings_for_every_method_that_survive_a_file(name, method):
     preset = load_preset(name)
-    for ipc in preset.IPCS:
-        settings = settings_of(preset, ipc, method)
-        assert (settings.method, settings.ipc) == (method, ipc)
-        assert settings.data == preset.get_config(ipc).data
+    for ipc in (*preset.ipcs, 7):
+        settings = preset.settings(ipc, method)
+        assert (settings.name, settings.method, settings.ipc) == (name, method, ipc)
+        assert type(settings.distill) is KINDS[method]
+        assert settings.data == preset.settings(ipc).data
+        assert settings_from(json.loads(json.dumps(settings.record()))) == settings
 
 
-def test_the_methods_have_settings_of_their_own_kind():
-    kinds = {m: type(settings_of(CIFAR10, 1, m).distill) for m in METHODS}
-    assert {m for m, kind in kinds.items() if kind is Select} == set(SELECTIONS)
-    assert {m for m, k in kinds.items() if k is Condense} == {"dc", "dsa", "dm", "cafe", "cafe_dsa"}
-    assert (kinds["mtt"], kinds["dd"], kinds["ld"]) == (Distill, LearnThrough, LearnLabels)
+def test_the_tables_of_methods_name_the_same():
     assert list(TITLES) == list(METHODS)
+    assert set(KINDS) == set(METHODS)
 
 
 @pytest.mark.parametrize(
@@ -52,29 +89,64 @@ def test_the_methods_have_settings_of_their_own_kind():
     ],
 )
 def test_published_settings(method, ipc, expected):
-    distill = settings_of(CIFAR10, ipc, method).distill
+    distill = published_settings(method, ipc)
     assert {name: getattr(distill, name) for name in expected} == expected
 
 
-def test_dds_rate_begins_lower_on_colour_images():
-    assert settings_of(CIFAR10, 10, "dd").distill.lr == 0.001
-    assert settings_of(load_preset("mnist"), 10, "dd").distill.lr == 0.02
+def test_a_preset_changes_a_few_of_them():
+    cifar10, mnist, fashion = map(load_preset, ("cifar10", "mnist", "fashion_mnist"))
+    assert cifar10.settings(10, "dd").distill.lr == 0.001  # published for colour images
+    assert mnist.settings(10, "dd").distill.lr == 0.02
+    assert cifar10.settings(10, "dsa").distill == published_settings("dsa", 10)
+    cut_down = fashion.settings(10, "dsa").distill
+    assert cut_down.steps < published_settings("dsa", 10).steps
+    assert cut_down.lr_img == published_settings("dsa", 10).lr_img
 
 
-def test_a_preset_may_cut_a_method_down():
-    digits = settings_of(load_preset("fashion_mnist"), 10, "dsa").distill
-    assert digits.steps < settings_of(CIFAR10, 10, "dsa").distill.steps
-    assert digits.lr_img == settings_of(CIFAR10, 10, "dsa").distill.lr_img
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cifar-10", None, r"config is 'cifar-10': .*did you mean 'cifar10'"),
+        ("mine.py", None, "'mine.py': no such preset"),
+        ("mine.json", None, "mine.json: no such file"),
+        ("mine.py", "", r"mine.py: a preset needs get_config\(ipc\)"),
+        ("mine.py", "IPCS = (1,)\ndef get_config(ipc): return 3", "must return Settings with ipc"),
+        (
+            "mine.py",
+            "from mttjax.config import Settings\nIPCS = (1,)\nMETHODS = {'dm': {1: {'stepps': 3}}}"
+            "\ndef get_config(ipc): return Settings()",
+            r"METHODS\['dm'\] of the preset has stepps",
+        ),
+        ("mine.json", "[]", "mine.json: holds list"),
+        ("mine.json", '{"seed": -1}', "mine.json: seed is -1"),
+        ("mine.json", '{"ipc": 2, "checksum": "crc32:00000000"}', "the file is damaged"),
+    ],
+)
+def test_what_is_no_preset_is_refused(name, content, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path(name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_preset(name).settings(1, "dm")
 
 
-def test_an_unknown_method_is_refused_with_the_nearest_name():
-    with pytest.raises(InputError, match="did you mean 'herding'"):
-        settings_of(CIFAR10, 1, "hearding")
+def test_a_users_file_is_a_preset(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from mttjax.config import Settings\nIPCS = (3,)\n"
+        "def get_config(ipc): return Settings(name='mine', ipc=ipc)\n"
+    )
+    assert load_preset(str(tmp_path / "mine.py")).settings().run_folder.name == "mine-ipc3"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
-def test_another_seed_keeps_the_experts_and_the_split():
-    settings = CIFAR10.get_config(1)
-    other = settings.with_seed(3)
-    assert other.seed == 3
-    assert other.recipe() == settings.recipe()
-    assert other.split_seed == settings.split_seed == 0
+def test_a_file_of_settings_is_a_preset_of_one_row(tmp_path):
+    settings = load_preset("digits").settings(10, "dm").with_seed(4)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(settings.record() | {"versions": {"jax": "1"}}))
+    preset = load_preset(str(path))
+    assert (preset.ipcs, preset.method) == ((10,), "dm")
+    assert preset.settings() == preset.settings(10) == preset.settings(10, "dm") == settings
+    assert preset.settings(method="dd").distill == published_settings("dd", 10)
+    for wrong in (0, 1):
+        with pytest.raises(InputError, match=f"is for ipc 10, not {wrong}"):
+            preset.settings(wrong)

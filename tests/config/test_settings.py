@@ -1,75 +1,198 @@
-"""The presets: every row of the settings table, and the errors of choosing one."""
+"""Settings: what a field may hold, what follows from them, and the way to JSON and back."""
+
+import dataclasses
+import json
+import typing
+from pathlib import Path
 
 import pytest
 
-from mttjax.config.presets import load_preset, preset_names
+from mttjax.config import (
+    DD,
+    LD,
+    MTT,
+    Condensation,
+    Data,
+    Experts,
+    NetworkSpec,
+    Protocol,
+    Recipe,
+    Run,
+    Selection,
+    Settings,
+)
+from mttjax.config.settings import settings_from
 from mttjax.system.errors import InputError
 
-# dataset, ipc, depth, S, M, T⁺, lr_img, lr_lr, α₀, zca, B: the published table.
-TABLE = [
-    ("cifar10", 1, 3, 50, 2, 2, 1e2, 1e-7, 1e-2, True, None),
-    ("cifar10", 10, 3, 30, 2, 20, 1e2, 1e-5, 1e-3, True, None),
-    ("cifar10", 50, 3, 30, 2, 40, 1e3, 1e-5, 1e-3, False, None),
-    ("cifar100", 1, 3, 20, 3, 20, 1e3, 1e-5, 1e-2, True, None),
-    ("cifar100", 10, 3, 20, 2, 20, 1e3, 1e-5, 1e-2, False, None),
-    ("cifar100", 50, 3, 80, 2, 40, 1e3, 1e-5, 1e-2, True, 125),
-    ("tiny_imagenet", 1, 4, 10, 2, 10, 1e4, 1e-4, 1e-2, False, None),
-    ("tiny_imagenet", 10, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 200),
-    ("tiny_imagenet", 50, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 400),
-    ("imagenet_subset", 1, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, None),
-    ("imagenet_subset", 10, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, 20),
-]
+CLASSES = (
+    Condensation,
+    DD,
+    Data,
+    Experts,
+    LD,
+    MTT,
+    NetworkSpec,
+    Protocol,
+    Recipe,
+    Run,
+    Selection,
+    Settings,
+)
 
 
-@pytest.mark.parametrize("row", TABLE, ids=lambda r: f"{r[0]}-{r[1]}")
-def test_presets_hold_the_published_rows(row):
-    name, ipc, depth, *numbers, zca, batch = row
-    settings = load_preset(name).get_config(ipc)
-    d = settings.distill
-    assert [d.student_steps, d.expert_epochs, d.max_start, d.lr_img, d.lr_lr, d.lr] == numbers
-    assert d.lr_lr_in == "alpha"
-    assert (settings.preprocessing == "zca") == zca
-    assert (d.batch, settings.network.depth, settings.network.width) == (batch, depth, 128)
-    assert (d.steps, settings.experts.count, settings.evaluate.networks) == (5000, 100, 5)
+def numeric_fields():
+    """(class, field, whether it is whole, whether it holds several) of every numeric setting."""
+    for cls in CLASSES:
+        for name, hint in typing.get_type_hints(cls).items():
+            kinds = {*typing.get_args(hint), hint}
+            tuples = [kind for kind in kinds if typing.get_origin(kind) is tuple]
+            kinds |= {inside for kind in tuples for inside in typing.get_args(kind)}
+            if kinds & {int, float}:
+                yield cls, name, float not in kinds, bool(tuples)
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_every_preset_says_what_was_measured_and_fits_its_batch(name):
-    module = load_preset(name)
-    assert any(w in module.__doc__ for w in ("not run", "Measured", "measured"))
-    for ipc in module.IPCS:
-        settings = module.get_config(ipc)
-        assert settings.name == name
-        assert settings.ipc == ipc
-        assert settings.expert_epochs >= settings.distill.epochs_needed
-    assert module.get_config(7).ipc == 7
+FIELDS = list(numeric_fields())
 
 
-def test_there_are_the_eight_presets():
-    assert set(preset_names()) == {
-        "digits",
-        "fashion_mnist",
-        "mnist",
-        "svhn",
-        "cifar10",
-        "cifar100",
-        "tiny_imagenet",
-        "imagenet_subset",
-    }
+@pytest.mark.parametrize(
+    ("cls", "name", "whole", "several"), FIELDS, ids=[f"{c.__name__}.{n}" for c, n, *_ in FIELDS]
+)
+def test_a_number_out_of_range_or_none_at_all_is_refused_by_its_name(cls, name, whole, several):
+    wrong = [-1, True, "3", float("nan"), float("inf"), 10**40]
+    for value in wrong + [1.5] * whole:
+        with pytest.raises(InputError, match=rf"^{name} is "):
+            cls(**{name: (1, value) if several else value})
 
 
-def test_an_unknown_preset_is_answered_with_the_nearest():
-    with pytest.raises(InputError, match=r"'cifar-10'.*did you mean 'cifar10'"):
-        load_preset("cifar-10")
+@pytest.mark.parametrize(
+    ("cls", "name", "least_wrong", "last_right"),
+    [
+        (MTT, "steps", 0, 1),
+        (MTT, "steps", 10**9 + 1, 10**9),
+        (MTT, "evaluate_every", -1, 0),
+        (MTT, "save_every", 0, 1),
+        (MTT, "lr_img", 1e31, 1e30),
+        (MTT, "lr", 0.9e-6, 1e-6),
+        (MTT, "lr", 100.1, 100),
+        (MTT, "momentum", 1, 0.999),
+        (MTT, "chunk", 0, None),
+        (Condensation, "network_epochs", -1, 0),
+        (Condensation, "halve_at", (5, -1), (5, 0)),
+        (DD, "beta1", 1.0, 0),
+        (LD, "patience", 0, 1),
+        (Selection, "lr", 0, 1e-30),
+        (Selection, "expert", -1, 0),
+        (Data, "validation", 0.51, 0.5),
+        (Data, "resolution", 3, 4),
+        (Data, "classes", (1, -1), ()),
+        (Experts, "count", 0, 10**6),
+        (Experts, "lr", 0, 0.01),
+        (NetworkSpec, "depth", 0, 1),
+        (NetworkSpec, "depth", 65, 64),
+        (Protocol, "networks", 10_001, 0),
+        (Settings, "ipc", 0, 1),
+        (Settings, "seed", 2**32, 2**32 - 1),
+    ],
+)
+def test_the_ends_of_the_ranges(cls, name, least_wrong, last_right):
+    with pytest.raises(InputError, match=rf"^{name} is "):
+        cls(**{name: least_wrong})
+    assert getattr(cls(**{name: last_right}), name) == last_right
 
 
-def test_a_file_is_a_preset(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text(
-        "from mttjax.config import Settings\nIPCS = (3,)\n"
-        "def get_config(ipc): return Settings(name='mine', ipc=ipc)\n"
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Settings(preprocessing="whiten"), "preprocessing is 'whiten': must be one of sta"),
+        (lambda: Settings(ops=("flip", "spin")), "ops is 'flip' 'spin': must be a list, each one"),
+        (lambda: Settings(ops=("flip", "flip")), "flip is there twice"),
+        (lambda: Settings(method="mttt"), "method is 'mttt': did you mean 'mtt'"),
+        (lambda: Settings(method="dm"), "distill is MTT: the settings of dm are Condensation"),
+        (lambda: Settings(name="a/b"), "name is 'a/b'"),
+        (lambda: Settings(name=" .."), "name is ' ..'"),
+        (lambda: Settings(run=Run(folder="a\x1b[2J")), "folder is .*without control characters"),
+        (lambda: Settings(network=None), "network is None: must be NetworkSpec"),
+        (lambda: Data(statistics="imagenett"), "did you mean 'imagenet'"),
+        (lambda: Data(download="yes"), "download is 'yes': must be True or False"),
+        (lambda: MTT(initial="photo"), "initial is 'photo': must be one of real, noise"),
+        (lambda: MTT(validation=3), "validation is 3: must be Protocol"),
+    ],
+)
+def test_what_is_no_number_is_looked_at_too(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"seeed": 1}, "seeed is no setting: did you mean 'seed'"),
+        ({"distill": {"stepps": 1}}, "distill.stepps is no setting: did you mean 'steps'"),
+        ({"distill": {"validation": {"epoch": 1}}}, "distill.validation.epoch is no setting"),
+        ({"method": "dd", "distill": {"lr_lr": 1}}, "distill.lr_lr is no setting"),
+        ({"method": []}, "method is"),
+        ({"network": 3}, "network is 3: must be settings by their names"),
+        ({"data": {"validation": 2}}, "validation is 2: must be a number from 0 to 0.5"),
+    ],
+)
+def test_a_record_with_what_is_no_setting_is_refused(record, message):
+    with pytest.raises(InputError, match=message):
+        settings_from(record)
+
+
+def test_a_record_has_everything_and_what_is_not_said_has_its_default():
+    settings = Settings(
+        name="all",
+        data=Data(dataset="cifar10", classes=(1, 2), seed=3),
+        distill=MTT(batch=2, validation=Protocol(epochs=9)),
+        experts=Experts(folder="there", parallel=2),
+        run=Run(folder="here"),
     )
-    assert load_preset(str(file)).get_config(3).run_folder.name == "mine-ipc3"
-    (tmp_path / "empty.py").write_text("")
-    with pytest.raises(InputError, match="get_config"):
-        load_preset(str(tmp_path / "empty.py"))
+    record = json.loads(json.dumps(settings.record()))
+    assert settings_from(record) == settings
+    del record["distill"]["validation"], record["network"]
+    validation = MTT().validation
+    assert settings_from(record).distill == dataclasses.replace(
+        settings.distill, validation=validation
+    )
+
+
+def test_what_decides_a_run_is_nothing_of_the_machine():
+    settings = Settings()
+    elsewhere = dataclasses.replace(
+        settings,
+        data=Data(dir="data", download=True),
+        experts=Experts(folder="there", parallel=2),
+        run=Run(folder="here"),
+    )
+    assert elsewhere.decisive() == settings.decisive()
+    assert Settings(seed=1).decisive() != settings.decisive()
+
+
+def test_another_seed_keeps_the_experts_and_the_split():
+    other = Settings(seed=5).with_seed(3)
+    assert (other.seed, other.split_seed, other.recipe().seed) == (3, 5, 5)
+    assert other.recipe() == Settings(seed=5).recipe()
+
+
+def test_the_epochs_of_the_experts_are_what_mtt_reads_or_asked_for():
+    assert Settings(distill=MTT(max_start=5, expert_epochs=3)).expert_epochs == 7
+    assert Settings(experts=Experts(epochs=9)).expert_epochs == 9
+    with pytest.raises(InputError, match="epochs is None: give it, as dd reads any"):
+        _ = Settings(method="dd", distill=DD()).expert_epochs
+
+
+def test_folders_say_what_is_in_them():
+    settings = Settings(
+        name="mine",
+        ipc=3,
+        preprocessing="zca",
+        data=Data(dataset="cifar10"),
+        network=NetworkSpec(depth=2, norm="batch"),
+    )
+    assert settings.expert_folder == Path("experts/cifar10/convnet-d2-w128-batch-zca")
+    assert settings.run_folder == Path("runs/mine-ipc3")
+    dd = dataclasses.replace(settings, method="dd", distill=DD())
+    assert dd.run_folder == Path("runs/mine-dd-ipc3")
+    here = dataclasses.replace(dd, run=Run(folder="here"), experts=Experts(folder="there"))
+    assert (here.run_folder, here.expert_folder) == (Path("here"), Path("there"))
