@@ -1,16 +1,17 @@
-"""What a user sees of a run: grids of images, curves, tables, a page."""
+"""What a user sees: grids of images, curves, tables and pages of what it is handed.
+
+Nothing here knows where a set, a run or a store comes from.
+"""
 
 from mttjax.reporting.curves import save_curves, save_expert_curves
 from mttjax.reporting.grids import save_grid, save_views
 from mttjax.reporting.page import write_page
 from mttjax.reporting.tables import markdown_table, percent, print_table
-from mttjax.system.metrics import read_metrics
 
 __all__ = [
     "markdown_table",
     "percent",
     "print_table",
-    "read_metrics",
     "save_curves",
     "save_expert_curves",
     "save_grid",

@@ -12,12 +12,15 @@ from mttjax.system.metrics import read_metrics
 __all__ = ["save_curves", "save_expert_curves"]
 
 
-def save_curves(path, metrics_path) -> Path:
+def save_curves(
+    path: str | Path, metrics_path: str | Path, *, loss_title: str = "trajectory loss"
+) -> Path:
     """Draws a run: loss, student's learning rate, validation accuracy and time per step.
 
     Args:
       path: the PNG, written atomically; equal metrics give equal bytes.
       metrics_path: the run's ``metrics.jsonl``; what it lacks is left blank.
+      loss_title: what the loss is, the first panel's title.
 
     Returns:
       ``path``.
@@ -28,7 +31,7 @@ def save_curves(path, metrics_path) -> Path:
     records = read_metrics(metrics_path)
     with figure(path, (9.6, 6.4), 2, 2) as axes:
         (loss, rate), (accuracy, seconds) = axes
-        _draw_series(loss, records, "loss", "trajectory loss")
+        _draw_series(loss, records, "loss", loss_title)
         _draw_series(rate, records, "lr", "learned rate α, log scale", smooth=False, log=True)
         _draw_evaluations(accuracy, records)
         _draw_series(seconds, records, "seconds", "seconds per step", outliers=False)
@@ -38,12 +41,12 @@ def save_curves(path, metrics_path) -> Path:
     return Path(path)
 
 
-def save_expert_curves(path: str | Path, curves: Sequence[Mapping[int, float]]) -> Path:
+def save_expert_curves(path: str | Path, accuracies: Sequence[Mapping[int, float]]) -> Path:
     """Draws every expert's test accuracy over its epochs, and their mean.
 
     Args:
       path: the PNG, written atomically.
-      curves: of each expert: epoch -> test accuracy in [0, 1].
+      accuracies: of each expert: epoch -> test accuracy in [0, 1].
 
     Returns:
       ``path``.
@@ -51,16 +54,16 @@ def save_expert_curves(path: str | Path, curves: Sequence[Mapping[int, float]]) 
     Raises:
       InputError: no expert has an epoch yet.
     """
-    epochs = sorted(set().union(*curves))
+    epochs = sorted(set().union(*accuracies))
     if not epochs:
-        raise InputError("no expert has finished an epoch; train them first")
-    mean = [100 * np.mean([c[epoch] for c in curves if epoch in c]) for epoch in epochs]
+        raise InputError("no expert has finished an epoch; train them with train_experts")
+    mean = [100 * np.mean([c[epoch] for c in accuracies if epoch in c]) for epoch in epochs]
     with figure(path, (6.4, 4), 1, 1) as axes:
         panel = axes[0, 0]
-        for curve in curves:
+        for curve in accuracies:
             panel.plot(list(curve), [100 * a for a in curve.values()], color=PALE, linewidth=0.8)
         panel.plot(epochs, mean, color=BLUE, marker="o", markersize=3)
-        panel.set_title(f"test accuracy of {len(curves)} experts and their mean, %")
+        panel.set_title(f"test accuracy of {len(accuracies)} experts and their mean, %")
         panel.set_xlabel("epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)
     return Path(path)
@@ -99,12 +102,12 @@ def _smoothed(values, window):
 
 def _draw_evaluations(axes, records):
     axes.set_title("validation accuracy, %")
-    found = [(r["step"], r["evaluation"]) for r in records if r.get("evaluation")]
-    if not found:
+    evaluations = [(r["step"], r["evaluation"]) for r in records if r.get("evaluation")]
+    if not evaluations:
         _say(axes, "not evaluated yet")
         return
-    steps = [step for step, _ in found]
-    mean, std = (np.array([100 * e.get(n, 0) for _, e in found]) for n in ("mean", "std"))
+    steps = [step for step, _ in evaluations]
+    mean, std = (np.array([100 * e.get(n, 0) for _, e in evaluations]) for n in ("mean", "std"))
     axes.fill_between(steps, mean - std, mean + std, color=PALE, alpha=0.6, linewidth=0)
     axes.plot(steps, mean, color=BLUE, marker="o", markersize=3.5)
     best = int(np.argmax(mean))

@@ -1,11 +1,13 @@
 """Grids of images as PNGs, every pixel of an image a square of equal pixels."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mttjax.reporting.views import view
+from mttjax.reporting.views import Invertible, view
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
 
@@ -33,8 +35,24 @@ class _Layout(NamedTuple):
     font_size: int
 
 
+class Drawable(Protocol):
+    """What ``save_views`` needs of a ``DistilledSet``."""
+
+    images: Any
+    classes: Any
+    class_names: Sequence[str]
+    preprocessing: Any
+
+
 def save_grid(
-    path, images, classes, class_names, *, clip=None, preprocessing=None, scale=None
+    path: str | Path,
+    images: np.ndarray,
+    classes: ArrayLike,
+    class_names: Sequence[str],
+    *,
+    clip: float | None = None,
+    preprocessing: Invertible | None = None,
+    scale: int | None = None,
 ) -> Path:
     """Draws images class by class: a row for each, or a name under each of one per class.
 
@@ -68,7 +86,7 @@ def save_grid(
     return Path(path)
 
 
-def save_views(folder, stem, distilled) -> list[Path]:
+def save_views(folder: str | Path, stem: str, distilled: Drawable) -> list[Path]:
     """Writes the three views of a distilled set as grids.
 
     Args:
@@ -80,12 +98,12 @@ def save_views(folder, stem, distilled) -> list[Path]:
       The paths of ``<stem>_raw.png``, the values as they are; ``<stem>_clipped.png``, clipped
       at 2.5 standard deviations as the official code does; and ``<stem>_pixels.png``.
     """
-    shown = (distilled.images, distilled.classes, distilled.class_names)
-    inverse = {"preprocessing": distilled.preprocessing}
-    views = {"raw": {}, "clipped": {"clip": 2.5}, "pixels": inverse}
-    return [
-        save_grid(Path(folder) / f"{stem}_{name}.png", *shown, **how) for name, how in views.items()
-    ]
+    pixels = {"preprocessing": distilled.preprocessing}
+    views: dict[str, dict[str, Any]] = {"raw": {}, "clipped": {"clip": 2.5}, "pixels": pixels}
+    paths = [Path(folder) / f"{stem}_{name}.png" for name in views]
+    for path, how in zip(paths, views.values(), strict=True):
+        save_grid(path, distilled.images, distilled.classes, distilled.class_names, **how)
+    return paths
 
 
 def _groups(classes, class_names, count):

@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from mttjax.reporting.grids import MARK
 from mttjax.reporting.style import STYLE
@@ -42,7 +44,16 @@ _PAGE = """\
 """
 
 
-def write_page(folder, *, title, summary, tables, figures, settings, command) -> Path:
+def write_page(
+    folder: str | Path,
+    *,
+    title: str,
+    summary: str,
+    tables: Iterable[tuple[str, Sequence[str], Iterable[Sequence[object]]]],
+    figures: Iterable[tuple[str | Path, str]],
+    settings: Mapping[str, Any],
+    command: str,
+) -> Path:
     """Writes ``index.html``: results, figures, settings and the command, readable anywhere.
 
     Every text is escaped. The page may be mailed: it refers to nothing outside itself.

@@ -1,6 +1,11 @@
 """One look for all plots: axes that become a PNG, and the colours of their lines."""
 
 import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mttjax.system.files import atomically
 
@@ -24,7 +29,9 @@ _STYLE = {
 
 
 @contextlib.contextmanager
-def figure(path, size, rows=1, columns=1, **how):
+def figure(
+    path: str | Path, size: tuple[float, float], rows: int = 1, columns: int = 1, **how: Any
+) -> Iterator[np.ndarray]:
     """Axes [rows, columns] that are written as ``path`` when the block ends.
 
     Args:
@@ -35,23 +42,24 @@ def figure(path, size, rows=1, columns=1, **how):
     """
     from matplotlib import style
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with style.context(["default", _STYLE]):
-        canvas = Figure(size, dpi=140, layout="constrained")
-        canvas.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+        canvas = Figure(size, dpi=140, layout=layout)
         yield canvas.subplots(rows, columns, squeeze=False, **how)
         with atomically(path) as file:
             canvas.savefig(file, format="png", metadata={"Software": None})
 
 
-def legend_below(panel, columns=4):
+def legend_below(panel: Any, columns: int = 4) -> None:
     """The legend of a panel's lines, below all panels, where it covers no data."""
     handles, labels = panel.get_legend_handles_labels()
     columns = min(columns, len(labels))
     panel.figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def shades(count):
+def shades(count: int) -> list[tuple[float, ...]]:
     """Colours for ``count`` lines in an order, from light to dark; told apart in grey too."""
     from matplotlib import colormaps
 

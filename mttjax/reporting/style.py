@@ -1,6 +1,6 @@
 """The style sheet of the pages."""
 
-__all__ = []
+__all__ = ["STYLE"]
 
 STYLE = """\
 :root {

@@ -1,18 +1,19 @@
 """Tables for files and for the terminal."""
 
 import sys
+from collections.abc import Iterable, Sequence
 
 from mttjax.system.errors import InputError
 
 __all__ = ["markdown_table", "percent", "print_table"]
 
 
-def percent(mean, std=None):
+def percent(mean: float, std: float | None = None) -> str:
     """Accuracies in [0, 1] as per cent: ``percent(0.8134, 0.004)`` is ``"81.3 ± 0.4"``."""
     return f"{100 * mean:.1f}" if std is None else f"{100 * mean:.1f} ± {100 * std:.1f}"
 
 
-def markdown_table(headers, rows):
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A GitHub-flavoured Markdown table, the first column to the left, the others to the right.
 
     Args:
@@ -32,7 +33,7 @@ def markdown_table(headers, rows):
     return "\n".join(_line(line, widths) for line in lines)
 
 
-def checked_rows(headers, rows):
+def checked_rows(headers: Iterable[object], rows: Iterable[Iterable[object]]) -> list[list[object]]:
     """The headers and the rows as lists, all of one length."""
     lines = [list(headers), *map(list, rows)]
     for number, line in enumerate(lines):
@@ -53,7 +54,7 @@ def _line(cells, widths):
     return f"| {' | '.join(padded)} |"
 
 
-def print_table(title, headers, rows):
+def print_table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints a table to the standard output; as Markdown where that is no terminal.
 
     Raises:

@@ -1,13 +1,24 @@
 """From normalised images to the pixels of a picture of them: three views."""
 
+from typing import Any, Protocol
+
 import numpy as np
 
 from mttjax.system.errors import InputError
 
-__all__ = ["view"]
+__all__ = ["Invertible", "view"]
 
 
-def view(images, *, clip=None, preprocessing=None):
+class Invertible(Protocol):
+    """A preprocessing, as much as a picture needs of it."""
+
+    def inverse(self, images: Any) -> Any:
+        """[N, H, W, C] normalised -> pixels in [0, 1], not clipped."""
+
+
+def view(
+    images: np.ndarray, *, clip: float | None = None, preprocessing: Invertible | None = None
+) -> np.ndarray:
     """What of the images a picture shows.
 
     Args:

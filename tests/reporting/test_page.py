@@ -84,7 +84,7 @@ def test_expert_curves(tmp_path):
     curves = [{epoch: 0.1 * epoch for epoch in range(1, longest)} for longest in (5, 3)]
     assert read(save_expert_curves(tmp_path / "e.png", curves)).size
     for empty in ([], [{}]):
-        with pytest.raises(InputError, match="train them first"):
+        with pytest.raises(InputError, match="train_experts"):
             save_expert_curves(tmp_path / "e.png", empty)
 
 
