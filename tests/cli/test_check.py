@@ -1,17 +1,19 @@
-"""``bin/check``: stores, runs, sets and tables, whole and not; what it says and what it removes."""
+"""``mttjax check``: stores, runs, sets and tables, whole and not; what it says and removes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
-from small import small_set
+from small import small_dataset, small_set
 
-from mttjax import cli
 from mttjax.cli.check import check_path
+from mttjax.config import Recipe
 from mttjax.core.preprocessing import Standardize
 from mttjax.distilled import save_distilled
 from mttjax.experts.store import ExpertStore
+from mttjax.paper.cells import CellResult
 from mttjax.runs.folder import RunFolder
 from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
@@ -24,60 +26,74 @@ SETTINGS = {"method": "mtt", "seed": 0, "distill": {"steps": 12, "lr_img": 30}}
 def make_store(folder, seed=0):
     """Two experts of two epochs."""
     store = ExpertStore(folder)
-    store.create({"seed": seed}, Standardize(np.float32([0.25]), np.float32([0.5])))
+    preprocessing = Standardize(np.float32([0.25]), np.float32([0.5]))
+    store.create(Recipe(seed=seed), small_dataset(), preprocessing)
     for expert in range(2):
         for epoch in range(3):
             params = {"w": np.float32([expert, epoch, seed])}
             correct = np.arange(9) % 2 == 0 if epoch else None
             store.save(expert, epoch, params, record={"loss": 1.0}, correct=correct)
-    return folder
 
 
-def state(step, best_step=8):
-    images = np.full((3, 8, 8, 1), step, np.float32)
-    return {
-        "outer": {"synthetic": {"images": images}},
-        "step": np.int32(step),
-        "best": np.float32(0.5),
-        "best_step": np.int32(best_step),
-    }
+def images_at(step):
+    return np.full((3, 8, 8, 1), step, np.float32)
+
+
+def state(step):
+    best = {"best": np.float32(0.5), "best_step": np.int32(8)}
+    return {"outer": {"synthetic": {"images": images_at(step)}}, "step": np.int32(step)} | best
 
 
 def set_of(step, **changes):
-    images = np.full((3, 8, 8, 1), step, np.float32)
-    return small_set(images=images, settings=SETTINGS | {"step": step} | changes)
+    return small_set(images=images_at(step), settings=SETTINGS | {"step": step} | changes)
 
 
 def make_run(folder):
     """A run that has done 12 steps, its best at step 8."""
-    run = RunFolder(folder, SETTINGS)
-    run.save_first(state(0))
-    run.save_state(state(8))
-    run.keep_as_good(8)
-    run.save_state(state(12))
+    run = RunFolder(folder)
+    run.begin(SETTINGS)
+    for step in (8, 12):
+        run.save_state(state(step))
     for step in range(1, 13):
-        run.metrics.write({"step": step, "loss": 1.0})
-    run.metrics.close()
-    save_distilled(folder / "best.npz", set_of(8))
-    save_distilled(folder / "last.npz", set_of(12))
-    (folder / "grids").mkdir()
-    Image.new("L", (9, 9)).save(folder / "grids" / "last.png")
-    return folder
+        run.metrics_log.write({"step": step, "loss": 1.0})
+    run.metrics_log.close()
+    run.save("best", set_of(8))
+    run.save("last", set_of(12))
+    run.save_results({"rows": {}, "epochs": 3})
+    run.grids.mkdir()
+    Image.new("L", (9, 9)).save(run.grids / "last.png")
 
 
 def make_table(folder):
     for seed in range(2):
-        result = {"accuracies": [0.5, 0.6], "settings": {"seed": seed}}
-        write_json(folder / "cells" / "short" / f"dm-ipc1-seed{seed}.json", result)
-    return folder
+        result = CellResult([0.5, 0.6], 0.01, 1.0, 1.0, None, 3, "here").record()
+        path = folder / "cells" / "short" / f"dm-ipc1-seed{seed}.json"
+        write_json(path, {"of": {"seed": seed}, "result": result})
 
 
-MAKERS = {"store": make_store, "run": make_run, "table": make_table}
+def make_set(folder):
+    save_distilled(folder / "a.npz", small_set())
+
+
+MAKERS = {"store": make_store, "run": make_run, "table": make_table, "set": make_set}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """With one thing of each kind."""
+    for name, make in MAKERS.items():
+        make(tmp_path / name)
+    return tmp_path
 
 
 def checked(path):
     lines = []
     return check_path(path, lines.append), lines
+
+
+def only_fault(path):
+    (fault,) = checked(path)[0].faults
+    return fault
 
 
 def spoil(path):
@@ -87,252 +103,202 @@ def spoil(path):
     path.write_bytes(data)
 
 
-def only_fault(path):
-    (fault,) = checked(path)[0].faults
-    return fault
-
-
-# --- what is whole -------------------------------------------------------------------------
-
-
-def test_what_is_whole_has_no_fault(tmp_path):
-    for name, make in MAKERS.items():
-        make(tmp_path / name)
-    save_distilled(tmp_path / "a.npz", small_set())
-    for name, expected, files in (
+def test_what_is_whole_has_no_fault(folder):
+    for name, said, files in (
         ("store", "store of 2 experts with 2 epochs", 13),
-        ("run", "run of 2 sets, 12 steps done", 7),
+        ("run", "run of 2 sets, 12 steps done", 8),
         ("table", "table of 2 cells", 2),
-        ("a.npz", "set of 1 images per class of bright", 1),
+        ("set/a.npz", "set of 1 images per class of bright", 1),
     ):
-        found, lines = checked(tmp_path / name)
-        assert lines == [f"{tmp_path / name}: {expected}"]
-        assert (found.faults, found.notes, found.removable) == ([], [], [])
-        assert found.checked == files
-    found, lines = checked(tmp_path)
-    assert [line.split(": ")[1].split()[0] for line in lines] == ["set", "run", "store", "table"]
-    assert (found.faults, found.checked) == ([], 23)
+        findings, lines = checked(folder / name)
+        assert lines == [f"{folder / name}: {said}"]
+        assert (findings.faults, findings.notes, findings.removable) == ([], [], [])
+        assert findings.checked == files
+    findings, lines = checked(folder)
+    assert [line.split(": ")[1].split()[0] for line in lines] == ["run", "set", "store", "table"]
+    assert (findings.faults, findings.checked) == ([], 24)
 
 
-def test_where_there_is_nothing_it_says_so(tmp_path):
-    (tmp_path / "empty").mkdir()
-    for name, message in (("nowhere", "no such file or folder"), ("empty", "no expert store, run")):
-        with pytest.raises(InputError, match=f"{name}: {message}"):
-            check_path(tmp_path / name)
+def test_what_a_killed_process_left_is_a_note(folder):
+    (folder / "run" / ".state.npz.abc.tmp").touch()
+    findings, _ = checked(folder)
+    assert findings.faults == []
+    assert ".state.npz.abc.tmp: left by a process" in findings.notes[0]
 
 
-def test_what_a_killed_process_left_is_a_note(tmp_path):
-    make_run(tmp_path / "run")
-    (tmp_path / "run" / ".state.npz.abc.tmp").touch()
-    found, _ = checked(tmp_path)
-    assert found.faults == []
-    assert ".state.npz.abc.tmp: left by a process" in found.notes[0]
+# --- damaged, lost, or of something else -----------------------------------------------------
 
 
-# --- stores ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["0001/002.npz", "0000/001.correct.npz", "preprocessing.npz"])
-def test_a_damaged_file_of_a_store_is_named(name, tmp_path):
-    spoil(make_store(tmp_path) / name)
-    fault = only_fault(tmp_path)
-    assert fault.startswith(f"{tmp_path / name}: not a whole .npz")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("store/0001/002.npz", "store/0000/001.correct.npz", "store/preprocessing.npz"),
+        *("store/manifest.before.json", "run/config.json", "run/state.npz"),
+        *("run/state.before.npz", "run/last.npz", "run/best.npz", "run/results.json"),
+        *("run/grids/last.png", "table/cells/short/dm-ipc1-seed0.json", "set/a.npz"),
+    ],
+)
+def test_a_damaged_file_is_named_once(name, folder):
+    spoil(folder / name)
+    fault = only_fault(folder)
+    assert fault.startswith(f"{folder / name}: ")
     assert fault.count(name) == 1
 
 
-def test_a_lost_snapshot_is_named_and_an_unknown_one_noted(tmp_path):
-    make_store(tmp_path)
-    (tmp_path / "0001" / "001.npz").rename(tmp_path / "0001" / "007.npz")
-    assert f"{tmp_path}/0001/001.npz: the manifest knows this" in only_fault(tmp_path)
-    assert "0001/007.npz: the manifest does not know it" in checked(tmp_path)[0].notes[0]
+@pytest.mark.parametrize(
+    "name", ["store/0001/001.npz", "run/config.json", "run/last.npz", "run/best.npz"]
+)
+def test_a_lost_file_is_named(name, folder):
+    (folder / name).unlink()
+    assert only_fault(folder).startswith(f"{folder / name}: ")
 
 
-def test_a_snapshot_in_the_place_of_another_is_named(tmp_path):
-    make_store(tmp_path)
-    (tmp_path / "0000" / "002.npz").write_bytes((tmp_path / "0001" / "002.npz").read_bytes())
-    assert "0000/002.npz: its arrays have the checksum" in only_fault(tmp_path)
+def swap(folder):
+    os.replace(folder / "store/0001/002.npz", folder / "store/0000/002.npz")
+    (folder / "store/0001/002.npz").write_bytes((folder / "store/0000/002.npz").read_bytes())
 
 
-def test_a_damaged_or_lost_manifest_is_named_and_the_one_before_it_used(tmp_path):
-    path = make_store(tmp_path) / "manifest.json"
+def of_another_store(folder):
+    make_store(folder / "other", seed=1)
+    os.replace(folder / "other/manifest.json", folder / "store/manifest.json")
+    for path in (folder / "other").rglob("*.npz"):
+        path.unlink()
+    (folder / "other/manifest.before.json").unlink()
+
+
+def not_finite(folder):
+    store = ExpertStore(folder / "store")
+    store.save(1, 2, {"w": np.float32([1, np.nan, 1])}, record={}, correct=np.ones(9, bool))
+
+
+def cut_off_metrics(folder):
+    (folder / "run/metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+
+
+def state_of_another_run(folder):
+    arrays = read_arrays(folder / "run/state.before.npz")
+    arrays["settings"] = np.array(json.dumps(SETTINGS | {"seed": 3}))
+    write_arrays(folder / "run/state.before.npz", arrays)
+
+
+def settings_of_another_run(folder):
+    write_json(folder / "run/config.json", SETTINGS | {"seed": 3})
+
+
+def replaced(kind, distilled):
+    return lambda folder: RunFolder(folder / "run").save(kind, distilled)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "message"),
+    [
+        (swap, "store/0000/002.npz", "its arrays have the checksum"),
+        (of_another_store, "store/manifest.json", "none of the snapshots is what it says"),
+        (not_finite, "store/0001/002.npz", "it holds numbers that are not finite"),
+        (cut_off_metrics, "run/metrics.jsonl", "line 2"),
+        (state_of_another_run, "run/state.before.npz", "another run than config.json: seed was 3"),
+        (settings_of_another_run, "run/config.json", "of another run: seed was 0, is 3"),
+        (replaced("last", set_of(8)), "run/last.npz", "it is of step 8, the run is at 12"),
+        (replaced("best", set_of(12)), "run/best.npz", "it is of step 12, the best was step 8"),
+        (
+            replaced("last", set_of(12, seed=1)),
+            "run/last.npz",
+            "another run than config.json: seed was 1, is 0",
+        ),
+        (
+            replaced("last", small_set(settings=SETTINGS | {"step": 12})),
+            "run/last.npz",
+            "not those of step 12",
+        ),
+    ],
+)
+def test_what_does_not_belong_there_is_named(change, name, message, folder):
+    change(folder)
+    findings, _ = checked(folder)
+    assert len(findings.faults) == 1
+    assert findings.faults[0].startswith(f"{folder / name}: ")
+    assert message in findings.faults[0]
+
+
+def test_an_unknown_snapshot_is_a_note(folder):
+    os.rename(folder / "store/0001/001.npz", folder / "store/0001/007.npz")
+    assert "0001/007.npz: the manifest does not know it" in checked(folder)[0].notes[0]
+
+
+def test_a_damaged_or_lost_manifest_is_named_and_the_one_before_it_used(folder):
+    path = folder / "store/manifest.json"
     whole = path.read_bytes()
     for damage in (spoil, lambda p: p.unlink()):
         damage(path)
-        assert only_fault(tmp_path).startswith(f"{path}: passed over: {path}: ")
-        assert "0001/002.npz: the manifest does not know it" in checked(tmp_path)[0].notes[1]
+        assert only_fault(folder).startswith(f"{path}: passed over: {path}: ")
+        assert "0001/002.npz: the manifest does not know it" in checked(folder)[0].notes[1]
         path.write_bytes(whole)
     for name in ("manifest.json", "manifest.before.json"):
-        spoil(tmp_path / name)
-    found, _ = checked(tmp_path)
-    assert "Put back a copy of it" in found.faults[0]
-    assert found.removable == []
+        spoil(folder / "store" / name)
+    findings, _ = checked(folder)
+    assert "Put back a copy of it" in findings.faults[0]
+    assert findings.removable == []
 
 
-def test_a_damaged_copy_of_the_manifest_is_named_and_can_be_removed(tmp_path):
-    path = make_store(tmp_path) / "manifest.before.json"
-    spoil(path)
-    assert only_fault(tmp_path).startswith(f"{path}: ")
-    assert checked(tmp_path)[0].removable == [path]
+def test_without_any_whole_state_it_says_what_that_means(folder):
+    for name in ("state.npz", "state.before.npz"):
+        spoil(folder / "run" / name)
+    assert "no state is whole: with them removed the run begins" in checked(folder)[0].faults[-1]
 
 
-def test_the_manifest_of_another_store_does_not_condemn_the_snapshots(tmp_path):
-    make_store(tmp_path / "a")
-    make_store(tmp_path / "b", seed=1)
-    other = (tmp_path / "b" / "manifest.json").read_bytes()
-    (tmp_path / "a" / "manifest.json").write_bytes(other)
-    assert "manifest.json: none of the snapshots is what it says" in only_fault(tmp_path / "a")
-    assert checked(tmp_path / "a")[0].removable == []
+def later_sets(folder):
+    for kind in ("last", "best"):
+        replaced(kind, set_of(14))(folder)
 
 
-def test_parameters_that_are_not_finite_are_named(tmp_path):
-    store = ExpertStore(make_store(tmp_path))
-    store.save(1, 2, {"w": np.float32([1, np.nan, 1])}, record={}, correct=np.ones(9, bool))
-    assert "0001/002.npz: it holds numbers that are not finite" in only_fault(tmp_path)
+def longer(folder):
+    write_json(folder / "run/config.json", SETTINGS | {"distill": {"steps": 99, "lr_img": 30}})
 
 
-# --- runs ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "name", ["config.json", "state.npz", "good.npz", "last.npz", "best.npz", "grids/last.png"]
-)
-def test_a_damaged_file_of_a_run_is_named(name, tmp_path):
-    spoil(make_run(tmp_path) / name)
-    assert only_fault(tmp_path).startswith(f"{tmp_path / name}: ")
-
-
-@pytest.mark.parametrize("name", ["config.json", "last.npz", "best.npz"])
-def test_a_lost_file_of_a_run_is_named(name, tmp_path):
-    (make_run(tmp_path) / name).unlink()
-    assert only_fault(tmp_path).startswith(f"{tmp_path / name}: ")
-
-
-@pytest.mark.parametrize("name", ["state.npz", "good.npz"])
-def test_a_lost_state_is_a_note_as_the_run_goes_on_without_it(name, tmp_path):
-    (make_run(tmp_path) / name).unlink()
-    found, _ = checked(tmp_path)
-    assert found.faults == []
-    assert found.notes[0].startswith(f"{tmp_path / name}: it is not there")
-
-
-def test_without_any_whole_state_it_says_what_that_means(tmp_path):
-    make_run(tmp_path)
-    for name in ("state.npz", "good.npz"):
-        spoil(tmp_path / name)
-    assert "no state is whole: with them removed the run begins" in checked(tmp_path)[0].faults[-1]
-
-
-def test_a_result_and_metrics_that_are_damaged_are_named(tmp_path):
-    make_run(tmp_path)
-    write_json(tmp_path / "results.json", {"rows": {}, "epochs": 3})
-    spoil(tmp_path / "results.json")
-    assert only_fault(tmp_path).startswith(f"{tmp_path / 'results.json'}: ")
-    (tmp_path / "results.json").unlink()
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n')
-    assert "metrics.jsonl: line 2" in only_fault(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "distilled", "message"),
-    [
-        ("last", set_of(8), "it is of step 8, the run is at 12"),
-        ("best", set_of(12), "it is of step 12, the best was step 8"),
-        ("last", set_of(12, seed=1), "another run than config.json: seed was 1, is 0"),
-        ("best", set_of(8, method="dm"), "another run than config.json: method was 'dm'"),
-        ("last", small_set(settings=SETTINGS | {"step": 12}), "not those of step 12"),
-    ],
-)
-def test_a_set_that_does_not_belong_to_the_run_is_named(name, distilled, message, tmp_path):
-    path = make_run(tmp_path) / f"{name}.npz"
-    save_distilled(path, distilled)
-    fault = only_fault(tmp_path)
-    assert fault.startswith(f"{path}: ")
-    assert message in fault
-
-
-def test_sets_of_a_later_step_are_what_a_kill_leaves(tmp_path):
-    make_run(tmp_path)
-    for name in ("last", "best"):
-        save_distilled(tmp_path / f"{name}.npz", set_of(14))
-    assert checked(tmp_path)[0].faults == []
-
-
-def test_a_state_of_another_run_is_named(tmp_path):
-    make_run(tmp_path)
-    arrays = read_arrays(tmp_path / "good.npz")
-    arrays["settings"] = np.array(json.dumps(SETTINGS | {"seed": 3}))
-    write_arrays(tmp_path / "good.npz", arrays)
-    assert "good.npz: it is of another run than config.json: seed was 3" in only_fault(tmp_path)
-
-
-def test_settings_of_another_run_do_not_condemn_its_files(tmp_path):
-    make_run(tmp_path)
-    write_json(tmp_path / "config.json", SETTINGS | {"seed": 3})
-    fault = only_fault(tmp_path)
-    assert "config.json: all states and sets are of another run: seed was 0, is 3" in fault
-
-
-def test_what_may_change_when_a_run_goes_on_is_no_fault(tmp_path):
-    make_run(tmp_path)
-    write_json(tmp_path / "config.json", SETTINGS | {"distill": {"steps": 99, "lr_img": 30}})
-    assert checked(tmp_path)[0].faults == []
+@pytest.mark.parametrize("change", [later_sets, longer])
+def test_what_a_kill_leaves_and_what_may_change_is_no_fault(change, folder):
+    change(folder)
+    assert checked(folder)[0].faults == []
 
 
 # --- the command -----------------------------------------------------------------------------
 
 
-def command(capsys, *arguments):
-    """(status, lines of standard output)."""
-    status = cli.check.main([*map(str, arguments)])
-    return status, capsys.readouterr().out.splitlines()
+def test_the_command_says_that_all_is_whole(folder, mttjax):
+    said = f"{folder}/store: store of 2 experts with 2 epochs\n13 files checked, no faults\n"
+    assert mttjax("check", folder / "store") == (0, said, "")
 
 
-def test_the_command_says_that_all_is_whole(tmp_path, capsys):
-    make_store(tmp_path)
-    assert command(capsys, tmp_path) == (
-        0,
-        [f"{tmp_path}: store of 2 experts with 2 epochs", "13 files checked, no faults"],
-    )
-
-
-def test_the_command_names_faults_and_touches_nothing(tmp_path, capsys):
-    make_store(tmp_path / "store")
-    make_run(tmp_path / "run")
-    spoil(tmp_path / "store" / "0000" / "000.npz")
-    (tmp_path / "run" / "best.npz").unlink()
-    (tmp_path / "store" / "0007").mkdir()
-    write_arrays(tmp_path / "store" / "0007" / "000.npz", {})
-    before = sorted(tmp_path.rglob("*"))
-    status, lines = command(capsys, tmp_path)
+def test_the_command_names_faults_and_touches_nothing(folder, mttjax):
+    spoil(folder / "store/0000/000.npz")
+    (folder / "run/best.npz").unlink()
+    (folder / "store/0007").mkdir()
+    write_arrays(folder / "store/0007/000.npz", {})
+    before = sorted(folder.rglob("*"))
+    status, out, _ = mttjax("check", folder)
     assert status == 1
-    assert [line.split(": ")[0] for line in lines[2:5]] == ["note", "FAULT", "FAULT"]
+    lines = out.splitlines()
+    assert [line.split(": ")[0] for line in lines[4:7]] == ["note", "FAULT", "FAULT"]
     assert lines[-1].endswith("files checked, 2 faults")
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
 
 
-def test_only_what_is_made_again_is_removed(tmp_path, capsys):
-    store, run, table = (make(tmp_path / name) for name, make in MAKERS.items())
+def test_only_what_is_made_again_is_removed(folder, mttjax):
     again = [
-        *(store / "0001" / "001.npz", store / "0000" / "002.correct.npz", run / "state.npz"),
-        *(run / "grids" / "last.png", table / "cells" / "short" / "dm-ipc1-seed1.json"),
+        *("store/0001/001.npz", "store/0000/002.correct.npz", "run/state.npz"),
+        *("run/grids/last.png", "table/cells/short/dm-ipc1-seed1.json"),
     ]
-    kept = [store / "preprocessing.npz", run / "best.npz", run / "last.npz", run / "config.json"]
-    for path in (*again, *kept):
-        spoil(path)
-    before = {path for path in tmp_path.rglob("*") if path.is_file()}
-    status, lines = command(capsys, tmp_path, "--remove")
-    assert status == 1
-    assert {line for line in lines if line.startswith("removed")} == {
-        f"removed: {p}" for p in again
-    }
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before - set(again)
-    status, lines = command(capsys, tmp_path, "--remove")
-    assert status == 1
-    assert not [line for line in lines if line.startswith("removed")]
-
-
-def test_nothing_to_check_is_a_message(tmp_path):
-    assert cli.check.main([str(tmp_path)]).startswith(f"check: {tmp_path}: no expert store")
+    stays = ["store/preprocessing.npz", "run/best.npz", "run/last.npz", "run/config.json"]
+    for name in (*again, *stays):
+        spoil(folder / name)
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    for removed in (set(again), set()):
+        status, out, _ = mttjax("check", folder, "--remove")
+        assert status == 1
+        said = {line for line in out.splitlines() if line.startswith("removed")}
+        assert said == {f"removed: {folder / name}" for name in removed}
+    gone = {folder / name for name in again}
+    assert {path for path in folder.rglob("*") if path.is_file()} == before - gone
 
 
 def test_a_system_error_is_a_fault_of_its_file(tmp_path):
@@ -340,3 +306,5 @@ def test_a_system_error_is_a_fault_of_its_file(tmp_path):
     with findings.of(tmp_path / "a", "Do this"):
         raise PermissionError(13, "Permission denied")
     assert findings.faults == [f"{tmp_path}/a: [Errno 13] Permission denied. Do this"]
+    with pytest.raises(InputError, match="no such file or folder"):
+        check_path(tmp_path / "nowhere")
