@@ -85,10 +85,6 @@ class Across(NamedTuple):
     scores: dict[tuple[str, str], Evaluation]
     """By the names of the set and of the network."""
     networks: tuple[str, ...]
-    protocol: Protocol
-    seed: int
-    made: dict[str, Any]
-    """When, where and with what: a ``stamp``."""
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """(headers, rows): a row per set, a column per network, in %."""
@@ -109,19 +105,11 @@ class Across(NamedTuple):
                 for n in self.networks
             }
             rows[name] = {"ipc": distilled.ipc, "lr": distilled.lr, "scores": scores}
-        about = {"protocol": dataclasses.asdict(self.protocol), "seed": self.seed}
-        return {"rows": rows, "networks": list(self.networks)} | about | self.made
+        return {"rows": rows, "networks": list(self.networks)}
 
 
 def evaluate_across(
-    sets: Mapping[str, DistilledSet],
-    dataset: Dataset,
-    names: Sequence[str],
-    protocol: Protocol,
-    *,
-    seed: int = 0,
-    folder: str | Path | None = None,
-    log: Callable[[str], object] = print,
+    sets: Mapping[str, DistilledSet], names: Sequence[str], score: Scorer
 ) -> Across:
     """Trains fresh networks of each architecture on each set, at the set's own rate.
 
@@ -130,18 +118,14 @@ def evaluate_across(
 
     Args:
       sets: all of one dataset, by their names.
-      dataset: their real images.
       names: of networks (see ``spec_of``) or pools.
-      protocol: how many networks of each, and how they are trained.
-      seed: decides the networks.
-      folder: where each result is kept, for a killed run to go on; None: nowhere.
-      log: called with a line per result.
+      score: evaluates sets of that dataset.
 
     Raises:
       InputError: an unknown name, a network that does not fit the images, or sets of other
         data; before any network is trained.
     """
-    networks = expand(names)
+    dataset, networks = score.dataset, expand(names)
     specs = {(s, n): spec_of(n, sets[s].network) for n in networks for s in sets}
     for distilled in sets.values():
         require_same_data(distilled, dataset)
@@ -150,12 +134,11 @@ def evaluate_across(
             make_network(spec, dataset.image_shape, dataset.n_classes)
         except InputError as error:
             raise InputError(f"{name}: {error}, or leave {name} out") from error
-    score = Scorer(dataset, protocol, seed=seed, folder=folder, log=log)
     scores = {}
     for count, ((name, network), spec) in enumerate(specs.items(), 1):
         title = f"{count} of {len(specs)}: {name}, {network}"
         scores[name, network] = score(sets[name], name=title, network=spec)
-    return Across(sets, scores, networks, protocol, seed, stamp())
+    return Across(sets, scores, networks)
 
 
 def report_across(
@@ -172,27 +155,27 @@ def report_across(
     """``evaluate_across``, printed and written as ``architectures.json`` and ``.md``.
 
     Args:
-      sets, dataset, names, protocol, seed, log: as ``evaluate_across``.
+      sets, dataset, protocol, seed, with_random, log: as ``evaluate_sets``.
+      names: as ``evaluate_across``.
       folder: where to write; single results are kept in ``scores/`` there.
-      with_random: random real images too, for each size of set.
 
     Returns:
       The path of the Markdown table.
     """
-    folder = Path(folder)
+    path = Path(folder) / "architectures.md"
     if with_random:
         sets = {**sets, **random_sets(sets, dataset, seed)}
-    kept = folder / "scores"
-    across = evaluate_across(sets, dataset, names, protocol, seed=seed, folder=kept, log=log)
+    score = Scorer(dataset, protocol, seed=seed, folder=path.parent / "scores", log=log)
+    across, made = evaluate_across(sets, names, score), stamp()
     title = f"{dataset.name}: test accuracy of other networks, %"
     headers, rows = across.table()
     print_table(title, headers, rows)
-    write_json(folder / "architectures.json", across.record())
-    path = folder / "architectures.md"
+    how = {"protocol": dataclasses.asdict(protocol), "seed": seed}
+    write_json(path.with_suffix(".json"), across.record() | how | made)
     with atomically(path, "w") as file:
         file.write(
             f"# {title}\n\n{markdown_table(headers, rows)}\n\n"
             f"Mean ± standard deviation of {protocol.networks} networks trained for "
-            f"{protocol.epochs} epochs. {across.made['date']}, {across.made['hardware']}.\n"
+            f"{protocol.epochs} epochs. {made['date']}, {made['hardware']}.\n"
         )
     return path

@@ -6,7 +6,6 @@ Li et al., "DD-Ranking: Rethinking the Evaluation of Dataset Distillation", 2025
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,16 +140,21 @@ class Robustness(NamedTuple):
             "lr": self.lr,
         }
 
+    def row(self) -> list[str]:
+        """Of the table, in %; see ``HEADERS``."""
+        evaluations = (self.measured[n] for n in ("set_hard", "set_own", "random_own"))
+        scores = (self.label.hlr, self.label.ior, self.label.score, self.augmentation.score)
+        return [*(percent(e.mean, e.std) for e in evaluations), *map(percent, scores)]
+
+
+HEADERS = (
+    *("set", "images", "hard labels", "own labels", "random images"),
+    *("HLR", "IOR", "label-robust", "augmentation-robust"),
+)
+
 
 def robustness_of(
-    distilled: DistilledSet,
-    dataset: Dataset,
-    protocol: Protocol,
-    *,
-    full_accuracy: float,
-    seed: int = 0,
-    folder: str | Path | None = None,
-    log: Callable[[str], object] = print,
+    distilled: DistilledSet, score: Scorer, *, full_accuracy: float, name: str = "set"
 ) -> Robustness:
     """Both scores of a distilled set, with w = γ = .5, and the accuracies they are made of.
 
@@ -160,31 +164,27 @@ def robustness_of(
     Args:
       distilled: the set. Without augmentation of its own, its accuracies with and without are
         the same.
-      dataset: its real images.
-      protocol: how many networks, and how they are trained.
+      score: evaluates sets of its dataset.
       full_accuracy: in [0, 1], of the set's network trained on all real images.
-      seed: decides the networks and the random images.
-      folder: where each accuracy is kept, for a killed run to go on; None: nowhere.
-      log: called with a line per accuracy.
+      name: of the set, for the log.
 
     Raises:
       InputError: a full accuracy outside [0, 1], or a class with too few images.
     """
     _check(full_accuracy=full_accuracy)
-    random = random_real_set(distilled, dataset, seed, own_labels=True)
-    hard = np.eye(dataset.n_classes, dtype=np.float32)[distilled.classes]
+    random = random_real_set(distilled, score.dataset, score.seed, own_labels=True)
+    hard = np.eye(distilled.labels.shape[1], dtype=np.float32)[distilled.classes]
     without = lambda s: dataclasses.replace(s, ops=())
-    score = Scorer(dataset, protocol, seed=seed, folder=folder, log=log)
-    measured = {
-        "set_hard": score(dataclasses.replace(distilled, labels=hard), name="hard labels"),
-        "set_own": score(distilled, name="own labels"),
-        "random_own": score(random, name="random images, same labels"),
-        "set_plain": score(without(distilled), name="no augmentation"),
-        "random_plain": score(without(random), name="random images, no augmentation"),
+    used = {
+        "set_hard": ("hard labels", dataclasses.replace(distilled, labels=hard)),
+        "set_own": ("own labels", distilled),
+        "random_own": ("random images, same labels", random),
+        "set_plain": ("no augmentation", without(distilled)),
+        "random_plain": ("random images, no augmentation", without(random)),
     }
+    measured = {key: score(s, name=f"{name}: {how}") for key, (how, s) in used.items()}
     measured |= {"set_aug": measured["set_own"], "random_aug": measured["random_own"]}
-    means = {name: evaluation.mean for name, evaluation in measured.items()}
-    pick = lambda *names: {name: means[name] for name in names}
+    pick = lambda *names: {n: measured[n].mean for n in names}
     return Robustness(
         label_robust_score(full_accuracy, **pick("set_hard", "set_own", "random_own")),
         augmentation_robust_score(**pick("set_aug", "random_aug", "set_plain", "random_plain")),
@@ -193,19 +193,6 @@ def robustness_of(
         distilled.ipc,
         {"set": distilled.lr, "random": random.lr},
     )
-
-
-HEADERS = (
-    "set",
-    "images",
-    "hard labels",
-    "own labels",
-    "random images",
-    "HLR",
-    "IOR",
-    "label-robust",
-    "augmentation-robust",
-)
 
 
 def report_robustness(
@@ -221,49 +208,22 @@ def report_robustness(
     """``robustness_of`` each set, printed and written as ``robustness.json``.
 
     Args:
-      sets: all of one dataset, by their names.
-      dataset, protocol, full_accuracy, seed, log: as ``robustness_of``.
+      sets, dataset, protocol, seed, log: as ``evaluate_sets``.
+      full_accuracy: as ``robustness_of``.
       folder: where to write; single accuracies are kept in ``scores/`` there.
 
     Returns:
       The path of ``robustness.json``.
     """
-    folder = Path(folder)
+    path = Path(folder) / "robustness.json"
+    score = Scorer(dataset, protocol, seed=seed, folder=path.parent / "scores", log=log)
     found = {
-        name: robustness_of(
-            distilled,
-            dataset,
-            protocol,
-            full_accuracy=full_accuracy,
-            seed=seed,
-            folder=folder / "scores",
-            log=partial(_named, log, name),
-        )
+        name: robustness_of(distilled, score, full_accuracy=full_accuracy, name=name)
         for name, distilled in sets.items()
     }
-    rows = [_row(name, robustness) for name, robustness in found.items()]
+    rows = [(name, f"{r.ipc} per class", *r.row()) for name, r in found.items()]
     print_table(f"{dataset.name}: robustness, %", HEADERS, rows)
-    results = {
-        "sets": {name: robustness.record() for name, robustness in found.items()},
-        "w": 0.5,
-        "gamma": 0.5,
-        "protocol": dataclasses.asdict(protocol),
-        "seed": seed,
-    }
-    write_json(folder / "robustness.json", results | stamp())
-    return folder / "robustness.json"
-
-
-def _named(log, name, line):
-    log(f"{name}: {line}")
-
-
-def _row(name, robustness):
-    evaluations = (robustness.measured[n] for n in ("set_hard", "set_own", "random_own"))
-    label, augmentation = robustness.label, robustness.augmentation
-    return (
-        name,
-        f"{robustness.ipc} per class",
-        *(percent(e.mean, e.std) for e in evaluations),
-        *map(percent, (label.hlr, label.ior, label.score, augmentation.score)),
-    )
+    records = {name: robustness.record() for name, robustness in found.items()}
+    how = {"protocol": dataclasses.asdict(protocol), "seed": seed}
+    write_json(path, {"sets": records, "w": 0.5, "gamma": 0.5} | how | stamp())
+    return path

@@ -60,6 +60,10 @@ class Scorer:
       log: called with a line per result.
     """
 
+    dataset: Dataset
+    protocol: Protocol
+    seed: int
+
     def __init__(
         self,
         dataset: Dataset,
@@ -69,7 +73,7 @@ class Scorer:
         folder: str | Path | None = None,
         log: Callable[[str], object] = print,
     ) -> None:
-        self._dataset, self._protocol, self._seed, self._log = dataset, protocol, seed, log
+        self.dataset, self.protocol, self.seed, self._log = dataset, protocol, seed, log
         self._folder = None if folder is None else Path(folder)
         self._evaluators: dict[str, Evaluator] = {}
         self._evaluations: dict[str, Evaluation] = {}
@@ -109,16 +113,16 @@ class Scorer:
     def _evaluate(self, distilled, network, way, title):
         """By a program that is compiled once for all sets that are used in one way."""
         if way not in self._evaluators:
-            require_same_data(distilled, self._dataset)
+            require_same_data(distilled, self.dataset)
             self._evaluators[way] = Evaluator(
-                make_network(network, self._dataset.image_shape, self._dataset.n_classes),
+                make_network(network, self.dataset.image_shape, self.dataset.n_classes),
                 distilled.preprocessing,
                 distilled.ops,
-                {"test": self._dataset.test},
-                self._protocol,
+                {"test": self.dataset.test},
+                self.protocol,
             )
         images, labels, evaluator = distilled.images, distilled.labels, self._evaluators[way]
-        return evaluator(images, labels, distilled.lr, seed=self._seed, title=title)["test"]
+        return evaluator(images, labels, distilled.lr, seed=self.seed, title=title)["test"]
 
 
 def _way_of_use(distilled: DistilledSet, network: NetworkSpec) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import zlib
 from typing import Any
-
-import numpy as np
 
 from mttjax.config.recipe import Recipe
 from mttjax.core.networks import NetworkSpec
@@ -16,19 +13,8 @@ __all__ = ["differences", "recipe_from", "recipe_record"]
 
 def recipe_record(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """The recipe's fields and ``data``, which tells the training images apart: JSON values."""
-    data = {
-        "name": dataset.name,
-        "shape": dataset.train.images.shape,
-        "checksum": _checksum(dataset),
-    }
+    data = {"name": dataset.name, "shape": dataset.train.images.shape, "checksum": dataset.checksum}
     return json.loads(json.dumps(dataclasses.asdict(recipe) | {"data": data}))
-
-
-def _checksum(dataset):
-    if hasattr(dataset, "checksum"):
-        return dataset.checksum
-    images, labels = map(np.ascontiguousarray, dataset.train)
-    return f"{zlib.crc32(labels, zlib.crc32(images)):08x}"
 
 
 def recipe_from(record: dict[str, Any]) -> Recipe:
@@ -55,6 +41,6 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
 def _flat(record):
     flat = {}
     for name, value in record.items():
-        inside = value if isinstance(value, dict) else None
-        flat |= {f"{name}.{n}": v for n, v in inside.items()} if inside else {name: value}
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        flat |= {f"{name}.{part}".rstrip("."): v for part, v in parts}
     return flat

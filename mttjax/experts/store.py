@@ -24,12 +24,13 @@ from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.trees import load_tree, save_tree, tree_checksum
 
-__all__ = ["ExpertStore"]
+__all__ = ["AGAIN", "ExpertStore", "checksum_fault"]
 
 AGAIN = (
     "train_experts with the settings that the store was made with trains what is missing again, "
     "and nothing else"
 )
+"""The remedy for what is damaged."""
 
 
 class ExpertStore:
@@ -101,7 +102,7 @@ class ExpertStore:
         path = self.folder / "preprocessing.npz"
         kind = self._known["preprocessing"]
         arrays = read_arrays(path)
-        self._require_checksum(path, arrays, self._known.get("preprocessing_checksum"))
+        _require_checksum(path, arrays, self._known.get("preprocessing_checksum"))
         try:
             return preprocessing_from_arrays(kind, arrays)
         except ValueError as error:
@@ -166,7 +167,7 @@ class ExpertStore:
         path = self.snapshot_path(expert, epoch)
         if correct is not None:
             bits = {"bits": np.packbits(np.asarray(correct)), "count": np.int64(len(correct))}
-            write_arrays(self._correct_path(path), bits)
+            write_arrays(_correct_path(path), bits)
             record = record | {"correct_checksum": tree_checksum(bits)}
         save_tree(path, params)
         record = record | {"checksum": tree_checksum(params)}
@@ -189,16 +190,8 @@ class ExpertStore:
         if not path.exists():
             raise InputError(f"{path}: no such snapshot; {AGAIN}")
         params = load_tree(path, like)
-        self._require_checksum(path, params, (self.record(expert, epoch) or {}).get("checksum"))
+        _require_checksum(path, params, (self.record(expert, epoch) or {}).get("checksum"))
         return params
-
-    @staticmethod
-    def _require_checksum(path, tree, known):
-        if known is not None and (found := tree_checksum(tree)) != known:
-            raise InputError(
-                f"{path}: its arrays have the checksum {found}, the manifest says {known}: "
-                f"it is not the file that was written here. Remove it; {AGAIN}"
-            )
 
     def correct(self, expert: int, epochs: int) -> np.ndarray:
         """[T, n] bool: which training images an expert knew when they came, epochs 1 to T.
@@ -209,22 +202,18 @@ class ExpertStore:
         return np.stack([self._correct_of(expert, epoch) for epoch in range(1, epochs + 1)])
 
     def _correct_of(self, expert, epoch):
-        path = self._correct_path(self.snapshot_path(expert, epoch))
+        path = _correct_path(self.snapshot_path(expert, epoch))
         if not path.exists():
             raise InputError(f"{path}: no record of which images the expert knew; {AGAIN}")
         arrays = read_arrays(path)
         known = (self.record(expert, epoch) or {}).get("correct_checksum")
-        self._require_checksum(path, arrays, known)
+        _require_checksum(path, arrays, known)
         try:
             return np.unpackbits(arrays["bits"], count=int(arrays["count"])).astype(bool)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: not a record of known images ({error!r}). Remove it; {AGAIN}"
             ) from error
-
-    @staticmethod
-    def _correct_path(snapshot):
-        return snapshot.with_suffix(".correct.npz")
 
     def missing(self, expert: int, last_epoch: int) -> list[int]:
         """The epochs 0 to ``last_epoch`` of which there is no snapshot, or no record of it."""
@@ -234,7 +223,7 @@ class ExpertStore:
         record, path = self.record(expert, epoch), self.snapshot_path(expert, epoch)
         if record is None or not path.exists():
             return False
-        return "correct_checksum" not in record or self._correct_path(path).exists()
+        return "correct_checksum" not in record or _correct_path(path).exists()
 
     def epochs_done(self, expert: int) -> int:
         """How many snapshots of an expert there are, in unbroken order from epoch 0."""
@@ -246,3 +235,22 @@ class ExpertStore:
     def experts_with(self, last_epoch: int) -> list[int]:
         """The numbers of the experts that have every snapshot from 0 to ``last_epoch``."""
         return [n for n in self.numbers() if not self.missing(n, last_epoch)]
+
+
+def _correct_path(snapshot):
+    return snapshot.with_suffix(".correct.npz")
+
+
+def _require_checksum(path, tree, known):
+    if fault := checksum_fault(tree, known):
+        raise InputError(f"{path}: {fault}. Remove it; {AGAIN}")
+
+
+def checksum_fault(tree: Params, known: str | None) -> str:
+    """Why arrays are not those that the manifest knows by a checksum; empty where they are."""
+    if known is None or (found := tree_checksum(tree)) == known:
+        return ""
+    return (
+        f"its arrays have the checksum {found}, the manifest says {known}: it is not the file "
+        "that was written here"
+    )

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.experts.manifest import BEFORE, MANIFEST
-from mttjax.experts.store import AGAIN, ExpertStore
+from mttjax.experts.store import AGAIN, ExpertStore, checksum_fault
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
 from mttjax.system.npz import read_arrays
 from mttjax.system.progress import progress_bar
 from mttjax.system.provenance import versions
-from mttjax.system.trees import tree_checksum
 
 __all__ = ["check_store", "is_store"]
 
@@ -93,25 +92,16 @@ class _Snapshots:
             arrays = read_arrays(path)
             found = {name: (a.shape, a.dtype) for name, a in arrays.items()}
             self._first = self._first or found
-            self.strange += _differs(record.get("checksum"), arrays)
+            fault = checksum_fault(arrays, record.get("checksum"))
+            self.strange += bool(fault)
             if found != self._first:
                 raise InputError("its arrays are not those of the store's other snapshots")
-            _require(record.get("checksum"), arrays)
+            if fault:
+                raise InputError(fault)
             if not all(np.isfinite(a).all() for a in arrays.values()):
                 raise InputError("it holds numbers that are not finite: the training diverged")
         if "correct_checksum" in record:
             beside = path.with_suffix(".correct.npz")
             with self.findings.of(beside, RETRAIN, removable=beside.exists()):
-                _require(record["correct_checksum"], read_arrays(beside))
-
-
-def _differs(known, arrays):
-    return known is not None and tree_checksum(arrays) != known
-
-
-def _require(known, arrays):
-    if _differs(known, arrays):
-        raise InputError(
-            f"its arrays have the checksum {tree_checksum(arrays)}, the manifest says {known}: it "
-            "is not the file that was written here"
-        )
+                if fault := checksum_fault(read_arrays(beside), record["correct_checksum"]):
+                    raise InputError(fault)

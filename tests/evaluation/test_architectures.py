@@ -7,7 +7,7 @@ import pytest
 from small import PROTOCOL, small_dataset, small_set
 
 from mttjax.core.networks import NetworkSpec, make_network
-from mttjax.evaluation import Evaluation, evaluate, scorer
+from mttjax.evaluation import Evaluation, Scorer, evaluate, scorer
 from mttjax.evaluation.architectures import (
     POOLS,
     Across,
@@ -82,20 +82,20 @@ def test_pools_and_names_are_put_together_each_once():
 def test_a_network_that_cannot_be_is_refused_before_any_is_trained(name, message, monkeypatch):
     monkeypatch.setattr(scorer, "Evaluator", None)
     with pytest.raises(InputError, match=message):
-        evaluate_across({"mine": small_set()}, DATASET, ["convnet", name], PROTOCOL)
+        evaluate_across({"mine": small_set()}, ["convnet", name], Scorer(DATASET, PROTOCOL))
 
 
 def test_sets_of_other_data_are_refused_before_any_is_trained(monkeypatch):
     monkeypatch.setattr(scorer, "Evaluator", None)
     sets = {"mine": small_set(), "other": small_set(side=9)}
     with pytest.raises(InputError, match="distilled from bright"):
-        evaluate_across(sets, DATASET, ["convnet"], PROTOCOL)
+        evaluate_across(sets, ["convnet"], Scorer(DATASET, PROTOCOL))
 
 
 def test_each_cell_is_the_evaluation_of_a_set_with_a_network():
     sets = {"one": small_set(1), "two": small_set(2)}
     names, lines = ["convnet", "convnet-max"], []
-    across = evaluate_across(sets, DATASET, names, PROTOCOL, seed=3, log=lines.append)
+    across = evaluate_across(sets, names, Scorer(DATASET, PROTOCOL, seed=3, log=lines.append))
     assert across.networks == tuple(names)
     assert len(lines) == 4
     assert lines[0].startswith("1 of 4: one, convnet: ")
@@ -110,7 +110,7 @@ def test_each_cell_is_the_evaluation_of_a_set_with_a_network():
 def test_the_table_has_a_row_per_set_and_a_column_per_network():
     scores = {"convnet": (0.65, 0.636), "alexnet": (0.368, 0.316)}
     evaluations = {("mtt", n): Evaluation(np.array(a)) for n, a in scores.items()}
-    across = Across({"mtt": small_set(10)}, evaluations, tuple(scores), PROTOCOL, 0, {})
+    across = Across({"mtt": small_set(10)}, evaluations, tuple(scores))
     assert across.table() == (
         ("set", "images", "convnet", "alexnet"),
         [("mtt", "10 per class", "64.3 ± 0.7", "34.2 ± 2.6")],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small import PROTOCOL, small_dataset, small_set
 
-from mttjax.evaluation import Evaluation, robustness
+from mttjax.evaluation import Evaluation, Scorer
 from mttjax.evaluation.robustness import (
     augmentation_robust_score,
     label_robust_score,
@@ -68,21 +68,17 @@ def trained(monkeypatch):
     """What a ``Scorer`` is given, by name; its accuracies are .1, .2 and so on."""
     seen = {}
 
-    class Scorer:
-        def __init__(self, *args, **options):
-            pass
+    def evaluate(self, distilled, *, name):
+        seen[name] = distilled
+        return Evaluation(np.array([len(seen) / 10]))
 
-        def __call__(self, distilled, *, name):
-            seen[name] = distilled
-            return Evaluation(np.array([len(seen) / 10]))
-
-    monkeypatch.setattr(robustness, "Scorer", Scorer)
+    monkeypatch.setattr(Scorer, "__call__", evaluate)
     return seen
 
 
 def test_the_accuracies_are_those_of_the_right_sets(trained):
     mine = small_set(2, soft=True)
-    result = robustness_of(mine, DATASET, PROTOCOL, full_accuracy=0.9, seed=5)
+    result = robustness_of(mine, Scorer(DATASET, PROTOCOL, seed=5), full_accuracy=0.9)
     hard, own, random, plain, random_plain = trained.values()
     np.testing.assert_array_equal(hard.labels, np.repeat(np.eye(3), 2, axis=0))
     assert own is mine
@@ -100,9 +96,8 @@ def test_the_accuracies_are_those_of_the_right_sets(trained):
 
 
 def test_hard_labels_and_no_augmentation_of_its_own_change_nothing(tmp_path):
-    result = robustness_of(
-        small_set(ops=()), DATASET, PROTOCOL, full_accuracy=0.9, folder=tmp_path, log=lambda _: None
-    )
+    score = Scorer(DATASET, PROTOCOL, folder=tmp_path, log=lambda _: None)
+    result = robustness_of(small_set(ops=()), score, full_accuracy=0.9)
     found = result.record()["accuracies"]
     assert found["set_hard"] == found["set_own"] == found["set_plain"] == found["set_aug"]
     assert found["random_own"] == found["random_plain"] == found["random_aug"]
@@ -111,9 +106,9 @@ def test_hard_labels_and_no_augmentation_of_its_own_change_nothing(tmp_path):
 
 def test_what_is_wrong_is_said_before_anything_is_trained(trained):
     with pytest.raises(InputError, match=r"full_accuracy is 85\.0"):
-        robustness_of(small_set(), DATASET, PROTOCOL, full_accuracy=85.0)
+        robustness_of(small_set(), Scorer(DATASET, PROTOCOL), full_accuracy=85.0)
     with pytest.raises(InputError, match="class 0 has 10 images and ipc is 11"):
-        robustness_of(small_set(11), DATASET, PROTOCOL, full_accuracy=0.9)
+        robustness_of(small_set(11), Scorer(DATASET, PROTOCOL), full_accuracy=0.9)
     assert not trained
 
 
