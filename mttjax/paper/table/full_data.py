@@ -88,7 +88,7 @@ def train_better(
     decided = {
         "full": dataclasses.asdict(recipe),
         "recipe": dataclasses.asdict(settings.recipe()) | {"seed": settings.seed},
-        "data": [dataset.name, tree_checksum(dataset.train), tree_checksum(dataset.test)],
+        "data": [dataset.name, dataset.checksum, tree_checksum(dataset.test)],
     }
     # States of another recipe lie beside: to go on from them would be neither.
     place = folder / f"{zlib.crc32(json.dumps(decided, sort_keys=True).encode()):08x}"
