@@ -105,10 +105,11 @@ class Evaluator:
         together = chunk or (1000 if network.per_image else TEST_BATCH)
         test = partial(accuracy, network.apply, preprocessing.__call__, chunk=together)
         self._vectorise = in_one_program() if vectorise is None else vectorise
-        over = _over_networks if self._vectorise else (lambda function, _: function)
-        self._init = jax.jit(over(self._init_one, 1))
-        self._train = jax.jit(over(self._train_one, 2), donate_argnums=0)
-        self._test = jax.jit(over(test, 1))
+        over = jax.vmap if self._vectorise else (lambda function, in_axes: function)
+        alike = (None,) * 5  # the set, its rate and the epochs are the same for all networks
+        self._init = jax.jit(over(self._init_one, in_axes=0))
+        self._train = jax.jit(over(self._train_one, in_axes=(0, 0, *alike)), donate_argnums=0)
+        self._test = jax.jit(over(test, in_axes=(0, None, None)))
 
     def _init_one(self, key):
         params = self._network.init(jax.random.fold_in(key, 0))
@@ -181,13 +182,3 @@ def _to_device(test, per_image):
         order = seeds.rng("evaluation", 0).permutation(len(labels))
         images, labels = images[order], labels[order]
     return jnp.asarray(images), jnp.asarray(labels)
-
-
-def _over_networks(function, stacked):
-    """``function`` of one network for many: the first ``stacked`` arguments have their axis."""
-
-    def run(*args):
-        axes = (0,) * stacked + (None,) * (len(args) - stacked)
-        return jax.vmap(function, in_axes=axes)(*args)
-
-    return run

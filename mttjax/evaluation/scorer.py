@@ -20,11 +20,13 @@ from mttjax.system.trees import tree_checksum
 
 __all__ = ["Scorer", "evaluate", "require_same_data"]
 
+PUBLISHED = Protocol()
+
 
 def evaluate(
     distilled: DistilledSet,
     dataset: Dataset,
-    protocol: Protocol = Protocol(),  # noqa: B008 - it is frozen
+    protocol: Protocol = PUBLISHED,
     *,
     network: NetworkSpec | None = None,
     seed: int = 0,

@@ -56,7 +56,7 @@ def _check_before(path, findings):
 def _check_snapshots(store, findings):
     with findings.of(store.folder / "preprocessing.npz", "Put back a copy of it"):
         _ = store.preprocessing
-    if (made := store.made["versions"]) != versions():
+    if _releases(made := store.made["versions"]) != _releases(versions()):
         listed = ", ".join(f"{name} {version}" for name, version in made.items())
         findings.note(f"{store.folder}: made with {listed}")
     known, snapshots = set(), _Snapshots()
@@ -76,6 +76,11 @@ def _check_snapshots(store, findings):
     for path in sorted(store.folder.glob("[0-9]*/*.npz")):
         if path not in known:
             findings.note(f"{path}: the manifest does not know it; training writes it again")
+
+
+def _releases(found):
+    """Without the commit: one that changes nothing here is not worth a note."""
+    return {name: version.partition("+")[0] for name, version in found.items()}
 
 
 class _Snapshots:
