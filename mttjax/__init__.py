@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from mttjax.system.errors import InputError
 
 _PUBLIC = {
-    "config": "DD LD MTT Condensation Data Experts NetworkSpec Protocol Recipe Run Selection Settings",
+    "config": "DD LD MTT Condensation Data Experts NetworkSpec Protocol Recipe Run Selection "
+    "Settings",
     "config.presets": "load_preset",
     "core.augmentation": "dsa",
     "core.convolution": "convolve",

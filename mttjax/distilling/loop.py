@@ -134,17 +134,16 @@ def run_loop(
             outer, record = step(state.outer, drawn.context, root, index)
             state = state._replace(outer=outer, step=np.int32(index + 1))
             in_row = teller.tell_of_last(next_one=(index + 1, record, drawn.note))
-            stop = stopped()
-            if schedule.saves(index + 1) or stop or in_row >= MOST_SKIPS_IN_A_ROW:
+            if schedule.saves(index + 1) or stopped() or in_row >= MOST_SKIPS_IN_A_ROW:
                 in_row = max(in_row, teller.tell_of_last())
                 if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
                     state = _evaluated(state, evaluate, folder, on_saved, log)
                 _save(state, folder, on_saved)
+                if in_row >= MOST_SKIPS_IN_A_ROW:
+                    raise Diverged(_divergence(index + 1, folder, method))
+                if (number := stopped()) and index + 1 < schedule.steps:
+                    raise Stopped(number, f"after step {index + 1}")
                 teller.begin()
-            if in_row >= MOST_SKIPS_IN_A_ROW:
-                raise Diverged(_divergence(index + 1, folder, method))
-            if stop and index + 1 < schedule.steps:
-                raise Stopped(stop, f"after step {index + 1}")
     return state
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.config.methods import Condensing
+from mttjax.config.methods import Condensation
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.objectives import mean_feature_loss
 from mttjax.core.synthetic import Synthetic
@@ -22,7 +22,7 @@ from mttjax.system.errors import InputError
 K, IPC, R = 3, 2, 4
 SHAPE = (8, 8, 1)
 NETWORK = make_network(NetworkSpec(depth=1, width=4), SHAPE, K)
-MEANS = Condensing(match="means", augmented=False, real_batch=R, lr_img=2.0, momentum=0.0)
+MEANS = Condensation(match="means", augmented=False, real_batch=R, lr_img=2.0, momentum=0.0)
 
 
 def prepare(images):
@@ -56,7 +56,7 @@ def steps(method, count):
     step = method.compile(states[0], method.draw(0).context, root, lambda line: None)
     for i in range(count):
         state = jax.tree.map(jnp.copy, states[-1])
-        states.append(step(state, method.draw(i).context, jax.random.fold_in(root, i))[0])
+        states.append(step(state, method.draw(i).context, root, i)[0])
     return states
 
 
@@ -120,12 +120,12 @@ def test_the_inner_loop_is_training_on_the_synthetic_images():
 @pytest.mark.parametrize("match", ["gradients", "layers"])
 def test_dc_and_cafe_lower_their_loss_on_one_network(match):
     """The same network and real images at every step: the loss must fall."""
-    settings = Condensing(match=match, augmented=False, real_batch=R, lr_img=0.02, momentum=0.0)
+    settings = Condensation(match=match, augmented=False, real_batch=R, lr_img=0.02, momentum=0.0)
     one = method(settings)
     step = one.compile(one.initial, one.draw(0).context, jax.random.key(0), lambda line: None)
     state, losses = jax.tree.map(jnp.copy, one.initial), []
     for _ in range(8):
-        state, record = step(state, one.draw(0).context, jax.random.key(0))
+        state, record = step(state, one.draw(0).context, jax.random.key(0), 0)
         losses.append(float(record.loss))
     assert losses[-1] < losses[0]
     assert np.isnan(record.student_loss)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.config.methods import Matching
+from mttjax.config.methods import MTT
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import NetworkSpec, in_bfloat16, make_network
 from mttjax.core.objectives import match_loss
@@ -17,14 +17,15 @@ from mttjax.core.synthetic import Synthetic
 from mttjax.distilling.mtt import make_gradient, make_outer_step, matching_optimiser, mtt
 from mttjax.distilling.step import initial_state
 
-MATCHING = Matching(student_steps=3, batch=3, lr_img=5.0, lr=0.05, trajectories=3)
+MATCHING = MTT(student_steps=3, batch=3, lr_img=5.0, lr=0.05, trajectories=3)
 AUGMENT = partial(dsa, ops=("flip", "cutout"))
+ROOT = jax.random.key(7)
 NETWORK = make_network(NetworkSpec(depth=1, width=6), (8, 8, 1), 3)
 
 
 @pytest.fixture
 def arguments():
-    """State, (start, target) of three trajectories, key."""
+    """State, (start, target) of three trajectories, the key of the first step."""
     keys = jax.random.split(jax.random.key(0), 3)
     start = jax.vmap(NETWORK.init)(keys)
     target = jax.tree.map(lambda x: x + 0.1 * jnp.cos(9 * x), start)
@@ -32,17 +33,20 @@ def arguments():
     labels = jax.nn.one_hot(jnp.arange(6) % 3, 3)
     synthetic = Synthetic(images, labels, jnp.log(jnp.float32(0.05)))
     optimiser = matching_optimiser(MATCHING)
-    return initial_state(synthetic, optimiser), (start, target), jax.random.key(7)
+    return initial_state(synthetic, optimiser), (start, target), jax.random.fold_in(ROOT, 0)
 
 
 def compiled(arguments, log):
+    """The first step of the method, with the key it draws itself."""
+
     class NoPairs:
         draw = None
 
     method = mtt(
-        arguments[0].synthetic, NoPairs, apply=NETWORK.apply, augment=AUGMENT, matching=MATCHING
+        arguments[0].synthetic, NoPairs, apply=NETWORK.apply, augment=AUGMENT, settings=MATCHING
     )
-    return method.compile(*arguments, log)
+    step = method.compile(*arguments[:2], ROOT, log)
+    return lambda state, pairs, key: step(state, pairs, ROOT, 0)
 
 
 def moved(step, arguments):

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from mttjax.distilling import read_ahead
-from mttjax.distilling.pairs import PairSource
+from mttjax.distilling.method import read_ahead
+from mttjax.distilling.pairs import ExpertPairs
 from mttjax.system.errors import InputError
 
 
@@ -26,7 +26,7 @@ class Store:
 
 def source(count=1, seed=0, experts=None):
     like = {"w": jax.ShapeDtypeStruct((2,), np.float32)}
-    return PairSource(
+    return ExpertPairs(
         Store(), like, expert_epochs=2, max_start=4, experts=experts, seed=seed, count=count
     )
 
@@ -66,6 +66,14 @@ def test_step_and_seed_decide_the_draw():
 def test_read_ahead_yields_the_draws_in_order():
     draw = source(count=2).draw
     assert [noted(p) for p in read_ahead(draw, 3, 9)] == [noted(draw(s)) for s in range(3, 9)]
+
+
+def test_iterated_over_it_gives_pairs_for_a_loop_of_ones_own():
+    pairs = source()
+    for step, (start, target) in zip(range(3), pairs, strict=False):
+        drawn = pairs.draw(step).context
+        np.testing.assert_array_equal(start["w"], drawn[0]["w"][0])
+        np.testing.assert_array_equal(target["w"], drawn[1]["w"][0])
 
 
 def test_the_experts_are_the_first_and_not_others_in_the_place_of_a_lost_one():
