@@ -1,40 +1,56 @@
-"""The shape of the package: every module imports, and only from floors below it."""
+"""The shape of the package: twelve rooms, imports that only go down the stairs, public names."""
 
 import ast
 import importlib
+import inspect
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
 import mttjax
+from mttjax.system.seeds import STREAMS
 
-ROOT = Path(mttjax.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "mttjax"
 
-FLOORS = (
-    "system",
-    "core",
-    "datasets",
-    "reporting",
-    "config",
-    "distilled",
-    "experts",
-    "evaluation",
-    "distilling",
-    "runs",
-    "paper",
-    "cli",
-)
-"""The rooms, each above all that it imports."""
+STAIRS = {
+    "system": (),
+    "core": ("system",),
+    "datasets": ("system",),
+    "reporting": ("system",),
+    "config": ("datasets", "core"),
+    "distilled": ("core",),
+    "experts": ("config",),
+    "evaluation": ("config", "distilled", "reporting"),
+    "distilling": ("config",),
+    "runs": ("experts", "distilling", "evaluation"),
+    "paper": ("runs",),
+    "cli": ("paper",),
+}
+"""The rooms, each above all that it imports: those here and what is reached from them."""
+
+NEVER = {
+    "core": ("config", "datasets", "reporting"),
+    "system": ("core",),
+    "reporting": ("core",),
+    "distilling": ("evaluation", "experts", "distilled"),
+    "experts": ("distilling",),
+    "evaluation": ("distilling", "experts"),
+}
 
 
 def modules():
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT.parent).with_suffix("").parts
-        if "configs" not in parts:
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+NAMES = [name for name, _ in modules()]
+IN_ROOMS = [(name, path) for name, path in modules() if name != "mttjax"]
 
 
 def imported(path):
@@ -46,26 +62,49 @@ def imported(path):
             yield from (a.name for a in node.names if a.name.startswith("mttjax."))
 
 
-def floor_of(module):
-    return FLOORS.index(module.split(".")[1])
+def below(room):
+    """All rooms that are reached from one by going down."""
+    return set(STAIRS[room]).union(*map(below, STAIRS[room]))
 
 
-@pytest.mark.parametrize("name", [name for name, _ in modules()])
-def test_every_module_imports(name):
-    importlib.import_module(name)
+# --- rooms ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "path"), [(n, p) for n, p in modules() if n != "mttjax"])
-def test_a_module_imports_only_from_floors_below(name, path):
+def test_the_folders_are_the_rooms():
+    assert {p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists()} == set(STAIRS)
+    above = list(STAIRS)
+    assert all(above.index(to) < above.index(room) for room in STAIRS for to in STAIRS[room])
+
+
+@pytest.mark.parametrize(("name", "path"), IN_ROOMS, ids=[name for name, _ in IN_ROOMS])
+def test_a_module_imports_only_what_is_down_the_stairs(name, path):
     room = name.split(".")[1]
-    for other in imported(path):
-        if other.split(".")[1] != room:
-            assert floor_of(other) < floor_of(name), f"{name} must not import {other}"
+    others = {other.split(".")[1] for other in imported(path)}
+    assert others <= {room} | below(room)
+
+
+@pytest.mark.parametrize("room", NEVER)
+def test_no_stairs_lead_where_a_room_must_never_go(room):
+    assert not below(room) & set(NEVER[room])
 
 
 def test_no_module_is_longer_than_300_lines():
-    long = {name: n for name, p in modules() if (n := len(p.read_text().splitlines())) > 300}
-    assert not long
+    assert not {name: n for name, p in modules() if (n := len(p.read_text().splitlines())) > 300}
+
+
+def test_the_library_changes_no_global_setting_of_jax():
+    assert not [name for name, path in modules() if re.search(r"\bjax\.config", path.read_text())]
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, mttjax; print({'jax', 'flax', 'numpy', 'matplotlib'} & set(sys.modules))"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert out.stdout.strip() == "set()"
+
+
+# --- public names --------------------------------------------------------------------------------
 
 
 def test_every_public_name_is_there():
@@ -75,14 +114,61 @@ def test_every_public_name_is_there():
         _ = mttjax.mtt_loss
 
 
-def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, mttjax; print({'jax', 'flax', 'numpy', 'matplotlib'} & set(sys.modules))"
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
-    )
-    assert out.stdout.strip() == "set()"
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_says_what_it_is_and_what_it_gives(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    is_only_a_docstring = len(ast.parse(Path(module.__file__).read_text()).body) == 1
+    if not is_only_a_docstring:
+        assert len(set(module.__all__)) == len(module.__all__)
+        assert all(hasattr(module, public) for public in module.__all__)
 
 
-def test_the_library_changes_no_global_setting_of_jax():
-    for name, path in modules():
-        assert not re.search(r"\bjax\.config", path.read_text()), name
+def without_annotations(thing, within=""):
+    """The functions, methods and arguments of a public name that have no annotation."""
+    name = within + getattr(thing, "__name__", "")
+    if inspect.isclass(thing):
+        for member, value in vars(thing).items():
+            if not member.startswith("_") or member in ("__init__", "__call__", "__iter__"):
+                value = value.fget if isinstance(value, property) else value
+                value = getattr(value, "func", getattr(value, "__func__", value))
+                if inspect.isfunction(value) and value.__module__ == thing.__module__:
+                    yield from without_annotations(value, f"{name}.")
+    elif inspect.isfunction(thing):
+        signature = inspect.signature(thing)
+        empty = inspect.Parameter.empty
+        for argument in signature.parameters.values():
+            if argument.annotation is empty and argument.name not in ("self", "cls"):
+                yield f"{name}({argument.name})"
+        if signature.return_annotation is empty:
+            yield f"{name} ->"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_function_is_annotated(name):
+    module = importlib.import_module(name)
+    public = [getattr(module, n) for n in getattr(module, "__all__", ())]
+    assert not [found for thing in public for found in without_annotations(inspect.unwrap(thing))]
+
+
+# --- what the documents say ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+def test_documents_have_the_rooms_in_their_order(document):
+    rows = re.findall(r"^\| `(\w+)/` \|", (ROOT / document).read_text(), flags=re.MULTILINE)
+    assert rows == list(STAIRS)
+
+
+def test_the_floor_plan_has_the_rooms_and_their_stairs():
+    plan = list(ElementTree.parse(ROOT / "docs/floor_plan.svg").iter())
+    rooms = next(part for part in plan if part.get("class") == "name ink")
+    assert {text.text for text in rooms} == set(STAIRS)
+    drawn = {(s.get("data-from"), s.get("data-to")) for s in plan if s.get("data-from")}
+    assert drawn == {(room, to) for room in STAIRS for to in STAIRS[room]}
+
+
+def test_the_architecture_has_every_stream_of_random_numbers():
+    text = (ROOT / "docs/architecture.md").read_text()
+    section = text.split("## Where bits are decided")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == list(STREAMS)
