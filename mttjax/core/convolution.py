@@ -245,13 +245,10 @@ def _batch(primitive, free, args, dims, *, form):
     the result).
     """
     (size,) = {a.shape[d] for a, d in zip(args, dims, strict=True) if d is not None}
-    if None in dims:
-        which = dims.index(None) ^ 1
-        axis, out_axis = free[which]
-    else:
-        which, axis, out_axis = None, 0, 0
+    mapped = [i for i in range(2) if dims[i] is not None]
+    axis, out_axis = free[mapped[0]] if len(mapped) == 1 else (0, 0)
     folded = list(args)
-    for i in range(2) if which is None else (which,):
+    for i in mapped:
         folded[i] = _fold(jnp.moveaxis(args[i], dims[i], 0), axis)
     out = primitive.bind(*folded, form=form)
     shape = (*out.shape[:out_axis], size, out.shape[out_axis] // size, *out.shape[out_axis + 1 :])

@@ -120,16 +120,8 @@ def fit_preprocessing(
     if published is not None and len(published[0]) == images.shape[-1]:
         return Standardize(*(np.asarray(s, np.float32) for s in published))
     pixels = images.reshape(-1, images.shape[-1])
-    mean, std = (np.asarray(f(pixels, axis=0)) / 255 for f in (_mean64, _std64))
+    mean, std = (f(axis=0, dtype=np.float64) / 255 for f in (pixels.mean, pixels.std))
     return Standardize(mean.astype(np.float32), np.maximum(std, 1 / 255).astype(np.float32))
-
-
-def _mean64(pixels, axis):
-    return pixels.mean(axis=axis, dtype=np.float64)
-
-
-def _std64(pixels, axis):
-    return pixels.std(axis=axis, dtype=np.float64)
 
 
 def _fit_zca(images):

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mttjax.core.checks import check_student
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.system.fields import require_count
@@ -103,7 +104,14 @@ def unroll(
     Returns:
       (θ_S, losses [S]). θ_S is differentiable in ``synthetic`` and ``start``; the losses
       are for information and carry no gradient.
+
+    Raises:
+      ValueError: wrong ranks or dtypes, empty arrays, batches or settings out of range, or
+        logits that do not fit the labels.
     """
+    check_student(synthetic, batches, augment=augment, key=key, chunk=chunk)
+    if derivative not in DERIVATIVES:
+        raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
     synthetic = jax.tree.map(jnp.asarray, synthetic)  # NumPy's cannot be indexed within a scan
     step: Callable = partial(_step, apply=apply, augment=augment, chunk=chunk)
     if derivative == "mixed":

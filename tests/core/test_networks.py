@@ -115,16 +115,6 @@ def test_the_dtype_of_the_images_is_the_dtype_of_the_computation(x64):
         assert jax.eval_shape(network.apply, network.shapes, images).dtype == dtype
 
 
-def test_each_image_is_normalised_by_itself(x64):
-    """A batch of one gives the logits that the image has among others."""
-    network = make_network(NetworkSpec(depth=1, width=4), (6, 6, 3), 3)
-    params, apply = drawn_params(network), jax.jit(network.apply)
-    images = np.random.default_rng(2).standard_normal((4, 6, 6, 3))
-    images *= np.array([1, 10, 0.1, 3]).reshape(4, 1, 1, 1)
-    alone = [apply(params, images[i : i + 1]) for i in range(4)]
-    np.testing.assert_allclose(apply(params, images), np.concatenate(alone), rtol=1e-10)
-
-
 @pytest.mark.parametrize("norm", ["instance", "batch", "layer", "group", "none"])
 def test_only_a_batch_norm_lets_images_touch(norm, x64):
     """``per_image`` says it, and what an image gives beside another one shows it."""
@@ -157,10 +147,6 @@ def test_bfloat16_gives_results_of_the_images_dtype():
     logits = jax.jit(in_bfloat16(network.apply))(params, images)
     assert {x.dtype for x in (*blocks, embedding, logits)} == {jnp.dtype("float32")}
     np.testing.assert_allclose(logits, network.apply(params, images), atol=0.1)
-
-
-def test_parameter_count_counts_every_leaf():
-    assert parameter_count({"a": np.zeros((2, 3)), "b": [np.zeros(()), np.zeros((0, 4))]}) == 7
 
 
 @pytest.mark.parametrize(

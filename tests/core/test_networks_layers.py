@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from chex import assert_trees_all_close
 
-from mttjax.core.networks import NetworkSpec, Norm, average_pool, make_network, max_pool
-from mttjax.core.networks.norms import affine_norm
+from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.networks.layers import average_pool, max_pool
+from mttjax.core.networks.norms import Norm, affine_norm
 
 KEY = jax.random.key(0)
 FLAX = {

@@ -76,13 +76,6 @@ def test_k_center_of_a_line_is_known_by_hand():
     np.testing.assert_array_equal(chosen, [2, 3, 0, 1])
 
 
-def test_k_center_takes_one_of_each_cluster_before_a_second_of_any():
-    corners = np.array([[0, 0], [10, 0], [0, 10], [10, 10], [5, 5]], float)
-    features = np.repeat(corners, 3, axis=0) + 0.1 * random_features()[:15, :2]
-    chosen = k_center(features, np.zeros(15, int), ipc=5, classes=1)
-    assert sorted(chosen // 3) == [0, 1, 2, 3, 4]
-
-
 @pytest.mark.parametrize("select", [herding, k_center])
 def test_copies_of_one_image_are_still_chosen_once_each(select):
     chosen = select(np.full((6, 3), 0.1), np.repeat([0, 1], 3), ipc=3, classes=2)
@@ -151,23 +144,6 @@ SELECTIONS = {
 def test_a_smaller_ipc_is_the_beginning_of_a_larger(name):
     few, many = (SELECTIONS[name](LABELS, ipc=ipc, classes=3).reshape(3, -1) for ipc in (2, 4))
     np.testing.assert_array_equal(few, many[:, :2])
-
-
-@pytest.mark.parametrize("name", SELECTIONS)
-def test_permuting_the_classes_permutes_the_blocks(name):
-    order = np.array([2, 0, 1])  # class k becomes class order[k]
-    plain = SELECTIONS[name](LABELS, ipc=3, classes=3).reshape(3, -1)
-    permuted = SELECTIONS[name](order[LABELS], ipc=3, classes=3).reshape(3, -1)
-    np.testing.assert_array_equal(permuted[order], plain)
-
-
-@pytest.mark.parametrize("select", [herding, k_center])
-def test_permuting_the_images_chooses_the_same_ones(select):
-    order = np.random.default_rng(3).permutation(len(LABELS))
-    features = random_features()
-    plain = select(features, LABELS, ipc=4, classes=3)
-    permuted = select(features[order], LABELS[order], ipc=4, classes=3)
-    np.testing.assert_array_equal(order[permuted], plain)
 
 
 @pytest.mark.parametrize("name", SELECTIONS)

@@ -31,7 +31,7 @@ class Network(NamedTuple):
     layers: Callable[[Params, jax.Array], Layers]
     """``layers(params, images) -> Layers``, whose embedding the last layer maps to the logits."""
     spec: NetworkSpec
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     """(H, W, C)."""
     classes: int
     """K."""
@@ -92,16 +92,8 @@ def make_network(spec: NetworkSpec, image_shape: Sequence[int], classes: int) ->
         return module.init(key, jnp.zeros((1, *image_shape), jnp.float32))["params"]
 
     apply = partial(_apply, module)
-    height, width, channels = image_shape
-    return Network(
-        init,
-        apply,
-        partial(apply, with_layers=True),
-        spec,
-        (height, width, channels),
-        classes,
-        shapes=jax.eval_shape(init, jax.random.key(0)),
-    )
+    layers, shapes = partial(apply, with_layers=True), jax.eval_shape(init, jax.random.key(0))
+    return Network(init, apply, layers, spec, tuple(image_shape), classes, shapes)
 
 
 def _apply(module, params, images, **options):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from mttjax.system.fields import Checked, Range
 
-__all__ = ["BEFORE", "NetworkSpec"]
+__all__ = ["NetworkSpec"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,3 @@ class NetworkSpec(Checked):
     """After the norm."""
     pooling: Literal["average", "max", "none"] = "average"
     """At a block's end; `none`: the image keeps its size."""
-
-
-BEFORE = {"norm": "instance", "activation": "relu", "pooling": "average"}
-"""What networks were before these fields: records on disk from that time lack them."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from mttjax.core.checks import check_images
 from mttjax.core.networks.layers import Layers
-from mttjax.core.objectives.checks import check_images
 from mttjax.core.objectives.gradient import augment_alike
 from mttjax.core.types import Augment, Params
 from mttjax.core.unrolling import soft_cross_entropy

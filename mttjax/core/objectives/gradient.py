@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mttjax.core.objectives.checks import check_alike, check_chunk, check_images, check_key
+from mttjax.core.checks import check_alike, check_chunk, check_images, check_key
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
 

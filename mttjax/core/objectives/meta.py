@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mttjax.core.objectives.checks import check_chunk, check_images, check_student
+from mttjax.core.checks import check_chunk, check_images
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import soft_cross_entropy, unroll
@@ -62,17 +62,8 @@ def terminal_loss(
       (loss [], ``TerminalAux``).
 
     Raises:
-      ValueError: ranks that do not fit, or settings out of range.
+      ValueError: real images that do not fit, and what ``unroll`` raises.
     """
-    check_student(
-        synthetic,
-        batches,
-        augment=augment,
-        key=key,
-        chunk=chunk,
-        derivative=derivative,
-        own_rates=True,
-    )
     check_images("real", images, labels)
     check_chunk(real_chunk, len(images), "real images")
     params, losses = unroll(
@@ -90,12 +81,8 @@ def terminal_loss(
 
 
 def _mean_over_pieces(apply, params, images, labels, piece):
-    one = lambda params, x, y: soft_cross_entropy(apply(params, x), y)
+    one = lambda at: soft_cross_entropy(apply(params, at[0]), at[1])
     if piece == len(images):
-        return one(params, images, labels)
-    again = jax.checkpoint(one)
+        return one((images, labels))
     split = lambda x: x.reshape(-1, piece, *x.shape[1:])
-    body = lambda total, at: (total + again(params, *at), None)
-    zero = jnp.zeros((), images.dtype)
-    total, _ = lax.scan(body, zero, (split(images), split(labels)))
-    return total * (piece / len(images))
+    return jnp.mean(lax.map(jax.checkpoint(one), (split(images), split(labels))))

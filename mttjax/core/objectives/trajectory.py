@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mttjax.core.objectives.checks import check_alike, check_student
+from mttjax.core.checks import check_alike
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import unroll
@@ -50,7 +50,7 @@ def match_loss(
     (``jax.jvp``) needs ``derivative="plain"`` or ``"checkpoint"``.
 
     Args:
-      synthetic: ``Synthetic(images [N, H, W, C], labels [N, K], log_lr [])``, floating;
+      synthetic: ``Synthetic(images [N, H, W, C], labels [N, K], log_lr [] or [S])``, floating;
         images may be integers where ``augment`` makes floating ones of them.
       start: θ_0, a pytree of floating arrays, such as an expert's epoch s.
       target: θ*, the same structure, the expert's epoch s + M.
@@ -68,10 +68,8 @@ def match_loss(
       (loss [], ``MatchAux``). If start equals target the loss is not finite.
 
     Raises:
-      ValueError: trees that differ or are not floating, wrong ranks or dtypes, empty arrays,
-        batches or settings out of range, or logits that do not fit the labels.
+      ValueError: trees that differ or are not floating, and what ``unroll`` raises.
     """
-    check_student(synthetic, batches, augment=augment, key=key, chunk=chunk, derivative=derivative)
     check_alike(start, target, "start and target", floating=True)
     params, losses = unroll(
         synthetic,

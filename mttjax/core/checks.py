@@ -1,4 +1,4 @@
-"""What the objectives ask of their arguments: looked at once, and nothing is traced for it.
+"""What is asked of arguments, once, at the door that they come through; nothing is traced for it.
 
 All raise ``ValueError``. The logits are looked at where they are made: ``soft_cross_entropy``.
 """
@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mttjax.core.unrolling import DERIVATIVES
 from mttjax.system.fields import is_whole
 
 __all__ = ["check_alike", "check_chunk", "check_images", "check_key", "check_student"]
 
 
-def check_student(synthetic, batches, *, augment, key, chunk, derivative, own_rates=False):
-    """The arguments of ``unroll``; ``own_rates``: whether log_lr may be [S]."""
+def check_student(synthetic, batches, *, augment, key, chunk):
+    """The arguments of ``unroll``."""
     # Pixels are images where augment makes floating numbers of them.
     check_images("synthetic", synthetic.images, synthetic.labels, pixels=augment is not None)
     shape = jnp.shape(batches)
@@ -32,13 +31,10 @@ def check_student(synthetic, batches, *, augment, key, chunk, derivative, own_ra
     _check_floating("synthetic.labels", synthetic.labels)
     _check_floating("synthetic.log_lr", synthetic.log_lr)
     rates = jnp.shape(synthetic.log_lr)
-    if rates != () and not (own_rates and rates == shape[:1]):
-        wanted = f"[] or [{shape[0]}]" if own_rates else "[]"
-        raise ValueError(f"synthetic.log_lr must be {wanted}, got shape {rates}")
+    if rates not in ((), shape[:1]):
+        raise ValueError(f"synthetic.log_lr must be [] or [{shape[0]}], got shape {rates}")
     check_key(augment, key)
     check_chunk(chunk, shape[1], "images of a minibatch")
-    if derivative not in DERIVATIVES:
-        raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
 
 
 def check_images(side, images, labels=None, *, pixels=False):
