@@ -6,8 +6,8 @@ import inspect
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -124,31 +124,34 @@ def test_a_module_says_what_it_is_and_what_it_gives(name):
         assert all(hasattr(module, public) for public in module.__all__)
 
 
-def without_annotations(thing, within=""):
-    """The functions, methods and arguments of a public name that have no annotation."""
-    name = within + getattr(thing, "__name__", "")
-    if inspect.isclass(thing):
-        for member, value in vars(thing).items():
-            if not member.startswith("_") or member in ("__init__", "__call__", "__iter__"):
-                value = value.fget if isinstance(value, property) else value
-                value = getattr(value, "func", getattr(value, "__func__", value))
-                if inspect.isfunction(value) and value.__module__ == thing.__module__:
-                    yield from without_annotations(value, f"{name}.")
-    elif inspect.isfunction(thing):
-        signature = inspect.signature(thing)
-        empty = inspect.Parameter.empty
-        for argument in signature.parameters.values():
-            if argument.annotation is empty and argument.name not in ("self", "cls"):
-                yield f"{name}({argument.name})"
-        if signature.return_annotation is empty:
-            yield f"{name} ->"
+def functions(thing):
+    """A public function, or the public methods and properties that a class has of its own."""
+    if not inspect.isclass(thing):
+        return [thing] if inspect.isfunction(thing) else []
+    unwrapped = lambda member: next(
+        (f for name in ("fget", "func", "__func__") if (f := getattr(member, name, None))), member
+    )
+    called = ("__init__", "__call__", "__iter__")
+    public = [v for name, v in vars(thing).items() if not name.startswith("_") or name in called]
+    own = [f for f in map(unwrapped, public) if inspect.isfunction(f)]
+    return [f for f in own if f.__module__ == thing.__module__]
+
+
+def without_annotations(function):
+    """Those of the arguments, and ``return``, that have no annotation."""
+    signature, empty = inspect.signature(function), inspect.Parameter.empty
+    annotations = {name: a.annotation for name, a in signature.parameters.items()}
+    annotations["return"] = signature.return_annotation
+    names = [name for name, a in annotations.items() if a is empty and name not in ("self", "cls")]
+    return [f"{function.__qualname__}: {name}" for name in names]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_function_is_annotated(name):
     module = importlib.import_module(name)
     public = [getattr(module, n) for n in getattr(module, "__all__", ())]
-    assert not [found for thing in public for found in without_annotations(inspect.unwrap(thing))]
+    found = [f for thing in public for f in functions(inspect.unwrap(thing))]
+    assert not [name for function in found for name in without_annotations(function)]
 
 
 # --- what the documents say ----------------------------------------------------------------------
@@ -171,4 +174,6 @@ def test_the_floor_plan_has_the_rooms_and_their_stairs():
 def test_the_architecture_has_every_stream_of_random_numbers():
     text = (ROOT / "docs/architecture.md").read_text()
     section = text.split("## Where bits are decided")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == list(STREAMS)
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\|", section, flags=re.MULTILINE)
+    places = {name: re.match(r"(?:\[(.*?)\])?", about)[1] or "" for name, about in STREAMS.items()}
+    assert rows == list(places.items())
