@@ -179,6 +179,6 @@ def _to_device(test, per_image):
     """The test set; shuffled, always alike, where a batch must not be of one class."""
     images, labels = test
     if not per_image:
-        order = seeds.rng("evaluation", 0).permutation(len(labels))
+        order = seeds.rng("test_order", 0).permutation(len(labels))
         images, labels = images[order], labels[order]
     return jnp.asarray(images), jnp.asarray(labels)

@@ -4,10 +4,15 @@ Every stream is its own sequence: no two of them, and no two places of one of th
 same numbers. A stream is added here before anything draws from it.
 """
 
-import zlib
+from __future__ import annotations
 
-import jax
+import zlib
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import jax
 
 __all__ = ["STREAMS", "key", "rng"]
 
@@ -22,8 +27,9 @@ STREAMS = {
     "first_network": "the network that a method begins with, where it keeps one",
     "experts": "[expert] an expert's initialisation, orders and augmentations",
     "evaluation": "the networks that are trained on a set",
+    "test_order": "the order in which a network that looks at batches is tested",
     "full_data": "[network] the networks that are trained on all real images",
-    "distance": "[walk] the orders and augmentations of the figure of distances",
+    "distance": "[expert, start, data] the orders and augmentations of the figure of distances",
 }
 """name -> what is drawn from it; in brackets the places that it is asked for at."""
 
@@ -41,6 +47,8 @@ def rng(stream: str, seed: int, *at: int) -> np.random.Generator:
 
 def key(stream: str, seed: int, *at: int) -> jax.Array:
     """The JAX random key of a stream; the arguments are those of ``rng``."""
+    import jax  # where no key is drawn, as for data sets, JAX need not be there
+
     found = jax.random.key(seed)
     for number in (_number(stream), *at):
         found = jax.random.fold_in(found, number)
