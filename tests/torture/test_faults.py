@@ -196,9 +196,17 @@ def same_sets(place):
     return (place / "run/last.npz").read_bytes() == (place / "whole/last.npz").read_bytes()
 
 
-@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
 @pytest.mark.parametrize(
-    "name", ["state.npz", "state.before.npz", "config.json", "last.npz", "metrics.jsonl"]
+    ("name", "damage"),
+    [
+        *(("state.npz", damage) for damage in (flip, cut, Path.unlink)),
+        *(("config.json", damage) for damage in (flip, cut, Path.unlink)),
+        ("state.before.npz", flip),
+        ("last.npz", flip),
+        ("last.npz", Path.unlink),
+        ("metrics.jsonl", flip),
+        ("metrics.jsonl", cut),
+    ],
 )
 def test_a_run_that_is_damaged_half_way_ends_alike(place, name, damage):
     damage(place / "run" / name)
