@@ -3,8 +3,8 @@
 Source: the settings of the published implementation's author, as transcribed by DC-BENCH.
 Published test accuracy at 1, 10, 50 per class: 24.3, 40.1, 47.7 %. Measured here: not run.
 
-    bin/train_experts --config cifar100 --ipc 10 --data.dir FOLDER
-    bin/distill --config cifar100 --ipc 10 --data.dir FOLDER
+    mttjax train_experts --config cifar100 --ipc 10 --data.dir FOLDER
+    mttjax distill --config cifar100 --ipc 10 --data.dir FOLDER
 """
 
 from mttjax.config import MTT, Data, Settings, preset_row

@@ -6,9 +6,9 @@ M 2): the longer student comes nearer, and the set is better. Measured: see
 results/fashion_mnist, with the commands, hardware and times. At the papers' width
 (--network.width 128): not run.
 
-    bin/train_experts --config fashion_mnist --data.dir FOLDER
-    bin/distill --config fashion_mnist --ipc 10 --data.dir FOLDER
-    bin/table --config fashion_mnist --ipc 1 10 --protocol short --data.dir FOLDER
+    mttjax train_experts --config fashion_mnist --data.dir FOLDER
+    mttjax distill --config fashion_mnist --ipc 10 --data.dir FOLDER
+    mttjax table --config fashion_mnist --ipc 1 10 --protocol short --data.dir FOLDER
 """
 
 from mttjax.config import MTT, Data, Experts, NetworkSpec, Protocol, Settings, preset_row

@@ -6,8 +6,8 @@ The folder has train/ and val/ (or test/) with the 1,000 classes' sub-folders, s
 Source: the settings of the published implementation's author, as transcribed by DC-BENCH; in a
 thread its author names 1e5 for the images' rate. Measured here: not run.
 
-    bin/train_experts --config imagenet_subset --data.dir FOLDER
-    bin/distill --config imagenet_subset --ipc 10 --data.dir FOLDER
+    mttjax train_experts --config imagenet_subset --data.dir FOLDER
+    mttjax distill --config imagenet_subset --ipc 10 --data.dir FOLDER
 """
 
 from mttjax.config import IMAGENET_SUBSETS, MTT, Data, NetworkSpec, Settings, preset_row

@@ -2,8 +2,8 @@
 
 Augmentation without flips, which would make other digits. Measured here: not run.
 
-    bin/train_experts --config mnist --data.dir FOLDER
-    bin/distill --config mnist --ipc 10 --data.dir FOLDER
+    mttjax train_experts --config mnist --data.dir FOLDER
+    mttjax distill --config mnist --ipc 10 --data.dir FOLDER
 """
 
 from mttjax.config import MTT, Data, Settings, preset_row

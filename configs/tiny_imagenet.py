@@ -4,8 +4,8 @@ Source: the settings of the published implementation's author, as transcribed by
 Published test accuracy at 1, 10, 50 per class: 8.8, 23.2, 28.0 %. Measured here: not run.
 The folder is the archive's own, unpacked: it has train/, val/ and wnids.txt.
 
-    bin/train_experts --config tiny_imagenet --ipc 10 --data.dir FOLDER
-    bin/distill --config tiny_imagenet --ipc 10 --data.dir FOLDER
+    mttjax train_experts --config tiny_imagenet --ipc 10 --data.dir FOLDER
+    mttjax distill --config tiny_imagenet --ipc 10 --data.dir FOLDER
 """
 
 from mttjax.config import MTT, Data, NetworkSpec, Settings, preset_row

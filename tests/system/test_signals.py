@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mttjax.cli.messages import messages
-from mttjax.system.signals import Stopped, stop_at_once, stop_requested
+from mttjax.system.signals import stop_at_once, stop_requested
 from mttjax.system.threads import in_threads
 
 
@@ -94,37 +93,3 @@ def test_what_interrupts_threads_does_not_wait_for_them():
         in_threads(work, range(4), workers=2)
     assert done == []
     go_on.set()
-
-
-def test_a_command_leaves_with_the_signals_status(capsys):
-    @messages
-    def distill(arguments):
-        raise Stopped(signal.SIGTERM, "after step 7")
-
-    assert distill([]) == 143
-    said = capsys.readouterr().err
-    assert said == "stopped by SIGTERM after step 7; the same command goes on from there\n"
-
-
-def test_control_characters_of_a_strangers_name_are_shown_not_obeyed():
-    @messages
-    def check(arguments):
-        raise OSError(28, "No space left on device", "a\x1b[2Jb")
-
-    answer = check([])
-    assert answer.startswith("check: a\\x1b[2Jb: No space left on device. Free some space")
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (MemoryError(), "distill: MemoryError. Not enough memory: lower --distill.chunk"),
-        (RuntimeError("RESOURCE_EXHAUSTED: 9 GB\nmore"), "distill: RESOURCE_EXHAUSTED: 9 GB. Not"),
-    ],
-)
-def test_a_machine_without_memory_is_answered_by_what_to_lower(error, said):
-    @messages
-    def distill(arguments):
-        raise error
-
-    assert distill([]).startswith(said)
