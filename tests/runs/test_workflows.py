@@ -1,20 +1,23 @@
 """Sets of every method as a command makes them: resumed to the same bits, refused by name."""
 
-import json
+import zlib
+from collections import Counter
 from dataclasses import replace
 
+import flax.linen
 import numpy as np
 import pytest
 
-from mttjax.config.presets import settings_of
+from mttjax.config.presets import Preset
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
-from mttjax.datasets import load_dataset
-from mttjax.distilled import load_distilled
-from mttjax.runs.workflows import run_distill
+from mttjax.datasets import Dataset, load_dataset
+from mttjax.distilling import method as method_module
+from mttjax.distilling import mtt as mtt_module
+from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
-from mttjax.system.npz import read_arrays
+from mttjax.system.fields import Checked
 
 LEARN = ("dd", "ld", "dc", "dm", "cafe_dsa")
 
@@ -24,30 +27,27 @@ def dataset():
     return load_dataset("digits")
 
 
-class Preset:
-    """Tiny settings."""
+def tiny(ipc):
+    return Settings(
+        name="tiny",
+        ipc=ipc,
+        ops=("cutout",),
+        data=Data(dataset="digits"),
+        network=NetworkSpec(depth=1, width=4),
+        experts=Experts(folder="no experts"),
+    )
 
-    @staticmethod
-    def get_config(ipc):
-        return Settings(
-            name="tiny",
-            ipc=ipc,
-            ops=("cutout",),
-            data=Data(dataset="digits"),
-            network=NetworkSpec(depth=1, width=4),
-            experts=Experts(folder="no experts"),
-        )
 
-    METHODS = {
-        method: {1: {"evaluate_every": 0, "real_batch": 8, "validation": Protocol(networks=0)}}
-        for method in LEARN
-    } | {"dc": {1: {"real_batch": 8, "image_steps": 3, "validation": Protocol(networks=0)}}}
+NO_JUDGE = {"evaluate_every": 0, "real_batch": 8, "validation": Protocol(networks=0)}
+PRESET = Preset(
+    (1, 2), tiny, {m: {1: NO_JUDGE} for m in LEARN} | {"dc": {1: NO_JUDGE | {"image_steps": 3}}}
+)
 
 
 def make(method, folder, dataset, log=lambda line: None, **changes):
-    settings = replace(settings_of(Preset, 2, method), run=Run(folder=str(folder)))
+    settings = replace(PRESET.settings(2, method), run=Run(folder=str(folder)))
     settings = replace(settings, distill=replace(settings.distill, **changes))
-    return run_distill(settings, dataset, log=log)
+    return distill(settings, dataset, log=log)
 
 
 @pytest.mark.parametrize("method", LEARN)
@@ -57,14 +57,10 @@ def test_a_run_that_is_gone_on_with_ends_with_the_bits_of_one_that_was_not(
     whole = make(method, tmp_path / "whole", dataset, steps=5)
     make(method, tmp_path / "parts", dataset, steps=2)
     parts = make(method, tmp_path / "parts", dataset, steps=5)
-    assert (whole / "last.npz").read_bytes() == (parts / "last.npz").read_bytes()
-    states = [read_arrays(folder / "state.npz") for folder in (whole, parts)]
-    for name in states[0]:
-        if not name.startswith("watch/"):  # a run that was extended has had one save more
-            np.testing.assert_array_equal(states[0][name], states[1][name])
-    lines = [json.loads(line) for line in (parts / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
-    last = load_distilled(parts / "last.npz")
+    for name in ("last.npz", "state.npz"):
+        assert (whole.path / name).read_bytes() == (parts.path / name).read_bytes()
+    assert [line["step"] for line in parts.metrics()] == [1, 2, 3, 4, 5]
+    last = parts.load("last")
     assert last.settings["method"] == method
     assert last.images.shape == (20, 8, 8, 1)
     if method == "dd":
@@ -73,17 +69,15 @@ def test_a_run_that_is_gone_on_with_ends_with_the_bits_of_one_that_was_not(
 
 
 def test_classes_at_once_end_at_the_same_images(dataset, tmp_path):
-    sets = [
-        load_distilled(
-            make("dc", tmp_path / str(n), dataset, steps=2, classes_at_once=n) / "last.npz"
-        )
+    images = [
+        make("dc", tmp_path / str(n), dataset, steps=2, classes_at_once=n).load().images
         for n in (1, 5)
     ]
-    np.testing.assert_allclose(sets[0].images, sets[1].images, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(*images, rtol=1e-3, atol=1e-4)
 
 
 def test_random_images_of_one_seed_are_one_set(dataset, tmp_path):
-    first, second = (make("random", tmp_path / name, dataset) / "last.npz" for name in "ab")
+    first, second = (make("random", tmp_path / name, dataset).set_path("last") for name in "ab")
     assert first.read_bytes() == second.read_bytes()
     lines = []
     make("random", tmp_path / "a", dataset, log=lines.append)
@@ -93,13 +87,10 @@ def test_random_images_of_one_seed_are_one_set(dataset, tmp_path):
 @pytest.mark.parametrize(
     ("method", "changes", "message"),
     [
-        ("dc", {"classes_at_once": 3}, "classes-at-once 3: must divide the 10"),
-        ("dm", {"real_batch": 0}, "--distill.real-batch 0"),
-        ("dd", {"passes": 0}, "--distill.passes 0"),
-        ("ld", {"chunk": 0}, "--distill.chunk 0"),
+        ("dc", {"classes_at_once": 3}, "classes_at_once is 3: must divide the 10"),
         ("herding", {}, "no trained expert 0 there for herding"),
         ("forgetting", {"expert": 7}, "no trained expert 7"),
-        ("mtt", {}, "Train them with: bin/train_experts"),
+        ("mtt", {}, "Train them with train_experts"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_made(
@@ -107,4 +98,60 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(
 ):
     with pytest.raises(InputError, match=message):
         make(method, tmp_path / "run", dataset, **changes)
-    assert not (tmp_path / "run" / "last.npz").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_needs_more_memory_than_there_is_is_refused_at_the_door(
+    dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mttjax.system.memory.physical_memory", lambda: 2**20)
+    with pytest.raises(InputError, match=r"ipc 2 of 8x8x1 pixels .* needs .*GiB of memory"):
+        make("dd", tmp_path / "run", dataset, passes=10**6)
+
+
+@pytest.mark.parametrize("method", ["mtt", "dm"])
+def test_a_run_looks_at_its_settings_its_data_and_its_network_once_before_the_first_step(
+    method, dataset, tmp_path, monkeypatch
+):
+    """No setting is checked again, the images are hashed once, the network is traced once."""
+    counts, before = Counter(), {}
+
+    def counted(owner, name, what, matters=lambda arguments: True):
+        function = getattr(owner, name)
+
+        def call(*arguments, **options):
+            counts[what] += matters(arguments)
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    def before_compiling(*arguments):
+        before.update(counts)
+        return compile_program(*arguments)
+
+    settings = PRESET.settings(1, method)
+    changes = {"max_start": 1, "expert_epochs": 1} if method == "mtt" else {"real_batch": 8}
+    how = replace(settings.distill, steps=1, validation=Protocol(networks=0), **changes)
+    experts = Experts(count=1, folder=str(tmp_path / "experts"))
+    settings = replace(settings, distill=how, experts=experts, run=Run(str(tmp_path / "run")))
+    if method == "mtt":
+        run_experts(settings, dataset, log=lambda line: None)
+    fresh = Dataset(**{name: getattr(dataset, name) for name in dataset.__dataclass_fields__})
+    size = fresh.train.images.nbytes
+    run_settings = (Settings, Data, Experts, Run, type(how))
+    counted(Checked, "__post_init__", "settings checked", lambda g: type(g[0]) in run_settings)
+    counted(zlib, "crc32", "images hashed", lambda given: getattr(given[0], "nbytes", 0) == size)
+    counted(flax.linen.Module, "init", "network initialised")
+    counted(flax.linen.Module, "apply", "network applied")
+    compile_program = method_module.compile_program
+    for module in (method_module, mtt_module):
+        monkeypatch.setattr(module, "compile_program", before_compiling)
+    distill(settings, fresh, log=lambda line: None)
+    assert counts["network applied"] > 0
+    expected = {
+        "settings checked": 0,
+        "images hashed": int(method == "mtt"),  # the experts' recipe names them
+        "network initialised": 1,
+        "network applied": 0,
+    }
+    assert Counter(before) == Counter(expected)
