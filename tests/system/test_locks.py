@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically, leftovers
-from mttjax.system.locks import exclusive, shared
+from mttjax.system.locks import exclusive
 
 HOLD = """
 import sys, time
@@ -39,46 +38,29 @@ def test_another_process_is_refused_and_named_until_it_is_killed(tmp_path):
     folder = tmp_path / "run"
     process = holder(folder)
     try:
-        for hold in (exclusive, shared):
-            by = f"process {process.pid} on .* since 20"
-            with pytest.raises(InputError, match=by), hold(folder):
-                pass
-        assert len(leftovers(folder)) == 1
+        by = f"process {process.pid} on .* since 20"
+        with pytest.raises(InputError, match=by), exclusive(folder):
+            pass
+        assert leftovers(folder) == []  # it is written by a living process
+        assert len(list(folder.glob(".half.*.tmp"))) == 1
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-    assert (folder / ".lock").exists()
+    assert len(leftovers(folder)) == 1
     with exclusive(folder):
-        assert leftovers(folder) == []
-    assert list(folder.iterdir()) == []
+        assert not list(folder.glob(".half.*.tmp"))
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_where_nothing_was_written_nothing_is_left(tmp_path):
     with exclusive(tmp_path / "a" / "b"):
         pass
-    assert list(tmp_path.iterdir()) == [folder]  # nothing was written
-
-
-def test_what_a_living_process_writes_is_not_swept(tmp_path):
-    process = holder(tmp_path / "sets" / "one")
-    try:
-        with shared(tmp_path):
-            assert len(leftovers(tmp_path)) == 1
-        (tmp_path / ".x.json.abc.tmp").touch()
-        with shared(tmp_path), shared(tmp_path):
-            assert len(leftovers(tmp_path)) == 1
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def test_several_share_and_none_of_them_sweeps(tmp_path):
-    with shared(tmp_path), atomically(tmp_path / "a") as file:
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "kept").mkdir()
+    with exclusive(tmp_path / "kept"), atomically(tmp_path / "kept" / "x") as file:
         file.write(b"whole")
-        with shared(tmp_path):
-            pass
-        with pytest.raises(InputError, match="at work"), exclusive(tmp_path):
-            pass
-    assert sorted(os.listdir(tmp_path)) == ["a"]
+    assert sorted(os.listdir(tmp_path / "kept")) == [".lock", "x"]
 
 
 def test_many_processes_and_each_holds_it_alone(tmp_path):
@@ -100,10 +82,9 @@ while done < 100:
         pass
 """
     root = Path(__file__).resolve().parents[2]
-    begin = time.monotonic()
     several = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "f")], cwd=root)
         for _ in range(3)
     ]
-    assert [p.wait(timeout=60) for p in several] == [0, 0, 0], time.monotonic() - begin
+    assert [p.wait(timeout=300) for p in several] == [0, 0, 0]
     assert (tmp_path / "f" / "count").read_text() == "300"
