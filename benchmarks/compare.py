@@ -3,28 +3,18 @@
 import math
 import time
 from dataclasses import asdict
+from statistics import median
 
 from benchmarks.client import Worker
-from benchmarks.synthetic_data import DSA
-from benchmarks.works import request
+from benchmarks.works import DSA, Agreement, Matrix
 
-__all__ = ["agree", "compare", "matrix_peak", "median", "take_turns"]
+__all__ = ["agree", "compare", "matrix_peak", "require_finite", "seconds", "take_turns"]
 
 QUICK = 2.0  # seconds of a call that is made again before a memory format is chosen
 
 
-def median(values):
-    """The middle value, or the mean of the two in the middle."""
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
 def take_turns(workers, plan):
-    """The answers of every worker, called one after another again and again.
-
-    Returns:
-      A list of answers per worker, equally long.
-    """
+    """A list of answers per worker, equally long: they are called one after another."""
     begin, answers = time.perf_counter(), [[] for _ in workers]
     while len(answers[0]) < plan.least or (
         len(answers[0]) < plan.most and time.perf_counter() - begin < plan.seconds
@@ -34,19 +24,21 @@ def take_turns(workers, plan):
     return answers
 
 
-def compare(row, plan, say=lambda _: None, **options):
+def compare(row, plan, say=lambda _: None):
     """The record of a row: seconds and memory of mttjax and of PyTorch.
 
     Args:
       row: a ``Row``.
       plan: a ``Plan``.
       say: told what is being done.
-      options: of both workers; see ``Worker``.
+
+    Raises:
+      ArithmeticError: a loss is not finite.
     """
-    with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
+    with Worker("jax", **row.options) as ours, Worker("torch", **row.options) as theirs:
         say("mttjax compiles")
-        about = ours.make(**request(row.work))
-        prepared = about.pop("seconds") + ours.call()["wall"]
+        about = ours.make(row.work)
+        first = about.pop("seconds") + ours.call()["seconds"]
         memory = ours.call(memory=True)["memory"]
         say("PyTorch tries its memory formats")
         chosen, trials = choose_format(theirs, row.work)
@@ -59,7 +51,8 @@ def compare(row, plan, say=lambda _: None, **options):
         "amount": row.work.amount,
         "flops": row.work.flops,
         "budget": asdict(row.budget),
-        "mttjax": {"seconds": seconds(mine), "memory": memory, "first": prepared} | about,
+        "products": row.options.get("precision", ""),
+        "mttjax": {"seconds": seconds(mine), "memory": memory, "first": first} | about,
         "pytorch": {"seconds": seconds(others), "trials": trials} | trials[chosen],
     }
 
@@ -74,11 +67,10 @@ def choose_format(worker, work):
     Returns:
       (its name, name -> best seconds and memory of a call).
     """
-    worker.make(**request(work.short()), channels_last=False)
-    worker.call()
     trials = {}
     for channels_last in (True, False):
-        worker.make(**request(work), channels_last=channels_last)
+        worker.make(work, channels_last=channels_last)
+        worker.call()  # a library loads some things late
         calls = [worker.call(memory=True)]
         if calls[0]["seconds"] < QUICK:
             calls += [worker.call(), worker.call()]
@@ -86,7 +78,7 @@ def choose_format(worker, work):
         trials[name] = {"format": name, "best": min(seconds(calls)), "memory": calls[0]["memory"]}
     chosen = min(trials, key=lambda name: trials[name]["best"])
     if chosen == "channels last":
-        worker.make(**request(work), channels_last=True)
+        worker.make(work, channels_last=True)
         worker.call()
     return chosen, trials
 
@@ -101,22 +93,22 @@ def agree(ops=DSA, seeds=8):
     # The programs are large and run a few times: what they compute is all that counts.
     quickly = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
     with Worker("both", variables=quickly) as worker:
-        worker.make("agreement", {"ops": ops, "seeds": seeds})
+        worker.make(Agreement(tuple(ops), seeds))
         cases = worker.call()["cases"]
     return [
-        one | {"agrees": all(d <= one["tolerance"] for d in one["differences"].values())}
-        for one in cases
+        case | {"agrees": all(d <= case["tolerance"] for d in case["differences"].values())}
+        for case in cases
     ]
 
 
-def matrix_peak(plan, *, size, count=15, dtype="float32", **options):
+def matrix_peak(plan, size, **options):
     """GFLOP/s of a square product: side -> median."""
     with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
         for worker in (ours, theirs):
-            worker.make("matrix", {"size": size, "count": count, "dtype": dtype})
+            worker.make(Matrix(size))
             worker.call()
         answers = take_turns([ours, theirs], plan)
     return {
-        name: median([answer["gflops"] for answer in kept])
+        name: median(answer["gflops"] for answer in kept)
         for name, kept in zip(("JAX", "PyTorch"), answers, strict=True)
     }

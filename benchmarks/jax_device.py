@@ -1,11 +1,15 @@
-"""What the device itself can do under JAX: matrix products, copies, memory, a profile."""
+"""What the device itself can do under JAX: products, convolutions, memory, a profile."""
 
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-__all__ = ["Copy", "Device", "Matrix", "device_meter", "trace"]
+from mttjax.core.convolution import convolve
+
+__all__ = ["Convolution", "DeviceName", "Matrix", "device_meter", "trace"]
 
 
 def median_seconds(function, *arguments, count):
@@ -21,41 +25,88 @@ def median_seconds(function, *arguments, count):
 class Matrix:
     """GFLOP/s of a square product."""
 
-    def __init__(self, size, count, dtype="float32"):
-        keys = jax.random.split(jax.random.key(0))
-        self.pair = [jax.random.normal(key, (size, size), dtype) for key in keys]
-        self.size, self.count, self.product = size, count, jax.jit(jnp.matmul)
+    def __init__(self, work, _options):
+        shape, keys = (work.size, work.size), jax.random.split(jax.random.key(0))
+        self.pair = [jax.random.normal(key, shape) for key in keys]
+        self.work, self.product = work, jax.jit(jnp.matmul)
 
     def __call__(self):
-        seconds = median_seconds(self.product, *self.pair, count=self.count)
-        return {"gflops": 2 * self.size**3 / seconds / 1e9}
+        seconds = median_seconds(self.product, *self.pair, count=self.work.count)
+        return {"gflops": 2 * self.work.size**3 / seconds / 1e9}
 
 
-class Copy:
-    """GB/s, read and written, of going over an array once."""
+class Convolution:
+    """GFLOP/s of the three products of a 3×3 convolution, mttjax's and JAX's, in a compiled loop.
 
-    def __init__(self, gigabytes, count):
-        self.array = jnp.zeros(int(gigabytes * 2**28), jnp.float32)
-        self.count, self.copy = count, jax.jit(lambda x: x + 1)
+    In the loop everything a product reads depends on the round before, so that nothing can
+    be moved out; and of what it makes one number is used, behind a barrier, so that nothing
+    can be left out.
+    """
+
+    def __init__(self, work, _options):
+        shape, kernel = (work.batch, work.side, work.side, work.channels), (3, 3, work.channels)
+        keys, draw = jax.random.split(jax.random.key(0), 3), jax.random.normal
+        self.x, self.y = (draw(key, shape) for key in keys[:2])
+        self.w, self.work = draw(keys[2], (*kernel, work.channels)), work
+        self.ways = {
+            "mttjax, in a loop": self._products(partial(convolve, padding=1), work.count),
+            "lax and autodiff, in a loop": self._products(lax_convolve, work.slow_count),
+        }
+
+    def _products(self, convolution, count):
+        """name -> the loop over a product, what it reads, and how often it computes it."""
+        x, w, y = self.x, self.w, self.y
+        by_input = lambda w, y: jax.vjp(lambda x: convolution(x, w), jnp.zeros_like(x))[1](y)[0]
+        by_weight = lambda x, y: jax.vjp(lambda w: convolution(x, w), jnp.zeros_like(w))[1](y)[0]
+        return {
+            "forward": (in_loop(convolution, count), (x, w), count),
+            "input gradient": (in_loop(by_input, count), (w, y), count),
+            "weight gradient": (in_loop(by_weight, count), (x, y), count),
+        }
 
     def __call__(self):
-        seconds = median_seconds(self.copy, self.array, count=self.count)
-        return {"gbytes": 2 * self.array.nbytes / seconds / 1e9}
+        return {
+            "gflops": {
+                way: {
+                    name: count * self.work.flops / median_seconds(loop, *read, count=1) / 1e9
+                    for name, (loop, read, count) in products.items()
+                }
+                for way, products in self.ways.items()
+            }
+        }
 
 
-class Device:
-    """The name of what JAX computes on; None where an accelerator is wanted and there is none."""
+def lax_convolve(x, w):
+    """What automatic differentiation is left to itself with."""
+    return lax.conv_general_dilated(
+        x, w, (1, 1), [(1, 1), (1, 1)], dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
 
-    def __init__(self, device):
-        found = jax.devices()[0]
-        self.name = found.device_kind if (found.platform == "cpu") == (device == "cpu") else None
+
+def in_loop(product, count):
+    """``count`` times the product, each on operands that the last has touched."""
+
+    def body(_, read):
+        made = lax.optimization_barrier(product(*read))
+        touch = 1e-30 * made[(0,) * made.ndim]
+        return tuple(a.at[(0,) * a.ndim].add(touch) for a in read)
+
+    return jax.jit(lambda *read: lax.fori_loop(0, count, body, read))
+
+
+class DeviceName:
+    """What JAX computes on; None where an accelerator is wanted and there is none."""
+
+    def __init__(self, _work, options):
+        device, on_cpu = jax.devices()[0], options["device"] == "cpu"
+        self.name = device.device_kind if (device.platform == "cpu") == on_cpu else None
 
     def __call__(self):
         return {"name": self.name}
 
 
 class DeviceMeter:
-    """The peak of a device's memory since the process began: JAX cannot reset it."""
+    """The peak of a device's memory since the process began: JAX cannot set it back."""
 
     def read(self):
         peak = jax.devices()[0].memory_stats()["peak_bytes_in_use"]
@@ -71,4 +122,3 @@ def trace(task, folder):
     """Runs a task under JAX's profiler."""
     with jax.profiler.trace(folder):
         task()
-    return {"folder": folder}

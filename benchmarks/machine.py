@@ -2,89 +2,58 @@
 
 import datetime
 import importlib.metadata
+import importlib.util
 import os
 import platform
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-from benchmarks.client import ROOT, cores
+import jax
+import psutil
 
-__all__ = ["BUSY", "busy", "busy_text", "facts", "facts_text", "is_busy"]
+from mttjax.system.memory import physical_memory
+from mttjax.system.provenance import stamp
+from mttjax.system.threads import cores
+
+__all__ = ["BUSY", "busy", "facts", "facts_text", "has_torch", "is_busy"]
 
 BUSY = 0.1  # of all cores
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch")
 
 
-def facts(arguments, size, packages=PACKAGES):
+def has_torch():
+    """Whether the other side is installed."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def facts(command, size):
     """The facts of a run, ready for JSON; ``id`` is its time."""
-    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    jax.config.update("jax_platforms", "cpu")  # an accelerator is for the workers alone
+    made = stamp()
+    versions = {"Python": platform.python_version()} | made["versions"]
+    commit = versions.pop("mttjax")
+    if has_torch():
+        versions["torch"] = importlib.metadata.version("torch")
     return {
-        "id": now,
+        "id": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "size": size,
-        "command": " ".join(["python", "-m", *arguments]),
-        "commit": commit(),
-        "cpu": cpu_model(),
-        "cores": cores(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "command": command,
+        "commit": commit,
+        "hardware": made["hardware"],
+        "threads": cores(),
+        "memory_gb": round(physical_memory() / 1e9, 1),
         "system": f"{platform.system()} {platform.machine()}",
-        "versions": versions(packages),
+        "versions": versions,
         "busy": busy(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "xla_flags": os.environ.get("XLA_FLAGS", "").strip(),
         "peaks": [],
     }
 
 
-def versions(packages=PACKAGES):
-    found = {"Python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            sys.exit(f"benchmarks: {name} is missing. Install with: pip install '.[bench]'")
-    return found
-
-
-def busy(seconds=1.0):
-    """The share of all cores that other programs use; None where the system does not say.
+def busy():
+    """The share of all cores that other programs use.
 
     A team of threads that waits for a core taken by another program loses far more than
     its share: PyTorch's do, so that a busy machine makes it look slow.
     """
-
-    def idle_and_all():
-        numbers = list(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
-        return numbers[3] + numbers[4], sum(numbers)
-
-    try:
-        idle, total = idle_and_all()
-        time.sleep(seconds)
-        idle_then, total_then = idle_and_all()
-    except OSError:
-        return None
-    return round(1 - (idle_then - idle) / max(1, total_then - total), 3)
-
-
-def cpu_model():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), "?")
-
-
-def commit():
-    """The commit's hash, with ``+`` where tracked files differ from it."""
-    try:
-        git = ["git", "-C", str(ROOT)]
-        text = subprocess.check_output([*git, "rev-parse", "--short=12", "HEAD"], text=True)
-        changed = subprocess.check_output(
-            [*git, "status", "--porcelain", "--untracked-files=no"], text=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return text.strip() + ("+" if changed.strip() else "")
+    return round(psutil.cpu_percent(1.0) / 100, 3)
 
 
 def is_busy(run):
@@ -92,24 +61,19 @@ def is_busy(run):
     return (run.get("busy") or 0) > BUSY
 
 
-def busy_text(run):
-    return f"{100 * run['busy']:.0f} % busy with other work"
-
-
 def facts_text(run):
     """The facts as lines of Markdown."""
     named = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     lines = [
         f"- {run['id']}: `{run['command']}`, commit `{run['commit']}`",
-        f"- {run['cpu']}, {run['cores']} cores, {run['memory_gb']} GB of memory, {run['system']}",
-        f"- {named}; {run['cores']} threads on either side, float32",
+        f"- {run['hardware']}, {run['memory_gb']} GB of memory, {run['system']}",
+        f"- {named}; {run['threads']} threads on either side, float32",
     ]
     if is_busy(run):
-        lines.append(f"- **the machine was {busy_text(run)} when the run began**")
+        lines.append(f"- **{100 * run['busy']:.0f} % busy with other work when the run began**")
     if run["xla_flags"]:
-        lines.append(f"- XLA_FLAGS `{run['xla_flags'].strip()}`")
-    for i, peak in enumerate(run["peaks"]):
-        when = "at the beginning" if i == 0 else "at the end"
+        lines.append(f"- XLA_FLAGS `{run['xla_flags']}`")
+    for when, peak in zip(("at the beginning", "at the end"), run["peaks"], strict=False):
         listed = ", ".join(f"{name} {value:.0f}" for name, value in peak.items())
         lines.append(f"- matrix product {when}, GFLOP/s: {listed}")
     return "\n".join(lines)

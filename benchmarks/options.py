@@ -9,7 +9,6 @@ are scored on the test set by fresh networks, as `bin/evaluate` does.
 
 import argparse
 import dataclasses
-import json
 import statistics
 import tempfile
 from pathlib import Path
@@ -19,17 +18,17 @@ import numpy as np
 from benchmarks.precision import gradient_errors
 from mttjax.config.presets import load_preset
 from mttjax.config.settings import Run
-from mttjax.distilled import load_distilled
-from mttjax.evaluation.sets import evaluate_sets
-from mttjax.runs.workflows import load_data, run_distill, run_experts
+from mttjax.evaluation import evaluate_sets
+from mttjax.runs.problem import load_data
+from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.provenance import hardware
 
 VARIANTS = {
-    "float32, K = 1": {},
-    "K = 2": {"trajectories": 2},
-    "K = 4": {"trajectories": 4},
-    "K = 8": {"trajectories": 8},
-    "bfloat16, K = 1": {"precision": "bfloat16"},
+    "float32, P = 1": {},
+    "P = 2": {"trajectories": 2},
+    "P = 4": {"trajectories": 4},
+    "P = 8": {"trajectories": 8},
+    "bfloat16, P = 1": {"precision": "bfloat16"},
 }
 
 
@@ -46,7 +45,7 @@ def options():
 
 def main():
     chosen = options()
-    settings = load_preset(chosen.config).get_config(chosen.ipc)
+    settings = load_preset(chosen.config).settings(chosen.ipc, "mtt")
     data = dataclasses.replace(settings.data, dir=chosen.data_dir)
     settings = dataclasses.replace(settings, data=data)
     dataset = load_data(settings)
@@ -80,10 +79,9 @@ def distil(settings, changes, dataset, folder, steps):
         run=Run(folder=str(folder)),
         distill=dataclasses.replace(settings.distill, **changes),
     )
-    run_distill(settings, dataset, log=lambda line: None)
-    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-    seconds = [line["seconds"] for line in lines if "loss" in line][1:]
-    return load_distilled(folder / "last.npz"), statistics.median(seconds)
+    run = distill(settings, dataset, log=lambda line: None)
+    seconds = [line["seconds"] for line in run.metrics() if "loss" in line][1:]
+    return run.load("last"), statistics.median(seconds)
 
 
 def measure(name, runs, changes, dataset, seconds, folder):
@@ -95,10 +93,10 @@ def measure(name, runs, changes, dataset, seconds, folder):
     for settings in runs:
         run = folder / f"seed{settings.seed}"
         distilled, step_seconds = distil(settings, changes, dataset, run, steps)
-        result = evaluate_sets(
+        results = evaluate_sets(
             {name: distilled}, dataset, settings.evaluate, seed=settings.seed, with_random=False
         )
-        accuracies.append(100 * result["rows"][name]["mean"])
+        accuracies.append(100 * results.rows[name].evaluation.mean)
         times.append(step_seconds)
     return name, statistics.median(times), steps, accuracies
 

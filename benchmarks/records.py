@@ -1,8 +1,9 @@
 """What was measured, in one JSON file that is whole after every row."""
 
 import json
-import os
 from pathlib import Path
+
+from mttjax.system.files import atomically
 
 __all__ = ["Records"]
 
@@ -12,23 +13,18 @@ class Records:
 
     Args:
       path: of the JSON; the folder is there.
-      size: ``full``, ``quick`` or ``tiny``.
-      run: the facts of this run, with its ``id``; None: it adds no records.
+      run: the facts of this run, with its ``id`` and ``size``.
       keep: go on from what the file holds, if it is of the same size.
     """
 
-    def __init__(self, path, size, run, *, keep):
-        self.path = Path(path)
-        self.data = {"size": size, "runs": {}, "records": {}, "accelerator": None}
-        if self.path.exists():
+    def __init__(self, path, run, *, keep):
+        self.path, self.run = Path(path), run
+        self.data = {"size": run["size"], "runs": {}, "records": {}}
+        if keep and self.path.exists():
             before = json.loads(self.path.read_text(encoding="utf-8"))
-            if before["size"] == size:
-                # What was measured on an accelerator was measured on another machine.
-                kept = before if keep else {"accelerator": before.get("accelerator")}
-                self.data |= kept
-        self.run = run
-        if run:
-            self.data["runs"][run["id"]] = run
+            if before["size"] == run["size"]:
+                self.data |= before
+        self.data["runs"][run["id"]] = run
 
     @property
     def records(self):
@@ -45,11 +41,9 @@ class Records:
         self.save()
 
     def save(self):
-        """Writes the file in one go, without runs that nothing is left of."""
-        used = {record["run"] for record in self.records.values()}
-        used |= {self.run["id"]} if self.run else set()
+        """Writes the file, without runs that nothing is left of."""
+        used = {record["run"] for record in self.records.values()} | {self.run["id"]}
         self.data["runs"] = {i: run for i, run in self.data["runs"].items() if i in used}
         text = json.dumps(self.data, indent=1, ensure_ascii=False) + "\n"
-        beside = self.path.with_name(self.path.name + ".new")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, self.path)
+        with atomically(self.path, "w") as file:
+            file.write(text)

@@ -1,11 +1,11 @@
 """The rows of the tables at each size of a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from benchmarks.verdicts import NO_BUDGET, Budget
 from benchmarks.works import Distillation, Evaluation, Net, Training
 
-__all__ = ["CIFAR", "PLANS", "Plan", "Row", "accelerator_rows", "rows"]
+__all__ = ["CIFAR", "PLANS", "Budget", "Plan", "Row", "accelerator_rows", "distillation", "rows"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,26 @@ class Plan:
     seconds: float
 
 
+PLANS = {
+    "full": Plan(3, 9, 45),
+    "quick": Plan(1, 3, 5),
+    "tiny": Plan(1, 1, 0),
+    "accelerator": Plan(5, 30, 20),
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a row is asked to reach; None where nothing is."""
+
+    speed: float | None = None
+    """PyTorch's median over mttjax's, at least."""
+    memory: float | None = None
+    """PyTorch's working memory over mttjax's, at least."""
+    floor: float | None = None
+    """mttjax's median over the floor, at most."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A line of the tables."""
@@ -25,16 +45,15 @@ class Row:
     """For ``--only``."""
     title: str
     work: Distillation | Training | Evaluation
-    budget: Budget = NO_BUDGET
+    budget: Budget
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of both workers."""
 
 
 CIFAR = Net((32, 32, 3), 10, 3)
 FASHION = Net((28, 28, 1), 10, 3, 32)
 TINY_IMAGENET = Net((64, 64, 3), 200, 4)
 LARGE = Net((128, 128, 3), 10, 5)
-
-
-PLANS = {"full": Plan(3, 9, 45), "quick": Plan(1, 3, 5), "tiny": Plan(1, 1, 0)}
 
 
 def rows(size):
@@ -49,7 +68,7 @@ def rows(size):
     # How much memory PyTorch needs grows with S: a shorter row has no budget of it.
     memory = (lambda _: None) if quick else (lambda factor: factor)
     at_64 = 20 if quick else 200
-    found = [
+    named = [
         distillation("ipc1", CIFAR, 1, 10, s(50, 10), budget=Budget(1.3, memory(10), 1.5)),
         distillation("ipc10", CIFAR, 10, 100, s(10, 2), budget=Budget(2.0, memory(5), 1.5)),
         distillation("ipc50", CIFAR, 50, 100, s(5, 1), budget=Budget(floor=1.5)),
@@ -62,7 +81,7 @@ def rows(size):
         evaluation("evaluation-ipc1", CIFAR, 1, s(50, 10), s(512, 128)),
         evaluation("evaluation-ipc10", CIFAR, 10, s(10, 2), s(512, 128)),
     ]
-    return [row for row in found if not (quick and row.name == "distill-ipc10-dsa")]
+    return [row for row in named if not (quick and row.name == "distill-ipc10-dsa")]
 
 
 def tiny_rows():
@@ -76,23 +95,33 @@ def tiny_rows():
     ]
 
 
-def accelerator_rows(size):
-    """The rows for a machine with one accelerator; the tiny ones to try them anywhere."""
-    if size == "tiny":
-        return tiny_rows()
+def accelerator_rows(size, device, precisions):
+    """The rows for a machine with one accelerator, at each precision; the tiny ones anywhere."""
+    named = tiny_rows()
+    if size != "tiny":
+        named = [
+            distillation("ipc1", CIFAR, 1, 10, 50, budget=Budget(5.0)),
+            distillation("ipc10", CIFAR, 10, 100, 30, budget=Budget(3.0)),
+            distillation("ipc50", CIFAR, 50, 100, 30),
+            distillation("tiny-imagenet", TINY_IMAGENET, 10, 200, 10),
+            distillation("128px", LARGE, 10, 50, 10),
+            training("experts", CIFAR, 50_000, 10_000, experts=10, speed=5.0),
+            evaluation("evaluation-ipc1", CIFAR, 1, 300, 10_000, speed=None),
+            evaluation("evaluation-ipc10", CIFAR, 10, 300, 10_000, speed=None),
+        ]
     return [
-        distillation("ipc1", CIFAR, 1, 10, 50, budget=Budget(5.0)),
-        distillation("ipc10", CIFAR, 10, 100, 30, budget=Budget(3.0)),
-        distillation("ipc50", CIFAR, 50, 100, 30),
-        distillation("tiny-imagenet", TINY_IMAGENET, 10, 200, 10),
-        distillation("128px", LARGE, 10, 50, 10),
-        training("experts", CIFAR, 50_000, 10_000, experts=10, speed=5.0),
-        evaluation("evaluation-ipc1", CIFAR, 1, 300, 10_000, speed=None),
-        evaluation("evaluation-ipc10", CIFAR, 10, 300, 10_000, speed=None),
+        replace(
+            row,
+            name=f"{row.name}-{precision}",
+            title=f"{row.title}, {precision} products",
+            options={"device": device, "precision": precision},
+        )
+        for precision in precisions
+        for row in named
     ]
 
 
-def distillation(name, net, ipc, batch, steps, *, dsa=False, budget=NO_BUDGET):
+def distillation(name, net, ipc, batch, steps, *, dsa=False, budget=Budget()):
     title = (
         f"distillation step, {pixels(net)}, IPC {ipc} (N = {ipc * net.classes}, B = {batch}, "
         f"S = {steps}){', DSA' if dsa else ''}"

@@ -1,11 +1,8 @@
-"""A table, once for the screen and once as Markdown."""
+"""A table in Markdown; numbers, budgets and verdicts in its cells."""
 
 from dataclasses import dataclass, field
 
-from rich import box
-from rich.table import Table as RichTable
-
-__all__ = ["Table", "bytes_text", "seconds_text", "spread_text"]
+__all__ = ["Table", "at_least", "at_most", "bytes_text", "seconds_text", "spread_text"]
 
 
 @dataclass
@@ -14,34 +11,21 @@ class Table:
 
     title: str
     header: list
-    rows: list = field(default_factory=list)
+    rows: list
     notes: list = field(default_factory=list)
 
     def markdown(self):
         """GitHub's form; the first column to the left, numbers to the right."""
         rule = ["---", *["---:"] * (len(self.header) - 1)]
-        lines = [self._line(self.header), self._line(rule), *map(self._line, self.rows)]
-        notes = [f"\n{note}" for note in self.notes]
-        return "\n".join([f"### {self.title}", "", *lines, *notes, ""])
-
-    @staticmethod
-    def _line(cells):
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    def rich(self):
-        """For the screen."""
-        table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD)
-        for i, name in enumerate(self.header):
-            table.add_column(name, justify="right" if i else "left")
-        for row in self.rows:
-            table.add_row(*map(str, row))
-        return table
+        lines = [
+            "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+            for cells in (self.header, rule, *self.rows)
+        ]
+        return "\n".join([f"### {self.title}", "", *lines, *(f"\n{note}" for note in self.notes)])
 
 
 def seconds_text(value):
     """Three figures: ``12.3 s``, ``12.3 ms``."""
-    if value is None:
-        return ""
     unit, scale = _unit(value)
     return f"{_figures(scale * value)} {unit}"
 
@@ -62,7 +46,33 @@ def _figures(value):
 
 
 def bytes_text(value):
-    """``1.23 GB`` or ``123 MB``, decimal units."""
+    """``1.23 GB`` or ``123 MB``, decimal units; nothing for None."""
     if value is None:
         return ""
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+
+
+def at_least(value, budget, text="{:.2f}x".format):
+    """``met``, or by how much a value that should be large enough is not.
+
+    Args:
+      value: None where it could not be measured.
+      budget: None where there is none; the verdict is then empty.
+      text: how the two are written.
+    """
+    return _verdict(value, budget, text, lambda: value >= budget)
+
+
+def at_most(value, budget, text="{:.2f}x".format):
+    """``met``, or by how much a value that should be small enough is not; see ``at_least``."""
+    return _verdict(value, budget, text, lambda: value <= budget)
+
+
+def _verdict(value, budget, text, is_met):
+    if budget is None:
+        return ""
+    if value is None:
+        return f"not measured (budget {text(budget)})"
+    if is_met():
+        return f"met ({text(value)}, budget {text(budget)})"
+    return f"not met ({text(value)} of {text(budget)})"

@@ -2,68 +2,57 @@
 
 import torch
 
-from benchmarks.pytorch import distilling, evaluating, training
-from benchmarks.pytorch.network import ConvNet
-from benchmarks.synthetic_data import DSA, LR, distilled, real
-from benchmarks.torch_device import Convolution, Device, Matrix, device_meter
-from benchmarks.works import work_from
+from benchmarks import torch_device, works
+from benchmarks.pytorch import distilling, training
+from benchmarks.pytorch.network import ConvNet, How, nchw
+from benchmarks.torch_device import device_meter
+from benchmarks.works import DSA, LR, distilled, matching, real
+from mttjax.config.protocol import Protocol
 
 __all__ = ["device_meter", "make"]
 
 
-def make(kind, work, options):
-    """The task ``kind``: called without arguments, it returns when its work is done."""
+def make(work, options):
+    """The task: called without arguments, it returns when its work is done."""
     torch.set_num_threads(options["threads"])
     torch.manual_seed(0)
-    tf32 = options.get("precision") == "tensorfloat32"
+    tf32 = options.get("precision") == "TF32"
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True
-    if kind in OTHERS:
-        return OTHERS[kind](**{"device": options["device"]} | work)
-    return TASKS[kind](work_from(kind, work), options)
+    return TASKS[type(work)](work, options)
 
 
-def on_device(options):
-    """The arguments that every task hands on."""
-    return {"channels_last": options["channels_last"], "device": options["device"]}
+def how_of(options, ops=DSA):
+    return How(ops, options["channels_last"], options["device"])
 
 
 def network_of(net):
     return ConvNet(net.image, net.classes, depth=net.depth, width=net.width)
 
 
-def to_nchw(images):
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-
-
-def real_data(net, n, seed, device):
+def real_data(net, n, seed):
     images, labels = real(net, n, seed)
-    return to_nchw(images).to(device), torch.from_numpy(labels).long().to(device)
+    return nchw(images), torch.from_numpy(labels).long()
+
+
+def distilled_data(work):
+    images, labels = distilled(work.net, work.ipc)
+    return nchw(images), torch.from_numpy(labels)
 
 
 class Distillation:
     """Outer steps."""
 
     def __init__(self, work, options):
-        net, device = work.net, options["device"]
-        images, labels = distilled(net, work.ipc)
-        settings = distilling.Matching(
-            student_steps=work.steps, batch=work.batch, lr_img=1.0, lr_lr=1e-3, lr=LR
-        )
-        network = network_of(net).to(device)
+        settings = matching(work)
+        how = how_of(options, DSA if work.dsa else ())
+        networks = [network_of(work.net).to(how.device) for _ in range(3)]
         self.pair = [
-            {n: p.detach().to(device) for n, p in network_of(net).named_parameters()}
-            for _ in range(2)
+            {n: p.detach() for n, p in network.named_parameters()} for network in networks[:2]
         ]
-        self.distillation = distilling.Distillation(
-            network,
-            to_nchw(images),
-            torch.from_numpy(labels),
-            settings,
-            ops=DSA if work.dsa else (),
-            **on_device(options),
-        )
+        data = distilled_data(work)
+        self.distillation = distilling.Distillation(networks[2], *data, settings, how)
 
     def __call__(self):
         loss, _ = self.distillation.step(*self.pair)
@@ -74,22 +63,12 @@ class Training:
     """Experts one after another, as a loop over them trains them."""
 
     def __init__(self, work, options):
-        net, device = work.net, options["device"]
-        prepare = training.standardise([0.5] * net.image[2], [0.25] * net.image[2], device)
-        train, test = (real_data(net, n, n, device) for n in (work.images, work.tests))
+        net, how = work.net, how_of(options)
+        prepare = training.standardise([0.5] * net.image[2], [0.25] * net.image[2], how.device)
+        data = [real_data(net, n, n) for n in (work.images, work.tests)]
         self.experts = [
-            training.Expert(
-                network_of(net),
-                train,
-                test,
-                prepare,
-                ops=DSA,
-                lr=LR,
-                batch=work.batch,
-                seed=seed,
-                **on_device(options),
-            )
-            for seed in range(work.experts)
+            training.Expert(network_of(net), *data, prepare, how, lr=LR, batch=work.batch, seed=i)
+            for i in range(work.experts)
         ]
 
     def __call__(self):
@@ -101,27 +80,24 @@ class Evaluation:
     """Networks one after another on a set of random images."""
 
     def __init__(self, work, options):
-        net, device = work.net, options["device"]
-        images, labels = distilled(net, work.ipc)
-        self.arguments = (
-            lambda: network_of(net),
-            to_nchw(images),
-            torch.from_numpy(labels),
-            LR,
-            real_data(net, work.tests, 1, device),
-            training.standardise([0.5] * net.image[2], [0.5] * net.image[2], device),
-        )
-        self.settings = {
-            "protocol": evaluating.Protocol(networks=work.networks, epochs=work.epochs),
-            "ops": DSA,
-        } | on_device(options)
+        net, how = work.net, how_of(options)
+        prepare = training.standardise([0.5] * net.image[2], [0.5] * net.image[2], how.device)
+        protocol = Protocol(networks=work.networks, epochs=work.epochs)
+        test = real_data(net, work.tests, 1)
+        self.arguments = lambda: network_of(net), *distilled_data(work), LR, test, prepare
+        self.arguments += (protocol, how)
         self.done = 0
 
     def __call__(self):
         self.done += 1
-        accuracies = evaluating.evaluate(*self.arguments, seed=self.done, **self.settings)
+        accuracies = training.evaluate(*self.arguments, seed=self.done)
         return {"check": float(accuracies.mean())}
 
 
-TASKS = {"Distillation": Distillation, "Training": Training, "Evaluation": Evaluation}
-OTHERS = {"convolution": Convolution, "device": Device, "matrix": Matrix}
+TASKS = {
+    works.DeviceName: torch_device.DeviceName,
+    works.Distillation: Distillation,
+    works.Evaluation: Evaluation,
+    works.Matrix: torch_device.Matrix,
+    works.Training: Training,
+}

@@ -1,23 +1,21 @@
-"""One side of a comparison in a process of its own, told what to do by JSON lines.
+"""One side of a comparison in a process of its own, which ``benchmarks.client`` asks.
 
-``python -m benchmarks.worker jax|torch|both`` reads requests from its standard input:
-
-- ``{"make": kind, "work": {...}, "options": {...}}`` prepares a task,
-- ``{"call": true, "memory": false}`` runs it once and waits for its end,
-- ``{"trace": folder}`` runs it once under the profiler,
-
-and answers each by one line, with the ``seconds`` it took. Between requests it sleeps, so that
-the other side has the machine for itself. It ends with its input.
+``python -m benchmarks.worker jax|torch|both`` reads pickled requests from its standard input and
+answers each. Between them it sleeps, so that the other side has the machine for itself. It ends
+with its input.
 """
 
+import contextlib
+import ctypes
+import gc
 import importlib
-import json
 import os
+import pickle
+import resource
 import sys
 import time
 import traceback
-
-from benchmarks.memory import PeakMeter
+from pathlib import Path
 
 SIDES = {
     "jax": "benchmarks.jax_side",
@@ -27,48 +25,82 @@ SIDES = {
 
 
 class Tasks:
-    """The task in hand, and what can be asked of it."""
+    """What can be asked of a side; every answer is a dictionary."""
 
     def __init__(self, side):
-        self.side = importlib.import_module(SIDES[side])
-        self.task = None
+        self.name, self.task = side, None
 
-    def answer(self, request):
-        if "make" in request:
-            self.task = None  # its memory first
-            begin = time.perf_counter()
-            self.task = self.side.make(request["make"], request["work"], request["options"])
-            return {"seconds": time.perf_counter() - begin} | getattr(self.task, "about", {})
-        if "trace" in request:
-            return self.side.trace(self.task, request["trace"])
-        return self.call(request.get("memory", False))
+    def make(self, work, options):
+        """Prepares a work: the ``seconds`` it took, and what the task says about itself."""
+        self.task = None  # its memory first
+        begin = time.perf_counter()
+        self.side = importlib.import_module(SIDES[self.name])
+        self.task = self.side.make(work, options)
+        return {"seconds": time.perf_counter() - begin} | getattr(self.task, "about", {})
 
     def call(self, memory):
-        """Seconds, what the task returned, and the peak of memory where that is asked for."""
-        meter = self.meter() if memory else None
+        """Does it once: ``seconds``, what the task returns, the peak of memory if wanted."""
+        meter = self._meter() if memory else None
         begin = time.perf_counter()
         result = self.task() or {}
-        wall = time.perf_counter() - begin
-        # A task may know better than the clock here what of its work is meant.
-        answer = {"wall": wall, "seconds": wall} | result
+        answer = {"seconds": time.perf_counter() - begin} | result
         return answer | ({"memory": meter.read()} if meter else {})
 
-    def meter(self):
-        """The side's own where it has one, such as of a device's memory."""
-        own = getattr(self.side, "device_meter", lambda: None)()
-        return own or PeakMeter()
+    def trace(self, folder):
+        """Does it once under the profiler."""
+        self.side.trace(self.task, folder)
+        return {}
+
+    def _meter(self):
+        """The side's own of a device's memory; else that of the host."""
+        return getattr(self.side, "device_meter", lambda: None)() or PeakMeter()
+
+
+class PeakMeter:
+    """The peak of resident memory during a call, above what rested before it."""
+
+    def __init__(self):
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # freed memory, back to the system
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            self.since_start = True
+        else:
+            self.since_start = False
+        self.resting = self._status("VmRSS") or 0
+
+    def read(self):
+        """``bytes`` above resting; ``since_start`` where the peak could not be set back."""
+        peak = self._status("VmHWM") or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {"bytes": max(0, peak - self.resting), "since_start": self.since_start}
+
+    @staticmethod
+    def _status(field):
+        """Bytes; None where the system has no such file."""
+        try:
+            lines = Path("/proc/self/status").read_text().splitlines()
+        except OSError:
+            return None
+        return next((1024 * int(x.split()[1]) for x in lines if x.startswith(field + ":")), None)
 
 
 def main(side):
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     tasks = Tasks(side)
-    for line in sys.stdin:
+    while True:
         try:
-            answer = tasks.answer(json.loads(line))
+            name, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            answer = getattr(tasks, name)(*arguments)
         except Exception:
             answer = {"error": traceback.format_exc()}
-        answers.write(json.dumps(answer) + "\n")
+        pickle.dump(answer, answers)
+        answers.flush()
 
 
 if __name__ == "__main__":

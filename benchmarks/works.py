@@ -1,15 +1,40 @@
-"""The pieces of work that are compared: what is done, how much of it, how many operations."""
+"""The pieces of work that a side is asked to do, and the random data that they are done on.
 
-from dataclasses import asdict, dataclass, replace
+Counted are the operations that the work cannot do without, those of the convolutions and the
+linear layer, a multiplication and an addition as two. One forward pass of an image is F.
+"""
 
-from benchmarks.flops import DISTILLING, TRAINING, flops_per_image
+from dataclasses import dataclass
 
-__all__ = ["WORKS", "Distillation", "Evaluation", "Net", "Training", "request", "work_from"]
+import numpy as np
+
+from mttjax.config.methods import MTT
+
+__all__ = [
+    "DSA",
+    "LR",
+    "Agreement",
+    "Convolution",
+    "DeviceName",
+    "Distillation",
+    "Evaluation",
+    "HostWork",
+    "Matrix",
+    "Net",
+    "Temporaries",
+    "Training",
+    "distilled",
+    "matching",
+    "real",
+]
+
+DSA = ("color", "crop", "cutout", "flip", "scale", "rotate")
+LR = 0.01
 
 
 @dataclass(frozen=True)
 class Net:
-    """Images and the ConvNet for them."""
+    """Images (H, W, C) and the ConvNet for them."""
 
     image: tuple[int, int, int]
     classes: int
@@ -18,7 +43,15 @@ class Net:
 
     @property
     def flops(self):
-        return flops_per_image(self.depth, self.width, self.image, self.classes)
+        """F."""
+        height, broad, channels = self.image
+        if self.image == (28, 28, 1):  # padded by 3, so that every pool halves evenly
+            height, broad = 32, 32
+        total = 0
+        for _ in range(self.depth):
+            total += 2 * 9 * channels * self.width * height * broad
+            height, broad, channels = height // 2, broad // 2, self.width
+        return total + 2 * height * broad * self.width * self.classes
 
 
 @dataclass(frozen=True)
@@ -39,11 +72,8 @@ class Distillation:
 
     @property
     def flops(self):
-        return DISTILLING * self.amount * self.net.flops
-
-    def short(self):
-        """The same kind of work in a moment, for a library to load what it loads late."""
-        return replace(self, steps=1)
+        """A step and its exact derivative with the step computed again: 3F and 8F."""
+        return 11 * self.amount * self.net.flops
 
 
 @dataclass(frozen=True)
@@ -64,11 +94,8 @@ class Training:
 
     @property
     def flops(self):
-        return self.experts * (TRAINING * self.images + self.tests) * self.net.flops
-
-    def short(self):
-        """See ``Distillation.short``."""
-        return replace(self, experts=1, images=self.batch, tests=1)
+        """F for the output, F each for the gradients of input and weights."""
+        return self.experts * (3 * self.images + self.tests) * self.net.flops
 
 
 @dataclass(frozen=True)
@@ -89,22 +116,76 @@ class Evaluation:
 
     @property
     def flops(self):
-        return (TRAINING * self.amount + self.networks * self.tests) * self.net.flops
-
-    def short(self):
-        """See ``Distillation.short``."""
-        return replace(self, networks=1, epochs=1, tests=1)
+        return (3 * self.amount + self.networks * self.tests) * self.net.flops
 
 
-def request(work):
-    """A work as JSON; see ``work_from``."""
-    return {"kind": type(work).__name__, "work": asdict(work)}
+@dataclass(frozen=True)
+class Agreement:
+    """The loss and gradient of both sides, with ``ops`` of DSA drawn from so many ``seeds``."""
+
+    ops: tuple[str, ...]
+    seeds: int
 
 
-WORKS = {work.__name__: work for work in (Distillation, Training, Evaluation)}
+@dataclass(frozen=True)
+class Temporaries:
+    """What a compiled step says of its memory; it is not run."""
+
+    step: Distillation
+    derivative: str
 
 
-def work_from(kind, fields):
-    """The inverse of ``request``, also after a way through JSON."""
-    net = Net(**fields["net"] | {"image": tuple(fields["net"]["image"])})
-    return WORKS[kind](**fields | {"net": net})
+@dataclass(frozen=True)
+class HostWork:
+    """``steps`` of the loop on the digits, and of the compiled step alone; fewer ``experts``."""
+
+    steps: int
+    experts: int | None = None
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """``count`` times each product of one 3×3 convolution; ``slow_count`` where it is slow."""
+
+    batch: int = 10
+    side: int = 16
+    channels: int = 128
+    count: int = 20
+    slow_count: int = 2
+
+    @property
+    def flops(self):
+        return 2 * 9 * self.channels**2 * self.side**2 * self.batch
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """``count`` times a square product."""
+
+    size: int
+    count: int = 15
+
+
+@dataclass(frozen=True)
+class DeviceName:
+    """What a side computes on."""
+
+
+def real(net, n, seed):
+    """(images [n, H, W, C] uint8, labels [n] int32)."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (n, *net.image), np.uint8)
+    return images, rng.integers(0, net.classes, n).astype(np.int32)
+
+
+def distilled(net, ipc):
+    """(images [N, H, W, C], labels [N, K]), both float32, class by class."""
+    labels = np.repeat(np.eye(net.classes, dtype=np.float32), ipc, axis=0)
+    images = np.random.default_rng(0).standard_normal((len(labels), *net.image), np.float32)
+    return images, labels
+
+
+def matching(work, derivative="mixed"):
+    """How the images of a ``Distillation`` move."""
+    rates = {"lr_img": 1.0, "lr_lr": 1e-3, "lr": LR}
+    return MTT(student_steps=work.steps, batch=work.batch, derivative=derivative, **rates)

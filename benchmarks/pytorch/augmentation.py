@@ -1,6 +1,6 @@
 """DSA for a whole batch at once: one operation per call, parameters per image.
 
-The six operations are those of ``mttjax.augmentation``. Drawing and applying are apart,
+The six operations are those of ``mttjax.core.augmentation``. Drawing and applying are apart,
 so that the draws of JAX can be applied too.
 """
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from benchmarks.pytorch.drawing import crop_reach, cutout_size, draw
 
-__all__ = ["OPERATIONS", "apply_operation", "draw", "dsa"]
+__all__ = ["OPERATIONS", "apply_operation", "dsa"]
 
 
 def dsa(generators, images, ops):
@@ -18,7 +18,7 @@ def dsa(generators, images, ops):
         return images
     op = generators.host.choice(ops)
     batch, _, height, width = images.shape
-    drawn = draw(generators.device, op, batch, height, width, images.device)
+    drawn = draw(generators.device, op, batch, height, width)
     return apply_operation(op, images, drawn)
 
 

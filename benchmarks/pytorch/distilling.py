@@ -1,34 +1,27 @@
 """The distillation step: backward through S student steps, then SGD on images and log α."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 
 from benchmarks.pytorch.augmentation import dsa
 from benchmarks.pytorch.drawing import make_generators, sample_batches
-from benchmarks.pytorch.network import in_memory_format, memory_format
+from benchmarks.pytorch.network import How
 
-__all__ = ["Distillation", "Matching", "match_loss"]
-
-
-@dataclass(frozen=True)
-class Matching:
-    """What is matched, and how images and rate move; as in ``mttjax.outer_step``."""
-
-    student_steps: int = 30
-    batch: int | None = None
-    lr_img: float = 100.0
-    lr_lr: float = 0.1
-    lr_lr_in: Literal["log", "alpha"] = "log"
-    lr: float = 0.01
-    momentum: float = 0.5
+__all__ = ["Distillation", "match_loss"]
 
 
 def match_loss(
-    network, images, labels, log_lr, start, target, batches, *, augment=None, channels_last=False
+    network,
+    images,
+    labels,
+    log_lr,
+    start,
+    target,
+    batches,
+    *,
+    augment=None,
+    how=How(),  # noqa: B008
 ):
     """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², differentiable in ``images`` and ``log_lr``.
 
@@ -41,18 +34,18 @@ def match_loss(
       target: θ*, the same.
       batches: [S, B] indices, on the device of the images.
       augment: ``augment(step, images) -> images``, or None.
-      channels_last: the memory format of images and kernels within the student.
+      how: its memory format is that of images and kernels within the student.
 
     Returns:
       (loss [], the student's last cross entropy []).
     """
-    params = in_memory_format(start, channels_last)
+    params = {name: p.detach() for name, p in start.items()}
+    params = {n: how.laid_out(p) if p.ndim == 4 else p for n, p in params.items()}
+    params = {name: p.requires_grad_() for name, p in params.items()}
     lr = log_lr.exp()
     for step, batch in enumerate(batches):
         x = images.index_select(0, batch)
-        if augment is not None:
-            x = augment(step, x)
-        x = x.contiguous(memory_format=memory_format(channels_last))
+        x = how.laid_out(x if augment is None else augment(step, x))
         logits = functional_call(network, params, (x,))
         student_loss = F.cross_entropy(logits, labels.index_select(0, batch))
         grads = torch.autograd.grad(student_loss, list(params.values()), create_graph=True)
@@ -69,37 +62,23 @@ def _squared_distance(a, b):
 class Distillation:
     """Synthetic images and log α, and their optimiser.
 
-    Unlike ``mttjax.outer_step`` it moves without asking whether the gradient is finite.
+    Unlike mttjax's step it moves without asking whether the gradient is finite.
 
     Args:
       network: a ``ConvNet``.
       images: [N, C, H, W] to begin with, in normalised space.
       labels: [N, K] probabilities.
-      settings: a ``Matching``.
-      ops: the operations of DSA; empty for none.
-      channels_last: see ``match_loss``.
+      settings: an ``mttjax.MTT``.
+      how: a ``How``.
       seed: decides minibatches and augmentations.
-      device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(
-        self,
-        network,
-        images,
-        labels,
-        settings,
-        *,
-        ops=(),
-        channels_last=False,
-        seed=0,
-        device="cpu",
-    ):
-        self.network, self.settings, self.ops = network, settings, tuple(ops)
-        self.channels_last = channels_last
-        self.generators = make_generators(seed, device)
-        self.images = images.detach().to(device, copy=True).requires_grad_()
-        self.labels = labels.to(device)
-        rate = torch.tensor(settings.lr, dtype=images.dtype, device=device)
+    def __init__(self, network, images, labels, settings, how, *, seed=0):
+        self.network, self.settings, self.how = network, settings, how
+        self.generators = make_generators(seed, how.device)
+        self.images = images.detach().to(how.device, copy=True).requires_grad_()
+        self.labels = labels.to(how.device)
+        rate = torch.tensor(settings.lr, dtype=images.dtype, device=how.device)
         self.log_lr = rate.log().requires_grad_()
         groups = [
             {"params": [self.images], "lr": settings.lr_img},
@@ -107,18 +86,16 @@ class Distillation:
         ]
         self.optimiser = torch.optim.SGD(groups, momentum=settings.momentum)
 
-    def step(self, start, target, batches=None):
+    def step(self, start, target):
         """One step towards an expert's segment, whose parameters lie on the device.
 
         Returns:
           (loss [], the student's last cross entropy []), left on the device.
         """
-        settings = self.settings
-        if batches is None:
-            n = len(self.images)
-            batches = sample_batches(
-                self.generators.device, n, settings.student_steps, settings.batch or n
-            )
+        settings, n = self.settings, len(self.images)
+        generator, batch = self.generators.device, settings.batch or n
+        batches = sample_batches(generator, n, settings.student_steps, batch)
+        augment = (lambda _, x: dsa(self.generators, x, self.how.ops)) if self.how.ops else None
         loss, student_loss = match_loss(
             self.network,
             self.images,
@@ -127,8 +104,8 @@ class Distillation:
             start,
             target,
             batches,
-            augment=(lambda _, x: dsa(self.generators, x, self.ops)) if self.ops else None,
-            channels_last=self.channels_last,
+            augment=augment,
+            how=self.how,
         )
         self.images.grad, grad = torch.autograd.grad(loss, [self.images, self.log_lr])
         if settings.lr_lr_in == "alpha":

@@ -1,4 +1,4 @@
-"""The random choices of DSA, with the ranges of ``mttjax.augmentation``, and minibatches.
+"""The random choices of DSA, with the ranges of ``mttjax.core.augmentation``, and minibatches.
 
 Nothing here waits for the device: only which operation it is, is drawn on the host.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["Generators", "draw", "make_generators", "permutations", "sample_batches"]
+__all__ = ["Generators", "draw", "draw_with", "make_generators", "permutations", "sample_batches"]
 
 COLOR = {"brightness": (-0.5, 0.5), "saturation": (0.0, 2.0), "contrast": (0.5, 1.5)}
 CROP = 0.125
@@ -56,20 +56,9 @@ def cutout_size(side):
     return math.floor(CUTOUT * side + 0.5)
 
 
-def draw(generator, op, batch, height, width, device):
-    """The parameters of an operation, one number per image.
-
-    Args:
-      generator: a ``torch.Generator`` of the device.
-      op: a name out of ``color crop cutout flip scale rotate``.
-      batch: B.
-      height: H.
-      width: W.
-      device: where the parameters are to lie.
-
-    Returns:
-      name -> [B], the names that ``apply_operation`` expects for this operation.
-    """
+def draw(generator, op, batch, height, width):
+    """The parameters of an operation, name -> [B], as ``apply_operation`` expects them."""
+    device = generator.device
 
     def uniform(low, high):
         return torch.empty(batch, device=device).uniform_(low, high, generator=generator)
@@ -77,44 +66,39 @@ def draw(generator, op, batch, height, width, device):
     def integers(low, high):
         return torch.randint(low, high, (batch,), generator=generator, device=device)
 
-    return _DRAWS[op](uniform, integers, height, width)
+    return draw_with(uniform, integers, lambda: integers(0, 2).bool(), op, height, width)
 
 
-def _color(uniform, _integers, _height, _width):
-    return {name: uniform(*limits) for name, limits in COLOR.items()}
+def draw_with(uniform, integers, coin, op, height, width):
+    """The same from any source of numbers, asked in the order of ``mttjax.dsa``.
 
+    Args:
+      uniform: ``uniform(low, high)`` -> [B] floats.
+      integers: ``integers(low, high)`` -> [B], ``high`` left out.
+      coin: ``coin()`` -> [B] booleans.
+      op: a name out of ``color crop cutout flip scale rotate``.
+      height: H.
+      width: W.
+    """
 
-def _crop(_uniform, integers, height, width):
-    down, right = crop_reach(height), crop_reach(width)
-    return {"rows": integers(-down, down + 1), "columns": integers(-right, right + 1)}
+    def shift(side):
+        return integers(-crop_reach(side), crop_reach(side) + 1)
 
-
-def _cutout(_uniform, integers, height, width):
-    def first(side):
+    def first_of_hole(side):
         size = cutout_size(side)
         # An even square has its centre between pixels: one more position.
         return integers(0, side + 1 - size % 2) - size // 2
 
-    return {"first_row": first(height), "first_column": first(width)}
-
-
-def _flip(_uniform, integers, _height, _width):
-    return {"flipped": integers(0, 2).bool()}
-
-
-def _scale(uniform, _integers, _height, _width):
-    return {"rows": uniform(*SCALE), "columns": uniform(*SCALE)}
-
-
-def _rotate(uniform, _integers, _height, _width):
-    return {"degrees": uniform(*DEGREES)}
-
-
-_DRAWS = {
-    "color": _color,
-    "crop": _crop,
-    "cutout": _cutout,
-    "flip": _flip,
-    "scale": _scale,
-    "rotate": _rotate,
-}
+    match op:
+        case "color":
+            return {name: uniform(*limits) for name, limits in COLOR.items()}
+        case "crop":
+            return {"rows": shift(height), "columns": shift(width)}
+        case "cutout":
+            return {"first_row": first_of_hole(height), "first_column": first_of_hole(width)}
+        case "flip":
+            return {"flipped": coin()}
+        case "scale":
+            return {"columns": uniform(*SCALE), "rows": uniform(*SCALE)}
+        case "rotate":
+            return {"degrees": uniform(*DEGREES)}

@@ -1,14 +1,34 @@
-"""The ConvNet as a module, and its parameters between the layouts of Flax and PyTorch."""
+"""The ConvNet as a module, how it computes, and its parameters from Flax's layout."""
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["ConvNet", "in_memory_format", "memory_format", "params_from_jax", "params_to_jax"]
+__all__ = ["ConvNet", "How", "nchw", "params_from_jax"]
 
 WEIGHTS = {"conv": "kernel", "norm": "scale", "linear": "kernel"}  # Flax's name of a weight
+
+
+class How(NamedTuple):
+    """What every piece of work is told."""
+
+    ops: tuple[str, ...] = ()
+    """The operations of DSA; empty for none."""
+    channels_last: bool = False
+    """The memory format of images and kernels."""
+    device: str = "cpu"
+    """``cpu`` or ``cuda``."""
+
+    @property
+    def memory_format(self):
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def laid_out(self, x):
+        """Images [B, C, H, W] or kernels in the memory format."""
+        return x.contiguous(memory_format=self.memory_format)
 
 
 class ConvNet(nn.Sequential):
@@ -36,20 +56,12 @@ class ConvNet(nn.Sequential):
         super().__init__(layers)
 
 
-def memory_format(channels_last):
-    """The memory format of images and kernels."""
-    return torch.channels_last if channels_last else torch.contiguous_format
+def nchw(images):
+    """[n, H, W, C] of NumPy -> [n, C, H, W], of the same dtype."""
+    return torch.tensor(np.asarray(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def in_memory_format(params, channels_last):
-    """Parameters as leaves of a new graph, their kernels in the asked memory format."""
-    layout = memory_format(channels_last)
-    each = {n: p.detach() for n, p in params.items()}
-    each = {n: p.contiguous(memory_format=layout) if p.ndim == 4 else p for n, p in each.items()}
-    return {n: p.requires_grad_() for n, p in each.items()}
-
-
-def params_from_jax(params, device="cpu"):
+def params_from_jax(params):
     """Our Flax tree as ``{name: tensor}``, so that both networks compute one function.
 
     Kernels go from [3, 3, in, out] to [out, in, 3, 3]. The rows of the linear kernel are
@@ -67,22 +79,5 @@ def params_from_jax(params, device="cpu"):
             weight = weight.reshape(features // channels, channels, -1).transpose(2, 1, 0)
             weight = weight.reshape(-1, features)
         for name, array in (("weight", weight), ("bias", np.asarray(arrays["bias"]))):
-            converted[f"{layer}.{name}"] = torch.tensor(np.ascontiguousarray(array), device=device)
+            converted[f"{layer}.{name}"] = torch.tensor(np.ascontiguousarray(array))
     return converted
-
-
-def params_to_jax(params):
-    """The inverse of ``params_from_jax``: a tree of numpy arrays; also for gradients."""
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in params.items()}
-    channels = max(len(a) for name, a in arrays.items() if name.startswith("norm"))
-    tree = {}
-    for layer in dict.fromkeys(name.split(".")[0] for name in arrays):
-        kind = layer.rstrip("0123456789")
-        weight = arrays[f"{layer}.weight"]
-        if kind == "conv":
-            weight = weight.transpose(2, 3, 1, 0)
-        elif kind == "linear":
-            weight = weight.reshape(len(weight), channels, -1).transpose(2, 1, 0)
-            weight = weight.reshape(-1, weight.shape[-1])
-        tree[layer] = {WEIGHTS[kind]: weight, "bias": arrays[f"{layer}.bias"]}
-    return tree

@@ -1,6 +1,6 @@
 """The draws that ``mttjax.dsa`` makes from a JAX key, as parameters for the PyTorch side.
 
-A replay of ``mttjax.augmentation``: the same keys split in the same order. Call it with
+A replay of ``mttjax.core.augmentation``: the same keys split in the same order. Call it with
 the same ``jax.enable_x64``, because JAX draws other numbers in float64.
 """
 
@@ -8,58 +8,29 @@ import jax
 import numpy as np
 import torch
 
-from benchmarks.pytorch import drawing
 from benchmarks.pytorch.augmentation import apply_operation
+from benchmarks.pytorch.drawing import draw_with
 
-__all__ = ["make_augment", "operation_draws", "replay"]
+__all__ = ["make_augment", "replay"]
+
+DRAWS = {"color": 3, "crop": 2, "cutout": 2, "flip": 1, "scale": 2, "rotate": 1}
+"""How many keys an operation splits its own into; 1: it takes that itself."""
 
 
 def replay(key, ops, batch, height, width, dtype=np.float32):
     """The operation out of ``ops`` that ``mttjax.dsa(key, ...)`` takes, and its parameters."""
     which_key, key = jax.random.split(key)
-    which = int(jax.random.randint(which_key, (), 0, len(ops))) if len(ops) > 1 else 0
-    return ops[which], operation_draws(key, ops[which], batch, height, width, dtype)
-
-
-def operation_draws(key, op, batch, height, width, dtype=np.float32):
-    """name -> [B] tensor, as ``drawing.draw`` returns them, from the operation's own key."""
-
-    def uniform(key, low, high):
-        return jax.random.uniform(key, (batch,), dtype, low, high)
-
-    def shift(key, side):
-        reach = drawing.crop_reach(side)
-        return jax.random.randint(key, (batch,), -reach, reach + 1)
-
-    def first_of_hole(key, side):
-        size = drawing.cutout_size(side)
-        return jax.random.randint(key, (batch,), 0, side + 1 - size % 2) - size // 2
-
-    match op:
-        case "color":
-            keys = jax.random.split(key, 3)
-            ranges = drawing.COLOR.items()
-            drawn = {n: uniform(k, *limits) for k, (n, limits) in zip(keys, ranges, strict=True)}
-        case "crop":
-            rows, columns = jax.random.split(key)
-            drawn = {"rows": shift(rows, height), "columns": shift(columns, width)}
-        case "cutout":
-            rows, columns = jax.random.split(key)
-            drawn = {
-                "first_row": first_of_hole(rows, height),
-                "first_column": first_of_hole(columns, width),
-            }
-        case "flip":
-            drawn = {"flipped": jax.random.bernoulli(key, 0.5, (batch,))}
-        case "scale":
-            columns, rows = jax.random.split(key)
-            drawn = {
-                "rows": uniform(rows, *drawing.SCALE),
-                "columns": uniform(columns, *drawing.SCALE),
-            }
-        case "rotate":
-            drawn = {"degrees": uniform(key, *drawing.DEGREES)}
-    return {name: torch.tensor(np.asarray(value)) for name, value in drawn.items()}
+    op = ops[int(jax.random.randint(which_key, (), 0, len(ops)))]
+    keys = iter(jax.random.split(key, DRAWS[op]) if DRAWS[op] > 1 else [key])
+    drawn = draw_with(
+        lambda low, high: jax.random.uniform(next(keys), (batch,), dtype, low, high),
+        lambda low, high: jax.random.randint(next(keys), (batch,), low, high),
+        lambda: jax.random.bernoulli(next(keys), 0.5, (batch,)),
+        op,
+        height,
+        width,
+    )
+    return op, {name: torch.tensor(np.asarray(value)) for name, value in drawn.items()}
 
 
 def make_augment(key, ops, dtype=np.float32):
@@ -68,6 +39,6 @@ def make_augment(key, ops, dtype=np.float32):
     def augment(step, images):
         batch, _, height, width = images.shape
         op, drawn = replay(jax.random.fold_in(key, step), ops, batch, height, width, dtype)
-        return apply_operation(op, images, {n: p.to(images.device) for n, p in drawn.items()})
+        return apply_operation(op, images, drawn)
 
     return augment

@@ -1,4 +1,4 @@
-"""Training and testing a network on images that lie on the device; an expert's epochs.
+"""Training and testing networks on images that lie on the device: experts, and on a set.
 
 Within an epoch nothing waits for the device.
 """
@@ -8,14 +8,8 @@ import torch.nn.functional as F
 
 from benchmarks.pytorch.augmentation import dsa
 from benchmarks.pytorch.drawing import make_generators, permutations
-from benchmarks.pytorch.network import memory_format
 
-__all__ = ["Expert", "accuracy", "nchw", "standardise", "train_epoch"]
-
-
-def nchw(images, device="cpu"):
-    """[n, H, W, C] of numpy -> [n, C, H, W] on the device, of the same dtype."""
-    return torch.tensor(images).permute(0, 3, 1, 2).contiguous().to(device)
+__all__ = ["Expert", "accuracy", "evaluate", "standardise", "train_epoch", "train_network"]
 
 
 def standardise(mean, std, device="cpu"):
@@ -25,22 +19,7 @@ def standardise(mean, std, device="cpu"):
     return lambda images: images * scale + shift
 
 
-def _as_they_are(images):
-    return images
-
-
-def train_epoch(
-    network,
-    optimiser,
-    images,
-    labels,
-    generators,
-    *,
-    batch=256,
-    ops=(),
-    prepare=_as_they_are,
-    channels_last=False,
-):
+def train_epoch(network, optimiser, images, labels, generators, how, *, batch, prepare=None):
     """One shuffled pass; the last partial batch is kept.
 
     Args:
@@ -49,10 +28,9 @@ def train_epoch(
       images: [n, C, H, W], what ``prepare`` takes.
       labels: [n] integers or [n, K] probabilities.
       generators: order, operations and their parameters.
+      how: a ``How``.
       batch: B.
-      ops: the operations of DSA; empty for none.
-      prepare: normalises a batch.
-      channels_last: the memory format of a batch.
+      prepare: normalises a batch, or None.
 
     Returns:
       The mean loss [], on the device.
@@ -60,8 +38,8 @@ def train_epoch(
     total = torch.zeros((), device=images.device)
     order = permutations(generators.device, 1, len(images))[0]
     for indices in order.split(batch):
-        x = dsa(generators, prepare(images.index_select(0, indices)), ops)
-        x = x.contiguous(memory_format=memory_format(channels_last))
+        x = images.index_select(0, indices)
+        x = how.laid_out(dsa(generators, prepare(x) if prepare else x, how.ops))
         loss = F.cross_entropy(network(x), labels.index_select(0, indices))
         optimiser.zero_grad()
         loss.backward()
@@ -71,12 +49,11 @@ def train_epoch(
 
 
 @torch.no_grad()
-def accuracy(network, images, labels, *, prepare, chunk=1000, channels_last=False):
+def accuracy(network, images, labels, prepare, how, *, chunk=1000):
     """The fraction [] of images classified correctly, on the device."""
     correct = torch.zeros((), dtype=torch.long, device=images.device)
     for pixels, y in zip(images.split(chunk), labels.split(chunk), strict=True):
-        x = prepare(pixels).contiguous(memory_format=memory_format(channels_last))
-        correct += (network(x).argmax(1) == y).sum()
+        correct += (network(how.laid_out(prepare(pixels))).argmax(1) == y).sum()
     return correct / len(images)
 
 
@@ -88,44 +65,72 @@ class Expert:
       train: (images [n, C, H, W] uint8, labels [n]).
       test: the same.
       prepare: such as ``standardise`` returns.
-      ops: the operations of DSA; empty for none.
+      how: a ``How``.
       lr: the rate.
       batch: B.
-      channels_last: the memory format.
       seed: decides order and augmentations.
-      device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(
-        self,
-        network,
-        train,
-        test,
-        prepare,
-        *,
-        ops=(),
-        lr=0.01,
-        batch=256,
-        channels_last=False,
-        seed=0,
-        device="cpu",
-    ):
-        self.network = network.to(device, memory_format=memory_format(channels_last))
-        self.train, self.test = (tuple(x.to(device) for x in data) for data in (train, test))
-        self.generators = make_generators(seed, device)
+    def __init__(self, network, train, test, prepare, how, *, lr=0.01, batch=256, seed=0):
+        self.network = network.to(how.device, memory_format=how.memory_format)
+        self.data, self.test = (tuple(x.to(how.device) for x in data) for data in (train, test))
+        self.generators = make_generators(seed, how.device)
         self.optimiser = torch.optim.SGD(self.network.parameters(), lr=lr, fused=True)
-        self.settings = {"prepare": prepare, "channels_last": channels_last}
-        self.ops, self.batch = tuple(ops), batch
+        self.prepare, self.how, self.batch = prepare, how, batch
 
     def epoch(self):
         """One epoch and one test: (mean loss [], test accuracy []), on the device."""
         loss = train_epoch(
             self.network,
             self.optimiser,
-            *self.train,
+            *self.data,
             self.generators,
+            self.how,
             batch=self.batch,
-            ops=self.ops,
-            **self.settings,
+            prepare=self.prepare,
         )
-        return loss, accuracy(self.network, *self.test, **self.settings)
+        return loss, accuracy(self.network, *self.test, self.prepare, self.how)
+
+
+def train_network(network, images, labels, lr, generators, protocol, how):
+    """Trains one network on a distilled set; tenfold smaller rate, fresh momentum half way."""
+    drop = protocol.epochs // 2 + 2
+    for epoch in range(protocol.epochs):
+        if epoch in (0, drop):
+            optimiser = torch.optim.SGD(
+                network.parameters(),
+                lr=lr if epoch == 0 else 0.1 * lr,
+                fused=True,
+                momentum=protocol.momentum,
+                weight_decay=protocol.weight_decay,
+            )
+        train_epoch(network, optimiser, images, labels, generators, how, batch=protocol.batch)
+
+
+def evaluate(make_network, images, labels, lr, test, prepare, protocol, how, *, seed=0):
+    """Trains fresh networks one after another on a distilled set and tests each.
+
+    Args:
+      make_network: without arguments, returns a freshly initialised ``ConvNet``.
+      images: [N, C, H, W], normalised.
+      labels: [N, K] probabilities.
+      lr: the rate α.
+      test: (images [n, C, H, W] uint8, labels [n]).
+      prepare: normalises the test images.
+      protocol: an ``mttjax.Protocol``.
+      how: a ``How``.
+      seed: decides initialisations, orders and augmentations.
+
+    Returns:
+      Test accuracies, one per network, on the device.
+    """
+    images, labels, *test = (x.to(how.device) for x in (images, labels, *test))
+    generators = make_generators(seed, how.device)
+    accuracies = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for _ in range(protocol.networks):
+            network = make_network().to(how.device, memory_format=how.memory_format)
+            train_network(network, images, labels, lr, generators, protocol, how)
+            accuracies.append(accuracy(network, *test, prepare, how))
+    return torch.stack(accuracies)
