@@ -11,6 +11,7 @@ from mttjax.core.augmentation import OPERATIONS
 from mttjax.core.networks import NetworkSpec
 from mttjax.core.preprocessing import ZCA, Preprocessing, Standardize
 from mttjax.system.errors import InputError
+from mttjax.system.provenance import versions
 from mttjax.system.text import is_printable, shown
 
 __all__ = ["DistilledSet", "require_field"]
@@ -35,16 +36,17 @@ class DistilledSet:
     """The student's learning rate α, positive in float32."""
     preprocessing: Preprocessing
     """With its arrays; its ``inverse`` turns ``images`` into pixels."""
-    ops: tuple[str, ...]
-    """The DSA operations of distillation and evaluation; empty for none."""
     network: NetworkSpec
     dataset: str
     class_names: tuple[str, ...]
     """K names; like ``dataset`` without control characters, which a terminal would obey."""
-    seed: int
-    settings: dict[str, Any]
+    ops: tuple[str, ...] = ()
+    """The DSA operations of distillation and evaluation; empty for none."""
+    seed: int = 0
+    """What it was made with."""
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     """JSON values: the settings of the run, its method and step."""
-    versions: dict[str, str]
+    versions: dict[str, str] = dataclasses.field(default_factory=versions)
     """The versions that the run was made with, by package."""
 
     def __post_init__(self) -> None:
