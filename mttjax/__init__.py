@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from mttjax.experts.store import ExpertStore
     from mttjax.experts.training import train_experts
     from mttjax.runs.folder import RunFolder
-    from mttjax.runs.workflows import distill
+    from mttjax.runs.workflows import distill, run_experts
     from mttjax.system.errors import InputError
 
 _PUBLIC = {
@@ -73,7 +73,7 @@ _PUBLIC = {
     "experts.store": "ExpertStore",
     "experts.training": "train_experts",
     "runs.folder": "RunFolder",
-    "runs.workflows": "distill",
+    "runs.workflows": "distill run_experts",
     "system.errors": "InputError",
 }
 """module -> the public names that are imported from it when they are first used."""
@@ -127,6 +127,7 @@ __all__ = [
     "one_hot_labels",
     "parameter_count",
     "random_selection",
+    "run_experts",
     "sample_batches",
     "save_distilled",
     "terminal_loss",
