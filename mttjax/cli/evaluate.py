@@ -23,8 +23,6 @@ from mttjax.system.fields import SEED, SHARE, Checked
 
 __all__ = ["EvaluateFiles", "EvaluateNetworks", "EvaluateRobustness", "EvaluateRun", "main"]
 
-Sets = Mapping[str, DistilledSet]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(Checked):
@@ -35,7 +33,7 @@ class EvaluateOptions(Checked):
     data: RealData = dataclasses.field(default_factory=RealData)
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
 
-    def real_data(self, sets: Sets) -> Dataset:
+    def real_data(self, sets: Mapping[str, DistilledSet]) -> Dataset:
         """The real images that the sets were made of."""
         first = next(iter(sets.values()))
         return real_data_of(first, folder=self.data.dir, download=self.data.download)
@@ -48,7 +46,7 @@ class WithRandom(EvaluateOptions):
     random: bool = True
     """Evaluate as many random real images too."""
 
-    def results(self, sets: Sets) -> dict[str, Any]:
+    def results(self, sets: Mapping[str, DistilledSet]) -> dict[str, Any]:
         """Evaluates the sets and prints a table; JSON values."""
         dataset = self.real_data(sets)
         results = evaluate_sets(

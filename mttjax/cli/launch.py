@@ -54,17 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _usage():
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {about}" for name, about in COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: mttjax COMMAND ...",
-            "",
-            "Dataset distillation by matching training trajectories, in JAX.",
-            "",
-            *lines,
-            "",
-            "mttjax COMMAND --help lists the options of a command; mttjax --version.",
-        ]
+    lines = "\n".join(f"  {name:{width}}  {about}" for name, about in COMMANDS.items())
+    return (
+        "usage: mttjax COMMAND ...\n\nDataset distillation by matching training trajectories, in "
+        f"JAX.\n\n{lines}\n\nmttjax COMMAND --help lists the options of one; mttjax --version."
     )
 
 

@@ -59,7 +59,7 @@ def test_the_whole_way(place, mttjax):
     assert "random" not in out
     assert sorted(place.rglob("*")) == before
 
-    networks = ("--networks", "convnet", "convnet-d2", *PROTOCOL)
+    networks = ("--networks", "convnet-d2", *PROTOCOL)
     assert mttjax("evaluate", "networks", run, *networks)[0] == 0
     across = json.loads((run / "architectures.json").read_text())["rows"]
     assert set(across) == set(rows)
