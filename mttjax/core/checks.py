@@ -3,16 +3,21 @@
 All raise ``ValueError``. The logits are looked at where they are made: ``soft_cross_entropy``.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from mttjax.system.fields import is_whole
 
 __all__ = ["check_alike", "check_chunk", "check_images", "check_key", "check_student"]
 
 
-def check_student(synthetic, batches, *, augment, key, chunk):
+def check_student(
+    synthetic: Any, batches: jax.Array, *, augment: object, key: jax.Array | None, chunk: int | None
+) -> None:
     """The arguments of ``unroll``."""
     # Pixels are images where augment makes floating numbers of them.
     check_images("synthetic", synthetic.images, synthetic.labels, pixels=augment is not None)
@@ -37,7 +42,9 @@ def check_student(synthetic, batches, *, augment, key, chunk):
     check_chunk(chunk, shape[1], "images of a minibatch")
 
 
-def check_images(side, images, labels=None, *, pixels=False):
+def check_images(
+    side: str, images: ArrayLike, labels: ArrayLike | None = None, *, pixels: bool = False
+) -> None:
     """[n, H, W, C] floating, or integers too with ``pixels``, n at least 1; labels [n, K]."""
     shapes = [jnp.shape(x) for x in (images, labels) if x is not None]
     ranks = [len(shape) for shape in shapes]
@@ -50,7 +57,7 @@ def check_images(side, images, labels=None, *, pixels=False):
         _check_floating(f"{side} images", images)
 
 
-def check_alike(a, b, names, *, floating=False):
+def check_alike(a: Any, b: Any, names: str, *, floating: bool = False) -> None:
     """Two trees of one structure with arrays of the same shapes, at least one."""
     trees = [jax.tree.structure(tree) for tree in (a, b)]
     if trees[0] != trees[1] or not trees[0].num_leaves:
@@ -72,13 +79,13 @@ def _check_floating(what, x):
         raise ValueError(f"{what} must be floating, got {jnp.result_type(x)}")
 
 
-def check_key(augment, key):
+def check_key(augment: object, key: jax.Array | None) -> None:
     """A key where there is an augmentation."""
     if augment is not None and key is None:
         raise ValueError("augment is given and key is None: pass a JAX random key")
 
 
-def check_chunk(chunk, n, what):
+def check_chunk(chunk: int | None, n: int, what: str) -> None:
     """None, or a divisor of n."""
     if chunk is not None and (not is_whole(chunk) or chunk < 1 or n % chunk):
         raise ValueError(f"chunk {chunk!r} does not divide the {n} {what}")

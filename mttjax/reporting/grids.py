@@ -38,10 +38,17 @@ class _Layout(NamedTuple):
 class Drawable(Protocol):
     """What ``save_views`` needs of a ``DistilledSet``."""
 
-    images: Any
-    classes: Any
-    class_names: Sequence[str]
-    preprocessing: Any
+    @property
+    def images(self) -> np.ndarray: ...
+
+    @property
+    def classes(self) -> np.ndarray: ...
+
+    @property
+    def class_names(self) -> Sequence[str]: ...
+
+    @property
+    def preprocessing(self) -> Any: ...
 
 
 def save_grid(

@@ -12,6 +12,8 @@ from mttjax.system.errors import InputError
 
 __all__ = ["HEADERS", "results_rows", "run_figures", "save_results", "write_run_page"]
 
+_LOSSES = {"mtt": "trajectory loss", "dd": "loss on real images", "ld": "loss on real images"}
+
 HEADERS = ("images", "method", "test accuracy, %", "networks", "α")
 
 
@@ -99,6 +101,9 @@ def run_figures(folder: str | Path) -> list[tuple[Path, str]]:
         ]
         figures += described if kind == "best" else described[2:]
     if run.metrics():
-        curves = save_curves(run.path / "curves.png", run.metrics_log.path)
+        method = str(run.config().get("method"))
+        curves = save_curves(
+            run.path / "curves.png", run.metrics_log.path, loss_title=_LOSSES.get(method, "loss")
+        )
         figures.append((curves, "Loss, learned rate, validation accuracy and time per step."))
     return figures
