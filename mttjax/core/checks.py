@@ -59,7 +59,7 @@ def check_images(
 
 def check_alike(a: Any, b: Any, names: str, *, floating: bool = False) -> None:
     """Two trees of one structure with arrays of the same shapes, at least one."""
-    trees = [jax.tree.structure(tree) for tree in (a, b)]
+    trees: list[Any] = [jax.tree.structure(tree) for tree in (a, b)]
     if trees[0] != trees[1] or not trees[0].num_leaves:
         raise ValueError(f"{names} must have one structure, got {trees[0]} and {trees[1]}")
     leaves = jax.tree_util.tree_leaves_with_path(a)
