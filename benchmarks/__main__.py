@@ -28,7 +28,7 @@ class Driver:
     Args:
       size: ``full``, ``quick``, ``tiny`` or ``accelerator``.
       rows: all that the tables have.
-      output: the Markdown file; the numbers are in the ``.json`` beside it.
+      output: the Markdown file.
       command: what was typed.
       keep: go on from what the output holds.
     """
@@ -54,9 +54,10 @@ class Driver:
         peak = {}
         for name in products or ("",):
             more = {"precision": name} if name else {}
-            speeds = compare.matrix_peak(PEAK, MATRIX[self.size], **options, **more)
+            device, speeds = compare.matrix_peak(PEAK, MATRIX[self.size], **options, **more)
             peak |= {f"{side} {name}".strip(): speed for side, speed in speeds.items()}
         self.records.run["peaks"].append(peak)
+        self.records.run["device"] = device
         say("matrix product, GFLOP/s: " + ", ".join(f"{n} {v:.0f}" for n, v in peak.items()))
         self.write()
 

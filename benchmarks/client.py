@@ -25,8 +25,8 @@ def environment(device, **more):
     kept |= {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"}
     if device == "cpu":
         kept |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    else:  # two processes share the card
-        kept |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    else:  # never in silence on the CPU; two processes share the card
+        kept |= {"JAX_PLATFORMS": device, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     return kept | more
 
 

@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import asdict
 from statistics import median
 
 from benchmarks.client import Worker
@@ -27,11 +26,6 @@ def take_turns(workers, plan):
 def compare(row, plan, say=lambda _: None):
     """The record of a row: seconds and memory of mttjax and of PyTorch.
 
-    Args:
-      row: a ``Row``.
-      plan: a ``Plan``.
-      say: told what is being done.
-
     Raises:
       ArithmeticError: a loss is not finite.
     """
@@ -50,8 +44,8 @@ def compare(row, plan, say=lambda _: None):
         "unit": row.work.unit,
         "amount": row.work.amount,
         "flops": row.work.flops,
-        "budget": asdict(row.budget),
-        "products": row.options.get("precision", ""),
+        "budget": row.budget._asdict(),
+        "products": row.products,
         "mttjax": {"seconds": seconds(mine), "memory": memory, "first": first} | about,
         "pytorch": {"seconds": seconds(others), "trials": trials} | trials[chosen],
     }
@@ -102,13 +96,11 @@ def agree(ops=DSA, seeds=8):
 
 
 def matrix_peak(plan, size, **options):
-    """GFLOP/s of a square product: side -> median."""
+    """(the device, side -> median GFLOP/s of a square product)."""
     with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
         for worker in (ours, theirs):
             worker.make(Matrix(size))
             worker.call()
         answers = take_turns([ours, theirs], plan)
-    return {
-        name: median(answer["gflops"] for answer in kept)
-        for name, kept in zip(("JAX", "PyTorch"), answers, strict=True)
-    }
+    speeds = [median(answer["gflops"] for answer in kept) for kept in answers]
+    return answers[0][0]["device"], dict(zip(("JAX", "PyTorch"), speeds, strict=True))

@@ -1,16 +1,16 @@
-"""What is measured beside the rows: what grows, waits and starts, and why a convolution is ours."""
+"""What is measured beside the rows: what grows, what waits, and why the convolution is our own."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks import start_up
 from benchmarks.client import Worker
 from benchmarks.compare import take_turns
+from benchmarks.machine import DISTURBED, is_busy
 from benchmarks.rows import CIFAR, PLANS, rows
 from benchmarks.tables import Table, at_most, bytes_text, spread_text
-from benchmarks.works import Convolution, Distillation, HostWork, Temporaries
+from benchmarks.works import Convolution, Distillation, HostWork
 
 __all__ = ["EXPERIMENTS", "Experiment"]
 
@@ -39,9 +39,8 @@ def run_growth(size, say):
         for way, sizes in ways.items():
             for s in GROWTH_STEPS[size]:
                 say(f"compiling {way}, S = {s}")
-                ours.make(Temporaries(replace(work, steps=s), way))
-                answer = ours.call()
-                sizes[str(s)] = answer["temporaries"]
+                about = ours.make(replace(work, steps=s), derivative=way)
+                sizes[str(s)] = about["temporaries"]
     peaks = {}
     with Worker("torch", channels_last=True) as theirs:
         theirs.make(work)
@@ -50,7 +49,7 @@ def run_growth(size, say):
             say(f"PyTorch, S = {s}")
             theirs.make(replace(work, steps=s))
             peaks[str(s)] = theirs.call(memory=True)["memory"]["bytes"]
-    record = {"ways": ways, "parameters": answer["parameters"], "steps": GROWTH_STEPS[size]}
+    record = {"ways": ways, "parameters": about["parameters"], "steps": GROWTH_STEPS[size]}
     return record | {"pytorch": peaks}
 
 
@@ -129,13 +128,15 @@ def table_host_work(record):
     line = [f"{len(shares)} rounds of {record['steps']} steps"]
     line += [spread_text(record[way], median(record[way])) for way in ("loop", "program")]
     line += [f"{median(shares):.1f} % ({min(shares):.1f}-{max(shares):.1f})"]
-    line += [at_most(median(shares), 100 * HOST_SHARE, "{:.1f} %".format)]
+    met = at_most(median(shares), 100 * HOST_SHARE, "{:.1f} %".format)
+    line += [DISTURBED if is_busy(record) else met]
     header = ["digits, IPC 1", "the loop, per step", "the compiled step alone"]
     header += ["the device waits, median (min-max)", "verdict"]
     note = (
         "Both ways in turns, in one process: `run_loop` as `distill` runs it, without evaluations, "
         f"state and set saved every {record['save_every']} steps, from its first step to its end; "
-        "and the same compiled step called as often, what it is given being on the device. The "
+        "and the same compiled step called as often, half before and half after, what it is given "
+        "being on the device. The "
         "device waits 1 - alone / loop of the loop's wall time."
     )
     return Table("Host work between the steps", header, [line], [note])
@@ -144,7 +145,6 @@ def table_host_work(record):
 EXPERIMENTS = {
     "growth": Experiment(run_growth, table_growth, needs_torch=True),
     "convolution": Experiment(run_convolution, table_convolution),
-    "start-up": Experiment(start_up.run, start_up.table),
     "host-work": Experiment(run_host_work, table_host_work),
 }
 """By their names for ``--only``."""

@@ -9,65 +9,41 @@ import sys
 from pathlib import Path
 
 from benchmarks.__main__ import Driver
-from benchmarks.client import ROOT, Worker
+from benchmarks.client import ROOT, Worker, WorkerError
 from benchmarks.rows import accelerator_rows
-from benchmarks.works import DeviceName
 
 __all__ = ["main"]
 
 PRODUCTS = ("float32", "TF32")
-DEVICES = {"gpu": "cuda", "cpu": "cpu"}
-
-
-def parse(arguments):
-    parser = argparse.ArgumentParser("python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--trace", type=Path, default=Path("runs/benchmark-trace"))
-    parser.add_argument("--backend", choices=list(DEVICES), default="gpu", help=argparse.SUPPRESS)
-    parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "ACCELERATOR.md")
-    options = parser.parse_args(arguments)
-    options.size = "tiny" if options.tiny else "accelerator"
-    return options
-
-
-def device_names(device):
-    """side -> what it computes on, or None where it has no accelerator."""
-    names = {}
-    for side in ("jax", "torch"):
-        with Worker(side, device=device) as worker:
-            worker.make(DeviceName())
-            names[side] = worker.call()["name"]
-    return names
 
 
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parse(arguments)
-    device = DEVICES[options.backend]
-    names = device_names(device)
-    if None in names.values():
-        seen = ", ".join(f"{side} sees {name or 'none'}" for side, name in names.items())
-        return f"benchmarks.gpu: an accelerator is needed on both sides: {seen}"
-    rows = accelerator_rows(options.size, device, PRODUCTS)
+    parser = argparse.ArgumentParser("python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--trace", type=Path, default=Path("runs/benchmark-trace"))
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "ACCELERATOR.md")
+    parser.add_argument("--device", default="cuda", help=argparse.SUPPRESS)
+    parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    size = "tiny" if options.tiny else "accelerator"
+    rows = accelerator_rows(size, options.device, PRODUCTS)
     command = " ".join(["python -m benchmarks.gpu", *arguments])
-    driver = Driver(options.size, rows, options.output, command, keep=False)
-    driver.records.run["hardware"] += f"; {names['jax']}"
+    driver = Driver(size, rows, options.output, command, keep=False)
+    try:
+        driver.peak(*PRODUCTS, device=options.device)
+    except WorkerError as error:
+        last_line = str(error).splitlines()[-1]
+        return f"benchmarks.gpu: an accelerator is needed on both sides: {last_line}"
     if not driver.agree():
         return "benchmarks.gpu: the two sides compute different things; nothing was timed"
-    driver.peak(*PRODUCTS, device=device)
     for row in rows:
         driver.row(row)
-    trace(rows[1], options.trace.resolve())
-    return driver.finish()
-
-
-def trace(row, folder):
-    """A profile of mttjax's distillation step."""
-    with Worker("jax", **row.options) as worker:
-        worker.make(row.work)
+    with Worker("jax", **rows[1].options) as worker:
+        worker.make(rows[1].work)
         worker.call()
-        worker.trace(folder)
-    print(f"profile: {folder}")
+        worker.trace(options.trace.resolve())
+    print(f"profile: {options.trace}")
+    return driver.finish()
 
 
 if __name__ == "__main__":

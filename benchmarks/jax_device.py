@@ -9,7 +9,7 @@ from jax import lax
 
 from mttjax.core.convolution import convolve
 
-__all__ = ["Convolution", "DeviceName", "Matrix", "device_meter", "trace"]
+__all__ = ["Convolution", "Matrix", "device_meter", "trace"]
 
 
 def median_seconds(function, *arguments, count):
@@ -32,7 +32,8 @@ class Matrix:
 
     def __call__(self):
         seconds = median_seconds(self.product, *self.pair, count=self.work.count)
-        return {"gflops": 2 * self.work.size**3 / seconds / 1e9}
+        gflops = 2 * self.work.size**3 / seconds / 1e9
+        return {"gflops": gflops, "device": jax.devices()[0].device_kind}
 
 
 class Convolution:
@@ -92,17 +93,6 @@ def in_loop(product, count):
         return tuple(a.at[(0,) * a.ndim].add(touch) for a in read)
 
     return jax.jit(lambda *read: lax.fori_loop(0, count, body, read))
-
-
-class DeviceName:
-    """What JAX computes on; None where an accelerator is wanted and there is none."""
-
-    def __init__(self, _work, options):
-        device, on_cpu = jax.devices()[0], options["device"] == "cpu"
-        self.name = device.device_kind if (device.platform == "cpu") == on_cpu else None
-
-    def __call__(self):
-        return {"name": self.name}
 
 
 class DeviceMeter:

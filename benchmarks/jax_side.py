@@ -39,14 +39,27 @@ def network_of(net):
 
 
 class Distillation:
-    """Outer steps, each from a fresh key."""
+    """Outer steps, each from a fresh key; what they need of memory is said without a call."""
 
-    def __init__(self, work, _options):
-        step, arguments = outer_step(work)
-        self.state, self.pair, self.key = arguments()
-        compiled = jax.jit(step, donate_argnums=0).lower(self.state, self.pair, self.key)
-        self.compiled, self.done = compiled.compile(), 0
-        self.about = {"temporaries": temporaries(self.compiled)}
+    def __init__(self, work, options):
+        net, network = work.net, network_of(work.net)
+        settings = matching(work, options.get("derivative", "mixed"))
+        augment = partial(dsa, ops=DSA) if work.dsa else None
+        chunk = divisor_up_to(work.batch, cache_chunk(net.image, jax.default_backend()))
+        step = make_outer_step(network.apply, augment, settings, work.ipc * net.classes, chunk)
+        synthetic = make_synthetic(*distilled(net, work.ipc), LR)
+        start, target, self.key = jax.random.split(jax.random.key(0), 3)
+        self.pair = tuple(
+            jax.tree.map(lambda x: x[None], network.init(key)) for key in (start, target)
+        )
+        self.state, self.done = initial_state(synthetic, matching_optimiser(settings)), 0
+        lowered = jax.jit(step, donate_argnums=0).lower(self.state, self.pair, self.key)
+        self.compiled = lowered.compile()
+        memory = self.compiled.memory_analysis()
+        self.about = {
+            "temporaries": memory.temp_size_in_bytes if memory else None,
+            "parameters": 4 * parameter_count(network.shapes),
+        }
 
     def __call__(self):
         key = jax.random.fold_in(self.key, self.done)
@@ -54,42 +67,6 @@ class Distillation:
         self.done += 1
         jax.block_until_ready(self.state)
         return {"check": float(record.loss)}
-
-
-def outer_step(work, derivative="mixed"):
-    """The step's function, and one that makes its arguments."""
-    net, network = work.net, network_of(work.net)
-    settings = matching(work, derivative)
-    augment = partial(dsa, ops=DSA) if work.dsa else None
-    chunk = divisor_up_to(work.batch, cache_chunk(net.image, jax.default_backend()))
-    step = make_outer_step(network.apply, augment, settings, work.ipc * net.classes, chunk)
-
-    def arguments():
-        keys = jax.random.split(jax.random.key(0), 3)
-        synthetic = make_synthetic(*distilled(net, work.ipc), LR)
-        pair = tuple(jax.tree.map(lambda x: x[None], network.init(key)) for key in keys[:2])
-        return initial_state(synthetic, matching_optimiser(settings)), pair, keys[2]
-
-    return step, arguments
-
-
-def temporaries(compiled):
-    """Bytes that a compiled program works in; None where the backend does not say."""
-    memory = compiled.memory_analysis()
-    return memory.temp_size_in_bytes if memory else None
-
-
-class Temporaries:
-    """See ``works.Temporaries``."""
-
-    def __init__(self, work, _options):
-        self.work = work
-
-    def __call__(self):
-        step, arguments = outer_step(self.work.step, self.work.derivative)
-        compiled = jax.jit(step, donate_argnums=0).lower(*arguments()).compile()
-        parameters = 4 * parameter_count(network_of(self.work.step.net).shapes)
-        return {"temporaries": temporaries(compiled), "parameters": parameters}
 
 
 class Training:
@@ -133,11 +110,9 @@ def half(net, std):
 
 TASKS = {
     works.Convolution: jax_device.Convolution,
-    works.DeviceName: jax_device.DeviceName,
     works.Distillation: Distillation,
     works.Evaluation: Evaluation,
     works.HostWork: HostWork,
     works.Matrix: jax_device.Matrix,
-    works.Temporaries: Temporaries,
     works.Training: Training,
 }

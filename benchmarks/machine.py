@@ -13,9 +13,11 @@ from mttjax.system.memory import physical_memory
 from mttjax.system.provenance import stamp
 from mttjax.system.threads import cores
 
-__all__ = ["BUSY", "busy", "facts", "facts_text", "has_torch", "is_busy"]
+__all__ = ["BUSY", "DISTURBED", "busy", "facts", "facts_text", "has_torch", "is_busy"]
 
 BUSY = 0.1  # of all cores
+DISTURBED = "none: the machine was busy"
+"""The verdict on a time that other programs disturbed."""
 
 
 def has_torch():
@@ -64,9 +66,10 @@ def is_busy(run):
 def facts_text(run):
     """The facts as lines of Markdown."""
     named = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    device = "" if run.get("device", "cpu") == "cpu" else f", {run['device']}"
     lines = [
         f"- {run['id']}: `{run['command']}`, commit `{run['commit']}`",
-        f"- {run['hardware']}, {run['memory_gb']} GB of memory, {run['system']}",
+        f"- {run['hardware']}{device}, {run['memory_gb']} GB of memory, {run['system']}",
         f"- {named}; {run['threads']} threads on either side, float32",
     ]
     if is_busy(run):

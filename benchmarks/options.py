@@ -32,7 +32,7 @@ VARIANTS = {
 }
 
 
-def options():
+def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="digits")
     parser.add_argument("--ipc", type=int, default=1)
@@ -40,11 +40,7 @@ def options():
     parser.add_argument("--seconds", type=float, default=20, help="of outer steps per run")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--output", help="default: benchmarks/options-CONFIG-ipcN.md")
-    return parser.parse_args()
-
-
-def main():
-    chosen = options()
+    chosen = parser.parse_args()
     settings = load_preset(chosen.config).settings(chosen.ipc, "mtt")
     data = dataclasses.replace(settings.data, dir=chosen.data_dir)
     settings = dataclasses.replace(settings, data=data)

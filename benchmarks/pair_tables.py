@@ -2,14 +2,13 @@
 
 from statistics import median
 
-from benchmarks.machine import BUSY, is_busy
+from benchmarks.machine import BUSY, DISTURBED, is_busy
 from benchmarks.tables import Table, at_least, at_most, bytes_text, seconds_text, spread_text
 
 __all__ = ["Pair", "pair_tables"]
 
 SIDES = ("mttjax", "pytorch")
 RATIO = "PyTorch / mttjax"
-DISTURBED = "none: the machine was busy"
 
 
 class Pair:

@@ -1,15 +1,13 @@
 """The rows of the tables at each size of a run."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NamedTuple
 
 from benchmarks.works import Distillation, Evaluation, Net, Training
 
-__all__ = ["CIFAR", "PLANS", "Budget", "Plan", "Row", "accelerator_rows", "distillation", "rows"]
+__all__ = ["CIFAR", "PLANS", "Budget", "Plan", "Row", "accelerator_rows", "rows"]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How often a row is timed: until the seconds are spent, within the limits."""
 
     least: int
@@ -25,8 +23,7 @@ PLANS = {
 }
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(NamedTuple):
     """What a row is asked to reach; None where nothing is."""
 
     speed: float | None = None
@@ -37,17 +34,25 @@ class Budget:
     """mttjax's median over the floor, at most."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line of the tables."""
 
     name: str
     """For ``--only``."""
-    title: str
     work: Distillation | Training | Evaluation
-    budget: Budget
-    options: dict[str, Any] = field(default_factory=dict)
-    """Of both workers."""
+    budget: Budget = Budget()
+    device: str = "cpu"
+    products: str = ""
+    """The precision of matrix products, ``float32`` or ``TF32``; none: the device's own."""
+
+    @property
+    def title(self):
+        return self.work.title + (f", {self.products} products" if self.products else "")
+
+    @property
+    def options(self):
+        """Of both workers."""
+        return {"device": self.device} | ({"precision": self.products} if self.products else {})
 
 
 CIFAR = Net((32, 32, 3), 10, 3)
@@ -66,20 +71,19 @@ def rows(size):
         return short if quick else full
 
     # How much memory PyTorch needs grows with S: a shorter row has no budget of it.
-    memory = (lambda _: None) if quick else (lambda factor: factor)
-    at_64 = 20 if quick else 200
+    budget = lambda speed, memory: Budget(speed, None if quick else memory, 1.5)
     named = [
-        distillation("ipc1", CIFAR, 1, 10, s(50, 10), budget=Budget(1.3, memory(10), 1.5)),
-        distillation("ipc10", CIFAR, 10, 100, s(10, 2), budget=Budget(2.0, memory(5), 1.5)),
-        distillation("ipc50", CIFAR, 50, 100, s(5, 1), budget=Budget(floor=1.5)),
-        distillation("ipc1-dsa", CIFAR, 1, 10, s(50, 10), dsa=True),
-        distillation("ipc10-dsa", CIFAR, 10, 100, s(10, 2), dsa=True),
-        distillation("tiny-imagenet", TINY_IMAGENET, 1, at_64, s(2, 1)),
-        distillation("128px", LARGE, 1, 10, s(2, 1)),
-        training("experts", CIFAR, s(1024, 512), s(512, 256)),
-        training("experts-fashion", FASHION, s(4096, 1024), s(512, 256)),
-        evaluation("evaluation-ipc1", CIFAR, 1, s(50, 10), s(512, 128)),
-        evaluation("evaluation-ipc10", CIFAR, 10, s(10, 2), s(512, 128)),
+        Row("distill-ipc1", Distillation(CIFAR, 1, 10, s(50, 10)), budget(1.3, 10)),
+        Row("distill-ipc10", Distillation(CIFAR, 10, 100, s(10, 2)), budget(2.0, 5)),
+        Row("distill-ipc50", Distillation(CIFAR, 50, 100, s(5, 1)), Budget(floor=1.5)),
+        Row("distill-ipc1-dsa", Distillation(CIFAR, 1, 10, s(50, 10), dsa=True)),
+        Row("distill-ipc10-dsa", Distillation(CIFAR, 10, 100, s(10, 2), dsa=True)),
+        Row("distill-tiny-imagenet", Distillation(TINY_IMAGENET, 1, s(200, 20), s(2, 1))),
+        Row("distill-128px", Distillation(LARGE, 1, 10, s(2, 1))),
+        Row("experts", Training(CIFAR, 2, s(1024, 512), s(512, 256)), Budget(1.5)),
+        Row("experts-fashion", Training(FASHION, 2, s(4096, 1024), s(512, 256)), Budget(1.5)),
+        Row("evaluation-ipc1", Evaluation(CIFAR, 1, s(50, 10), s(512, 128)), Budget(2.0)),
+        Row("evaluation-ipc10", Evaluation(CIFAR, 10, s(10, 2), s(512, 128)), Budget(2.0)),
     ]
     return [row for row in named if not (quick and row.name == "distill-ipc10-dsa")]
 
@@ -88,62 +92,27 @@ def tiny_rows():
     """One row of each kind, in seconds: to try the driver."""
     small = Net((16, 16, 3), 3, 2, 8)
     return [
-        distillation("ipc1", small, 1, 3, 2, budget=Budget(1.3, 10, 1.5)),
-        distillation("ipc2-dsa", small, 2, 3, 2, dsa=True),
-        training("experts", small, 32, 16, batch=16),
-        evaluation("evaluation-ipc1", small, 1, 2, 16, networks=2),
+        Row("distill-ipc1", Distillation(small, 1, 3, 2), Budget(1.3, 10, 1.5)),
+        Row("distill-ipc2-dsa", Distillation(small, 2, 3, 2, dsa=True)),
+        Row("experts", Training(small, 2, 32, 16, batch=16), Budget(1.5)),
+        Row("evaluation-ipc1", Evaluation(small, 1, 2, 16, networks=2), Budget(2.0)),
     ]
 
 
-def accelerator_rows(size, device, precisions):
-    """The rows for a machine with one accelerator, at each precision; the tiny ones anywhere."""
-    named = tiny_rows()
-    if size != "tiny":
-        named = [
-            distillation("ipc1", CIFAR, 1, 10, 50, budget=Budget(5.0)),
-            distillation("ipc10", CIFAR, 10, 100, 30, budget=Budget(3.0)),
-            distillation("ipc50", CIFAR, 50, 100, 30),
-            distillation("tiny-imagenet", TINY_IMAGENET, 10, 200, 10),
-            distillation("128px", LARGE, 10, 50, 10),
-            training("experts", CIFAR, 50_000, 10_000, experts=10, speed=5.0),
-            evaluation("evaluation-ipc1", CIFAR, 1, 300, 10_000, speed=None),
-            evaluation("evaluation-ipc10", CIFAR, 10, 300, 10_000, speed=None),
-        ]
+def accelerator_rows(size, device, products):
+    """The rows for a machine with one accelerator, for each kind of ``products``."""
+    named = [
+        Row("distill-ipc1", Distillation(CIFAR, 1, 10, 50), Budget(5.0)),
+        Row("distill-ipc10", Distillation(CIFAR, 10, 100, 30), Budget(3.0)),
+        Row("distill-ipc50", Distillation(CIFAR, 50, 100, 30)),
+        Row("distill-tiny-imagenet", Distillation(TINY_IMAGENET, 10, 200, 10)),
+        Row("distill-128px", Distillation(LARGE, 10, 50, 10)),
+        Row("experts", Training(CIFAR, 10, 50_000, 10_000), Budget(5.0)),
+        Row("evaluation-ipc1", Evaluation(CIFAR, 1, 300, 10_000)),
+        Row("evaluation-ipc10", Evaluation(CIFAR, 10, 300, 10_000)),
+    ]
     return [
-        replace(
-            row,
-            name=f"{row.name}-{precision}",
-            title=f"{row.title}, {precision} products",
-            options={"device": device, "precision": precision},
-        )
-        for precision in precisions
-        for row in named
+        row._replace(name=f"{row.name}-{kind}", device=device, products=kind)
+        for kind in products
+        for row in (tiny_rows() if size == "tiny" else named)
     ]
-
-
-def distillation(name, net, ipc, batch, steps, *, dsa=False, budget=Budget()):
-    title = (
-        f"distillation step, {pixels(net)}, IPC {ipc} (N = {ipc * net.classes}, B = {batch}, "
-        f"S = {steps}){', DSA' if dsa else ''}"
-    )
-    return Row(f"distill-{name}", title, Distillation(net, ipc, batch, steps, dsa), budget)
-
-
-def training(name, net, images, tests, *, experts=2, batch=256, speed=1.5):
-    title = (
-        f"{experts} experts × 1 epoch of {images} images {pixels(net)}, width {net.width}, "
-        f"batch {batch}, DSA; test on {tests}"
-    )
-    return Row(name, title, Training(net, experts, images, tests, batch), Budget(speed))
-
-
-def evaluation(name, net, ipc, epochs, tests, *, networks=5, speed=2.0):
-    title = (
-        f"evaluation of {networks} networks, {pixels(net)}, IPC {ipc}, {epochs} epochs, DSA; "
-        f"test on {tests}"
-    )
-    return Row(name, title, Evaluation(net, ipc, epochs, tests, networks), Budget(speed))
-
-
-def pixels(net):
-    return "×".join(map(str, net.image))

@@ -53,26 +53,26 @@ def bytes_text(value):
 
 
 def at_least(value, budget, text="{:.2f}x".format):
-    """``met``, or by how much a value that should be large enough is not.
+    """``met``, or by how much a value is not large enough; nothing where there is no budget.
 
     Args:
       value: None where it could not be measured.
-      budget: None where there is none; the verdict is then empty.
+      budget: None where there is none.
       text: how the two are written.
     """
-    return _verdict(value, budget, text, lambda: value >= budget)
+    return _verdict(value, budget, text, value is not None and value >= (budget or 0))
 
 
 def at_most(value, budget, text="{:.2f}x".format):
-    """``met``, or by how much a value that should be small enough is not; see ``at_least``."""
-    return _verdict(value, budget, text, lambda: value <= budget)
+    """The same of a value that should be small enough."""
+    return _verdict(value, budget, text, value is not None and value <= (budget or 0))
 
 
-def _verdict(value, budget, text, is_met):
+def _verdict(value, budget, text, met):
     if budget is None:
         return ""
     if value is None:
         return f"not measured (budget {text(budget)})"
-    if is_met():
+    if met:
         return f"met ({text(value)}, budget {text(budget)})"
     return f"not met ({text(value)} of {text(budget)})"

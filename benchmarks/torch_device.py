@@ -5,7 +5,7 @@ from statistics import median
 
 import torch
 
-__all__ = ["DeviceName", "Matrix", "device_meter"]
+__all__ = ["Matrix", "device_meter"]
 
 
 class Matrix:
@@ -26,17 +26,6 @@ class Matrix:
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - begin)
         return {"gflops": 2 * self.work.size**3 / median(seconds[1:]) / 1e9}
-
-
-class DeviceName:
-    """What PyTorch computes on; None where a card is wanted and there is none."""
-
-    def __init__(self, _work, options):
-        card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-        self.name = "cpu" if options["device"] == "cpu" else card
-
-    def __call__(self):
-        return {"name": self.name}
 
 
 class DeviceMeter:

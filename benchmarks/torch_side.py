@@ -95,7 +95,6 @@ class Evaluation:
 
 
 TASKS = {
-    works.DeviceName: torch_device.DeviceName,
     works.Distillation: Distillation,
     works.Evaluation: Evaluation,
     works.Matrix: torch_device.Matrix,

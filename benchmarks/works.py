@@ -10,24 +10,6 @@ import numpy as np
 
 from mttjax.config.methods import MTT
 
-__all__ = [
-    "DSA",
-    "LR",
-    "Agreement",
-    "Convolution",
-    "DeviceName",
-    "Distillation",
-    "Evaluation",
-    "HostWork",
-    "Matrix",
-    "Net",
-    "Temporaries",
-    "Training",
-    "distilled",
-    "matching",
-    "real",
-]
-
 DSA = ("color", "crop", "cutout", "flip", "scale", "rotate")
 LR = 0.01
 
@@ -53,6 +35,10 @@ class Net:
             height, broad, channels = height // 2, broad // 2, self.width
         return total + 2 * height * broad * self.width * self.classes
 
+    @property
+    def pixels(self):
+        return "×".join(map(str, self.image))
+
 
 @dataclass(frozen=True)
 class Distillation:
@@ -65,6 +51,12 @@ class Distillation:
     dsa: bool = False
 
     unit = "image-steps"
+
+    @property
+    def title(self):
+        n, dsa = self.ipc * self.net.classes, ", DSA" if self.dsa else ""
+        which = f"N = {n}, B = {self.batch}, S = {self.steps}"
+        return f"distillation step, {self.net.pixels}, IPC {self.ipc} ({which}){dsa}"
 
     @property
     def amount(self):
@@ -89,6 +81,13 @@ class Training:
     unit = "images"
 
     @property
+    def title(self):
+        return (
+            f"{self.experts} experts × 1 epoch of {self.images} images {self.net.pixels}, width "
+            f"{self.net.width}, batch {self.batch}, DSA; test on {self.tests}"
+        )
+
+    @property
     def amount(self):
         return self.experts * self.images
 
@@ -111,6 +110,13 @@ class Evaluation:
     unit = "images"
 
     @property
+    def title(self):
+        return (
+            f"evaluation of {self.networks} networks, {self.net.pixels}, IPC {self.ipc}, "
+            f"{self.epochs} epochs, DSA; test on {self.tests}"
+        )
+
+    @property
     def amount(self):
         return self.networks * self.epochs * self.ipc * self.net.classes
 
@@ -125,14 +131,6 @@ class Agreement:
 
     ops: tuple[str, ...]
     seeds: int
-
-
-@dataclass(frozen=True)
-class Temporaries:
-    """What a compiled step says of its memory; it is not run."""
-
-    step: Distillation
-    derivative: str
 
 
 @dataclass(frozen=True)
@@ -164,11 +162,6 @@ class Matrix:
 
     size: int
     count: int = 15
-
-
-@dataclass(frozen=True)
-class DeviceName:
-    """What a side computes on."""
 
 
 def real(net, n, seed):

@@ -25,16 +25,8 @@ def match_loss(
 ):
     """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², differentiable in ``images`` and ``log_lr``.
 
-    Args:
-      network: a ``ConvNet``; its own parameters are not used.
-      images: [N, C, H, W].
-      labels: [N, K] probabilities.
-      log_lr: [].
-      start: θ_0, name -> tensor.
-      target: θ*, the same.
-      batches: [S, B] indices, on the device of the images.
-      augment: ``augment(step, images) -> images``, or None.
-      how: its memory format is that of images and kernels within the student.
+    As ``mttjax.match_loss``, but ``images`` are [N, C, H, W], ``start`` and ``target`` name ->
+    tensor, and ``augment`` is ``augment(step, images)``. The network's own parameters are not used.
 
     Returns:
       (loss [], the student's last cross entropy []).

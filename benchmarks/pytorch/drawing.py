@@ -70,15 +70,9 @@ def draw(generator, op, batch, height, width):
 
 
 def draw_with(uniform, integers, coin, op, height, width):
-    """The same from any source of numbers, asked in the order of ``mttjax.dsa``.
+    """The same from any source of [B] numbers, asked in the order of ``mttjax.dsa``.
 
-    Args:
-      uniform: ``uniform(low, high)`` -> [B] floats.
-      integers: ``integers(low, high)`` -> [B], ``high`` left out.
-      coin: ``coin()`` -> [B] booleans.
-      op: a name out of ``color crop cutout flip scale rotate``.
-      height: H.
-      width: W.
+    They are ``uniform(low, high)``, ``integers(low, high)`` with ``high`` left out, and ``coin()``.
     """
 
     def shift(side):

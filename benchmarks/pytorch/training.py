@@ -20,17 +20,9 @@ def standardise(mean, std, device="cpu"):
 
 
 def train_epoch(network, optimiser, images, labels, generators, how, *, batch, prepare=None):
-    """One shuffled pass; the last partial batch is kept.
+    """One shuffled pass over images [n, C, H, W]; the last partial batch is kept.
 
-    Args:
-      network: a module with its parameters.
-      optimiser: of these parameters.
-      images: [n, C, H, W], what ``prepare`` takes.
-      labels: [n] integers or [n, K] probabilities.
-      generators: order, operations and their parameters.
-      how: a ``How``.
-      batch: B.
-      prepare: normalises a batch, or None.
+    Labels are [n] integers or [n, K] probabilities; ``prepare`` normalises a batch, or is None.
 
     Returns:
       The mean loss [], on the device.
@@ -60,15 +52,7 @@ def accuracy(network, images, labels, prepare, how, *, chunk=1000):
 class Expert:
     """A network that is trained on real images by plain SGD, epoch by epoch.
 
-    Args:
-      network: a freshly initialised ``ConvNet``.
-      train: (images [n, C, H, W] uint8, labels [n]).
-      test: the same.
-      prepare: such as ``standardise`` returns.
-      how: a ``How``.
-      lr: the rate.
-      batch: B.
-      seed: decides order and augmentations.
+    ``train`` and ``test`` are (images [n, C, H, W] uint8, labels [n]).
     """
 
     def __init__(self, network, train, test, prepare, how, *, lr=0.01, batch=256, seed=0):
@@ -110,16 +94,8 @@ def train_network(network, images, labels, lr, generators, protocol, how):
 def evaluate(make_network, images, labels, lr, test, prepare, protocol, how, *, seed=0):
     """Trains fresh networks one after another on a distilled set and tests each.
 
-    Args:
-      make_network: without arguments, returns a freshly initialised ``ConvNet``.
-      images: [N, C, H, W], normalised.
-      labels: [N, K] probabilities.
-      lr: the rate α.
-      test: (images [n, C, H, W] uint8, labels [n]).
-      prepare: normalises the test images.
-      protocol: an ``mttjax.Protocol``.
-      how: a ``How``.
-      seed: decides initialisations, orders and augmentations.
+    ``make_network()`` returns a fresh ``ConvNet``; images [N, C, H, W] are normalised, those of the
+    ``test`` set [n, C, H, W] uint8, for ``prepare``.
 
     Returns:
       Test accuracies, one per network, on the device.

@@ -1,6 +1,7 @@
 """The driver of the benchmarks: counts, verdicts, tables, and runs of its smallest sizes."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,11 +28,6 @@ def test_operations_counted_by_hand():
     assert rows("full")[0].work.flops == 11 * 10 * 50 * Net((32, 32, 3), 10, 3, 128).flops
 
 
-@pytest.mark.parametrize("size", ["full", "quick", "tiny"])
-def test_every_row_has_a_name_of_its_own(size):
-    assert len({row.name for row in rows(size)}) == len(rows(size))
-
-
 def test_verdicts():
     assert at_least(1.31, 1.3) == "met (1.31x, budget 1.30x)"
     assert at_least(1.1, 1.3) == "not met (1.10x of 1.30x)"
@@ -46,20 +42,12 @@ def test_numbers_in_cells():
     assert seconds_text(123.4) == "123 s"
     assert spread_text([1.0, 2.0, 1.2], 1.2) == "1.20 s (1.00-2.00)"
     assert [bytes_text(n) for n in (1.5e9, 2e6, None)] == ["1.50 GB", "2 MB", ""]
-
-
-def test_markdown_of_a_table():
-    table = Table("Title", ["a", "b"], [["x|y", 1]], ["A note."])
-    assert table.markdown() == "### Title\n\n| a | b |\n| --- | ---: |\n| x\\|y | 1 |\n\nA note."
+    text = "### Title\n\n| a | b |\n| --- | ---: |\n| x\\|y | 1 |\n\nA note."
+    assert Table("Title", ["a", "b"], [["x|y", 1]], ["A note."]).markdown() == text
 
 
 def pair(ours, theirs, busy=0.0, **budget):
-    side = lambda seconds: {
-        "seconds": seconds,
-        "memory": {"bytes": 10**9, "since_start": False},
-        "first": 1.0,
-        "format": "f",
-    }
+    known = {"memory": {"bytes": 10**9, "since_start": False}, "first": 1.0, "format": "f"}
     record = {
         "title": "A row",
         "unit": "images",
@@ -67,8 +55,8 @@ def pair(ours, theirs, busy=0.0, **budget):
         "flops": 1e9,
         "busy": busy,
         "budget": {"speed": None, "memory": None, "floor": None} | budget,
-        "mttjax": side(ours),
-        "pytorch": side(theirs),
+        "mttjax": known | {"seconds": ours},
+        "pytorch": known | {"seconds": theirs},
     }
     return Pair(record, peak=1.0)
 
@@ -81,26 +69,26 @@ def test_tables_of_a_pair():
     assert memory.rows[0][4:6] == ["1.0x", ""]
     assert not time.notes
     assert floor.rows[0][-3:] == ["50 %", "25 %", "not met (2.00x of 1.50x)"]
-    (busy, *_) = pair_tables([pair([1.0], [2.0], busy=0.5, speed=1.5)])
+    busy, *_ = pair_tables([pair([1.0], [2.0], busy=0.5, speed=1.5)])
     assert "[busy]" in busy.rows[0][0]
     assert busy.rows[0][-1] == "none: the machine was busy"
 
 
 def test_the_device_waits_for_what_the_loop_takes_longer():
-    record = {"steps": 200, "save_every": 50, "loop": [2.0, 1.0, 1.0], "program": [1.9, 0.9, 1.0]}
-    assert table_host_work(record).rows[0][-2:] == ["5.0 % (0.0-10.0)", "met (5.0 %, budget 5.0 %)"]
+    record = {"steps": 200, "save_every": 50, "loop": [2.0, 1.0, 1.0], "program": [1.92, 0.9, 1.0]}
+    *_, share, verdict = table_host_work(record).rows[0]
+    assert (share, verdict) == ("4.0 % (0.0-10.0)", "met (4.0 %, budget 5.0 %)")
+    assert table_host_work(record | {"busy": 0.5}).rows[0][-1] == "none: the machine was busy"
 
 
 def test_records_merge_by_name(tmp_path):
     path, run = tmp_path / "r.json", lambda i, size="quick": {"id": i, "size": size}
     first = Records(path, run("1"), keep=False)
-    first.add("a", {"x": 1})
-    first.add("b", {"x": 1})
+    for name in "ab":
+        first.add(name, {"x": 1})
     Records(path, run("2"), keep=True).add("b", {"x": 2})
-    assert json.loads(path.read_text())["records"] == {
-        "a": {"x": 1, "run": "1"},
-        "b": {"x": 2, "run": "2"},
-    }
+    merged = {"a": {"x": 1, "run": "1"}, "b": {"x": 2, "run": "2"}}
+    assert json.loads(path.read_text())["records"] == merged
     Records(path, run("3"), keep=False).add("b", {"x": 3})
     saved = json.loads(path.read_text())
     assert (list(saved["records"]), list(saved["runs"])) == (["b"], ["3"])
@@ -108,16 +96,10 @@ def test_records_merge_by_name(tmp_path):
 
 
 def test_turns_are_taken_until_the_time_is_spent():
-    class Counting:
-        calls = 0
-
-        def call(self):
-            self.calls += 1
-            return {"seconds": 0.0}
-
-    workers = [Counting(), Counting()]
-    answers = compare.take_turns(workers, PLANS["quick"])
-    assert [len(a) for a in answers] == [w.calls for w in workers] == [3, 3]
+    calls = []
+    workers = [SimpleNamespace(call=lambda name=name: calls.append(name) or name) for name in "ab"]
+    assert compare.take_turns(workers, PLANS["quick"]) == [["a"] * 3, ["b"] * 3]
+    assert calls == ["a", "b"] * 3
 
 
 @pytest.mark.parametrize(
@@ -133,8 +115,7 @@ def test_nothing_is_timed_without_the_other_side_or_where_it_disagrees(
 
 
 def test_an_unknown_row_is_said(tmp_path):
-    said = driver.main(["--only", "other", "--output", str(tmp_path / "r.md")])
-    assert "distill-ipc1" in said
+    assert "distill-ipc1" in driver.main(["--only", "other", "--output", str(tmp_path / "r.md")])
     assert not list(tmp_path.iterdir())
 
 
@@ -151,16 +132,17 @@ def test_host_work_is_measured_on_the_digits_without_torch(tmp_path, monkeypatch
 
 @needs_torch
 def test_both_sides_agree_in_every_operation():
-    plain, augmented = compare.agree()
-    assert plain["agrees"]
-    assert augmented["agrees"]
-    assert augmented["case"] == "DSA: color crop cutout flip scale rotate"
+    cases = compare.agree()
+    assert [case["agrees"] for case in cases] == [True, True]
+    assert cases[1]["case"] == "DSA: color crop cutout flip scale rotate"
 
 
 @needs_torch
 def test_a_row_is_timed_in_two_processes_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "agree", lambda **_: [AGREES])
-    monkeypatch.setattr(compare, "matrix_peak", lambda *_, **__: {"JAX": 100.0, "PyTorch": 90.0})
+    monkeypatch.setattr(
+        compare, "matrix_peak", lambda *_, **__: ("cpu", {"JAX": 1e2, "PyTorch": 9e1})
+    )
     output = tmp_path / "r.md"
     assert driver.main(["--tiny", "--only", "distill-ipc1", "--output", str(output)]) == 0
     record = json.loads(output.with_suffix(".json").read_text())["records"]["distill-ipc1"]
@@ -168,13 +150,11 @@ def test_a_row_is_timed_in_two_processes_and_written(tmp_path, monkeypatch):
         assert record[side]["seconds"][0] > 0
     assert record["mttjax"]["temporaries"] > 0
     assert record["pytorch"]["format"] in {"channels last", "channels first"}
-    text = output.read_text()
-    for part in ("agree", "GFLOP/s: JAX 100", "### Time", "IPC 1", "### Against the floor"):
-        assert part in text
+    parts = ("agree", "GFLOP/s: JAX 100", "### Time", "IPC 1", "### Against the floor")
+    assert [part for part in parts if part not in output.read_text()] == []
 
 
 def test_a_machine_without_an_accelerator_is_told_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu, "device_names", lambda _: {"jax": None, "torch": None})
     said = gpu.main(["--output", str(tmp_path / "r.md")])
-    assert said.count("\n") == 0
-    assert "accelerator" in said
+    assert "an accelerator is needed" in said
+    assert "\n" not in said

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from benchmarks.pytorch import distilling, training  # noqa: E402
 from benchmarks.pytorch.augmentation import OPERATIONS, apply_operation, dsa  # noqa: E402
-from benchmarks.pytorch.drawing import draw, make_generators, sample_batches  # noqa: E402
+from benchmarks.pytorch.drawing import make_generators, sample_batches  # noqa: E402
 from benchmarks.pytorch.network import ConvNet, How, nchw, params_from_jax  # noqa: E402
 from benchmarks.pytorch.same_draws import replay  # noqa: E402
 
@@ -26,13 +26,10 @@ N, K, SHAPE = 6, 3, (16, 16, 3)
 HOWS = [How(channels_last=channels_last) for channels_last in (False, True)]
 
 
-def double(tree):
-    return jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), tree)
-
-
 def networks(shape=SHAPE, depth=1):
     """The network of both sides, and parameters in float64 from two keys."""
     net = mttjax.make_network(mttjax.NetworkSpec(depth=depth, width=8), shape, K)
+    double = partial(jax.tree.map, lambda x: jnp.asarray(x, jnp.float64))
     params = [double(net.init(jax.random.key(seed))) for seed in (1, 2)]
     return net, ConvNet(shape, K, depth=depth, width=8), params
 
@@ -71,20 +68,13 @@ def test_an_operation_with_the_same_draws_is_the_same(x64, op, shape):
     assert_trees_all_close(ours, np.asarray(theirs), atol=1e-12)
 
 
-@pytest.mark.parametrize("op", OPS)
-def test_an_operation_by_own_draws_keeps_the_shape(op):
-    drawn = draw(torch.Generator().manual_seed(0), op, 8, 16, 15)
-    images = torch.rand(8, 3, 16, 15)
-    assert apply_operation(op, images, drawn).shape == images.shape
-    assert not torch.equal(apply_operation(op, images, drawn), images)
-
-
 def test_distillation_steps_move_as_the_outer_steps(problem):
     synthetic, key = problem
     net, torch_net, (start, target) = networks()
-    settings = {"student_steps": 2, "lr_img": 300.0, "lr_lr": 0.01, "lr_lr_in": "alpha"}
-    step = jax.jit(make_outer_step(net.apply, None, mttjax.MTT(**settings), N))
-    state = initial_state(synthetic, matching_optimiser(mttjax.MTT(**settings)))
+    rates = {"lr_img": 300.0, "lr_lr": 0.01, "lr_lr_in": "alpha", "lr": 0.05}
+    settings = mttjax.MTT(student_steps=2, **rates)
+    step = jax.jit(make_outer_step(net.apply, None, settings, N))
+    state = initial_state(synthetic, matching_optimiser(settings))
     pair = jax.tree.map(lambda x: x[None], (start, target))
     for _ in range(3):  # all images in every minibatch: their order does not count
         state, record = step(state, pair, key)
@@ -92,13 +82,8 @@ def test_distillation_steps_move_as_the_outer_steps(problem):
     assert jnp.max(jnp.abs(moved - synthetic.images)) > 1e-3
     assert jnp.abs(log_lr - synthetic.log_lr) > 1e-3
     for how in HOWS:
-        ours = distilling.Distillation(
-            torch_net,
-            nchw(synthetic.images),
-            torch.tensor(np.asarray(fixed)),
-            mttjax.MTT(**settings, lr=0.05),
-            how,
-        )
+        data = nchw(synthetic.images), torch.tensor(np.asarray(fixed))
+        ours = distilling.Distillation(torch_net, *data, settings, how)
         for _ in range(3):
             last = ours.step(*map(params_from_jax, (start, target)))
         numbers = (to_nhwc(ours.images), *(x.detach().numpy() for x in (ours.log_lr, *last)))
@@ -109,26 +94,18 @@ def test_distillation_steps_move_as_the_outer_steps(problem):
 def test_a_network_is_trained_on_a_set_as_by_the_evaluator(problem):
     synthetic, key = problem
     net, torch_net, (start, _) = networks()
-    settings = {"networks": 1, "epochs": 6, "batch": 8}  # the rate drops before the last epoch
+    protocol = mttjax.Protocol(networks=1, epochs=6, batch=8)  # the rate drops before the last
     tests = {"test": (np.zeros((2, *SHAPE), np.uint8), np.zeros(2, np.int32))}
-    theirs = mttjax.Evaluator(net, lambda x: x, (), tests, mttjax.Protocol(**settings))
+    theirs = mttjax.Evaluator(net, lambda x: x, (), tests, protocol)
     # Copies: the evaluator uses up the state that it is given.
     state = TrainState(jax.tree.map(jnp.copy, start), theirs._optimiser.init(start))
-    data = synthetic.images, synthetic.labels, 0.1
-    state = theirs._train(state, key, *data, 0, settings["epochs"])
+    state = theirs._train(state, key, synthetic.images, synthetic.labels, 0.1, 0, protocol.epochs)
     expected = {name: p.numpy() for name, p in params_from_jax(state.params).items()}
     for how in HOWS:
         torch_net.double().load_state_dict(params_from_jax(start))
         torch_net.to(memory_format=how.memory_format)
-        training.train_network(
-            torch_net,
-            nchw(data[0]),
-            torch.tensor(np.asarray(data[1])),
-            0.1,
-            make_generators(0),
-            mttjax.Protocol(**settings),
-            how,
-        )
+        data = nchw(synthetic.images), torch.tensor(np.asarray(synthetic.labels))
+        training.train_network(torch_net, *data, 0.1, make_generators(0), protocol, how)
         ours = {name: p.detach().numpy() for name, p in torch_net.named_parameters()}
         assert_trees_all_close(ours, expected, rtol=1e-8, atol=1e-12)
 
@@ -165,18 +142,9 @@ def test_an_expert_learns_alike_in_both_memory_formats():
 def test_an_evaluation_gives_an_accuracy_per_network():
     images, labels = toy()
     prepare = training.standardise([0.3] * 3, [0.2] * 3)
-    protocol = mttjax.Protocol(networks=2, epochs=8)
-    before = torch.get_rng_state()
-    accuracies = training.evaluate(
-        fresh_network,
-        prepare(images),
-        torch.eye(K)[labels],
-        0.02,
-        (images, labels),
-        prepare,
-        protocol,
-        How(OPS),
-    )
+    data = prepare(images), torch.eye(K)[labels], 0.02, (images, labels)
+    before, protocol = torch.get_rng_state(), mttjax.Protocol(networks=2, epochs=8)
+    accuracies = training.evaluate(fresh_network, *data, prepare, protocol, How(OPS))
     assert accuracies.shape == (2,)
     assert (accuracies > 0.5).all()
     assert torch.equal(before, torch.get_rng_state())
