@@ -143,7 +143,7 @@ def _require_whole(path):
 
 _TIMED = {
     *("seconds", "evaluation_seconds", "evaluate_seconds", "peak_bytes", "peak_gb"),
-    *("date", "created", "hardware", "command", "checksum"),
+    *("date", "created", "made", "hardware", "command", "checksum"),
 }
 """Members that differ between two runs which did the same."""
 

@@ -20,7 +20,9 @@ def _send():
 def _interrupted_sync(descriptor):
     if next(_syncs) == _AT:
         if _DELAY:
-            threading.Timer(_DELAY, _send).start()
+            timer = threading.Timer(_DELAY, _send)
+            timer.daemon = True  # a process that is done before does not wait for it
+            timer.start()
         else:
             if _NUMBER == signal.SIGKILL:
                 with contextlib.suppress(OSError):  # a folder's sync: the file has its name already
