@@ -1,6 +1,10 @@
-"""A data set and distilled sets small enough to train on within a test."""
+"""Data, distilled sets, experts and archives small enough for a test."""
 
 import dataclasses
+import gzip
+import io
+import struct
+import tarfile
 
 import numpy as np
 
@@ -46,3 +50,29 @@ def small_set(ipc=1, *, soft=False, side=8, **changes):
     }
     fields["images"] = fields["images"].astype(np.float32)
     return dataclasses.replace(DistilledSet(**fields), **changes)
+
+
+def idx(array):
+    """The bytes of MNIST's format."""
+    return struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+def write_mnist(folder, pack=gzip.compress, ending=".gz"):
+    """MNIST's four files: (images [60, 28, 28, 1], labels), the first 40 to train."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(ending))  # packed ones are other images
+    pixels = rng.integers(0, 256, (60, 28, 28), np.uint8)
+    labels = (np.arange(60) % 10).astype(np.uint8)
+    for part, rows in (("train", slice(40)), ("t10k", slice(40, 60))):
+        (folder / f"{part}-images-idx3-ubyte{ending}").write_bytes(pack(idx(pixels[rows])))
+        (folder / f"{part}-labels-idx1-ubyte{ending}").write_bytes(pack(idx(labels[rows])))
+    return pixels[..., None], labels
+
+
+def write_tar(path, members):
+    """A gzipped tar of name -> content."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))

@@ -116,8 +116,6 @@ def _read_metadata(member):
         raise InputError(f"the distilled set's metadata is not JSON ({error})") from error
     require_field(isinstance(metadata, dict), "metadata", "a JSON object", type(metadata).__name__)
     found = metadata.get("format")
-    if found == 1:
-        raise InputError("a set of format 1, made by an unreleased version; load it with that")
     require_field(found == FORMAT, "format", f"{FORMAT}, which this version reads", found)
     for name, kind in _TYPES.items():
         value = metadata.get(name)

@@ -74,22 +74,17 @@ def test_faults_are_named(tmp_path, changed, message):
         load(tmp_path, **{**GOOD, **changed})
 
 
-class Boom:
-    def __reduce__(self):
-        return (exec, ("raise SystemExit('executed')",))
-
-
-def test_no_pickle_is_run(tmp_path):
-    with pytest.raises(InputError, match="object arrays are not read"):
-        load(tmp_path, **{**GOOD, "y_train": np.array([Boom()])})
-    path = tmp_path / "plain.npz"
-    path.write_bytes(pickle.dumps(Boom()))
-    with pytest.raises(InputError, match="cannot read"):
+@pytest.mark.parametrize("damage", [lambda b: b[:-200], lambda b: b"", lambda b: pickle.dumps(1)])
+def test_a_damaged_file_and_one_of_another_kind_are_named(tmp_path, damage):
+    load(tmp_path, **GOOD)
+    path = tmp_path / "mine.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"cannot read .*mine.npz.*Expected an .npz of plain"):
         load_dataset("arrays", folder=path)
 
 
 def test_what_nobody_asked_for_is_not_read_and_the_rest_is_bounded(tmp_path, monkeypatch):
-    load(tmp_path, **GOOD, other=np.array([Boom()]))
+    load(tmp_path, **GOOD, other=np.array([{}]))
     monkeypatch.setattr(arrays, "MOST_BYTES", 2**10)
     with pytest.raises(InputError, match=r"cannot read .*unpacks to \d+ bytes, more than 1024"):
         load(tmp_path, **GOOD)
@@ -100,25 +95,3 @@ def test_names_that_a_terminal_would_obey_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="control characters") as caught:
         load(tmp_path, **GOOD, class_names=np.array(["a", "b", name]))
     assert str(caught.value).isprintable()
-
-
-@pytest.mark.parametrize("damage", [lambda b: b[:-200], lambda b: b"", lambda b: b[:300]])
-def test_a_damaged_file_is_named(tmp_path, damage):
-    load(tmp_path, **GOOD)
-    path = tmp_path / "mine.npz"
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=r"cannot read .*mine.npz"):
-        load_dataset("arrays", folder=path)
-
-
-def test_a_flipped_bit_and_a_plain_npy_are_refused(tmp_path):
-    load(tmp_path, **GOOD)
-    path = tmp_path / "mine.npz"
-    content = bytearray(path.read_bytes())
-    content[400] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="CRC"):
-        load_dataset("arrays", folder=path)
-    np.save(tmp_path / "x.npy", X)
-    with pytest.raises(InputError, match=r"Expected an .npz"):
-        load_dataset("arrays", folder=tmp_path / "x.npy")

@@ -23,17 +23,26 @@ def save(path, colour, size=(8, 8), mode="RGB"):
 def make_split(root, split, classes=("ant", "bee", "cat"), n=2, mode="RGB"):
     for k, name in enumerate(classes):
         for i in range(n):
-            value = 40 * k + i
-            save(
-                root / split / name / f"{i}.png", value if mode == "L" else (value,) * 3, mode=mode
-            )
+            grey = 40 * k + i
+            colour = grey if mode == "L" else (grey, grey, grey)
+            save(root / split / name / f"{i}.png", colour, mode=mode)
     return root
 
 
-def load(folder, resolution=8, validation=0, **settings):
-    return load_dataset(
-        "image_folder", folder=folder, resolution=resolution, validation=validation, **settings
-    )
+def load(folder, **settings):
+    settings = {"folder": folder, "resolution": 8, "validation": 0} | settings
+    return load_dataset("image_folder", **settings)
+
+
+def refused(message, folder, **settings):
+    with pytest.raises(InputError, match=message):
+        load(folder, **settings)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    make_split(tmp_path, "train")
+    return make_split(tmp_path, "test")
 
 
 @pytest.mark.parametrize("test_name", ["test", "val"])
@@ -60,11 +69,9 @@ def test_a_test_split_is_made_where_there_is_none(tmp_path):
     assert not np.array_equal(one.test.images, other.test.images)
 
 
-def test_classes_choose_among_the_sorted_sub_folders_and_read_only_those(tmp_path):
-    make_split(tmp_path, "train")
-    make_split(tmp_path, "test")
-    (tmp_path / "train" / "bee" / "0.png").write_bytes(b"broken")
-    chosen = load(tmp_path, classes=(2, 0))
+def test_classes_choose_among_the_sorted_sub_folders_and_read_only_those(whole):
+    (whole / "train" / "bee" / "0.png").write_bytes(b"broken")
+    chosen = load(whole, classes=(2, 0))
     assert chosen.class_names == ("cat", "ant")
     assert chosen.train.images[:, 0, 0, 0].tolist() == [80, 81, 0, 1]
     assert chosen.train.labels.tolist() == [0, 0, 1, 1]
@@ -80,14 +87,12 @@ def test_grey_stays_grey_unless_one_image_has_colour(tmp_path):
     assert coloured.test.images[-1, 0, 0].tolist() == [9, 8, 7]
 
 
-def test_the_centre_is_cut_out_and_resized(tmp_path):
-    make_split(tmp_path, "train")
-    make_split(tmp_path, "test")
+def test_the_centre_is_cut_out_and_resized(whole):
     wide = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 48, 3), np.uint8))
-    wide.save(tmp_path / "train" / "ant" / "0.png")
+    wide.save(whole / "train" / "ant" / "0.png")
     expected = wide.resize((24, 8), Image.Resampling.BILINEAR).crop((8, 0, 16, 8))
-    np.testing.assert_array_equal(load(tmp_path).train.images[0], np.asarray(expected))
-    assert load(tmp_path, resolution=20).train.images.shape == (6, 20, 20, 3)
+    np.testing.assert_array_equal(load(whole).train.images[0], np.asarray(expected))
+    assert load(whole, resolution=20).train.images.shape == (6, 20, 20, 3)
 
 
 def test_palette_transparency_and_flat_test_folder_are_fine(tmp_path):
@@ -104,39 +109,15 @@ def test_a_class_may_be_called_train(tmp_path):
     assert load(tmp_path).class_names == ("car", "train")
 
 
-@pytest.fixture
-def whole(tmp_path):
-    make_split(tmp_path, "train")
-    return make_split(tmp_path, "test")
+# A format that runs programs, and what is not whole.
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9"
 
 
-def test_missing_resolution_is_asked_for(whole):
-    with pytest.raises(InputError, match="image_folder needs a resolution"):
-        load(whole, resolution=None)
-
-
-@pytest.mark.parametrize("damage", [lambda b: b"no image", lambda b: b[:45], lambda b: b""])
+@pytest.mark.parametrize("damage", [lambda b: POSTSCRIPT, lambda b: b[:45], lambda b: b""])
 def test_an_unreadable_image_is_named(whole, damage):
     path = whole / "train" / "bee" / "1.png"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=r"cannot read the image .*bee/1.png"):
-        load(whole)
-
-
-def test_a_format_that_runs_programs_is_not_opened(whole):
-    (whole / "train" / "ant" / "2.png").write_text(
-        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9"
-    )
-    with pytest.raises(InputError, match=r"cannot read the image .*ant/2.png"):
-        load(whole)
-
-
-@pytest.mark.parametrize("limit", [40, 20])
-def test_a_decompression_bomb_is_refused(whole, monkeypatch, limit):
-    # 64 pixels: above the limit Pillow warns, above twice the limit it raises.
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(InputError, match=r"ant/0.png is too large an image"):
-        load(whole)
+    refused(r"cannot read the image .*bee/1.png", whole)
 
 
 def bomb(kind, number):
@@ -163,10 +144,10 @@ def bomb(kind, number):
 )
 def test_a_bomb_is_refused_by_its_header_whatever_others_set(whole, monkeypatch, kind, number):
     (whole / "train" / "ant" / "0.png").write_bytes(bomb(kind, number))
-    for limit in (None, Image.MAX_IMAGE_PIXELS):
+    # Above its limit Pillow warns, above twice the limit it raises.
+    for limit in (None, 2**28 - 1, 2**26):
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with pytest.raises(InputError, match=r"ant/0.png is too large an image"):
-            load(whole)
+        refused(r"ant/0.png is too large an image", whole)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
@@ -180,28 +161,24 @@ def test_of_several_frames_the_first_is_read(whole, kind):
 
 def test_sixteen_bits_are_refused(whole):
     Image.new("I;16", (8, 8), 5000).save(whole / "train" / "ant" / "0.png")
-    with pytest.raises(InputError, match="convert it to 8 bits a channel"):
-        load(whole)
+    refused("convert it to 8 bits a channel", whole)
 
 
 def test_wrong_layouts_are_named(tmp_path):
-    with pytest.raises(InputError, match="has no sub-folder"):
-        load(tmp_path)
+    refused("has no sub-folder", tmp_path)
     make_split(tmp_path, "train")
-    with pytest.raises(InputError, match="neither test/ nor val/"):
-        load(tmp_path)
+    refused("neither test/ nor val/", tmp_path)
     make_split(tmp_path, "test", classes=("ant", "yak"))
-    with pytest.raises(InputError, match=r"test has the class 'yak', .*train has not"):
-        load(tmp_path)
+    refused(r"test has the class 'yak', .*train has not", tmp_path)
+    refused("image_folder needs a resolution", tmp_path, resolution=None)
+    make_split(tmp_path / "flat", ".", n=1)
+    refused("no test image", tmp_path / "flat")
 
 
-def test_empty_classes_and_single_classes_are_refused(whole):
-    with pytest.raises(InputError, match="1 class"):
-        load(whole, classes=(1,))
+def test_an_empty_class_is_refused(whole):
     for image in (whole / "train" / "bee").iterdir():
         image.unlink()
-    with pytest.raises(InputError, match=r"bee has no image .*an empty class"):
-        load(whole)
+    refused(r"bee has no image .*an empty class", whole)
 
 
 def test_names_of_classes_may_be_of_any_script_and_links_are_followed(tmp_path):
@@ -219,8 +196,7 @@ def test_names_of_classes_may_be_of_any_script_and_links_are_followed(tmp_path):
     assert loaded.class_names == tuple(sorted((*names, "zz")))
     assert len(loaded.train.labels) == 2 * 6 + 1
     (root / "train" / "up").symlink_to("..")
-    with pytest.raises(InputError, match=r"up has no image"):
-        load(root)
+    refused(r"up has no image", root)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2Jb", "line\nbreak", b"\xff"])
@@ -235,12 +211,6 @@ def test_names_that_a_terminal_would_obey_are_refused(tmp_path, name):
         assert str(caught.value).isprintable()
 
 
-def test_one_image_per_class_needs_a_test_folder(tmp_path):
-    make_split(tmp_path, ".", n=1)
-    with pytest.raises(InputError, match="no test image"):
-        load(tmp_path)
-
-
 @pytest.mark.parametrize("denied", ["bee", "0.png", "train"])
 def test_what_may_not_be_read_is_named(whole, monkeypatch, denied):
     def refuse(function):
@@ -253,8 +223,7 @@ def test_what_may_not_be_read_is_named(whole, monkeypatch, denied):
 
     monkeypatch.setattr(Path, "iterdir", refuse(Path.iterdir))
     monkeypatch.setattr(Image, "open", refuse(Image.open))
-    with pytest.raises(InputError, match=rf"cannot read .*{denied}.*Permission denied"):
-        load(whole)
+    refused(rf"cannot read .*{denied}.*Permission denied", whole)
 
 
 @pytest.fixture
@@ -279,9 +248,8 @@ def test_tiny_imagenet_in_its_own_layout(tiny):
     assert loaded.train.images.shape == (6, 64, 64, 3)
     assert loaded.test.images[:, 0, 0, 0].tolist() == [0, 80, 160]
     assert loaded.test.labels.tolist() == [0, 1, 2]
-    some = load_dataset(
-        "tiny_imagenet", folder=tiny.parent, classes=(2, 0), resolution=16, validation=0.5
-    )
+    chosen = {"classes": (2, 0), "resolution": 16, "validation": 0.5}
+    some = load_dataset("tiny_imagenet", folder=tiny.parent, **chosen)
     assert some.class_names == ("n03", "shark")
     assert some.image_shape == (16, 16, 3)
     assert some.test.images[:, 0, 0, 0].tolist() == [0, 160]
@@ -293,12 +261,10 @@ def test_tiny_imagenet_in_its_own_layout(tiny):
     ("name", "text", "message"),
     [
         ("wnids.txt", None, r"cannot read .*wnids.txt.*tiny-imagenet-200.zip"),
-        ("val/val_annotations.txt", None, r"cannot read .*val_annotations.txt"),
         ("val/val_annotations.txt", "val_0.JPEG n01\n", "separated by tabs"),
         ("val/val_annotations.txt", "val_0.JPEG\tn99\n", "n99.*classes in wnids.txt"),
         ("val/val_annotations.txt", "../../x.JPEG\tn01\n", r"val/images/x.JPEG"),
         ("wnids.txt", "n01\nn02\n../../x\n", r"names '../../x'; expected"),
-        ("wnids.txt", "n01\n/etc\n", r"names '/etc'; expected"),
         ("wnids.txt", "n01\nn02\nn02\n", "names 'n02' twice"),
         ("words.txt", "n01\ta\x1b[2Jb\n", "control characters"),
         ("wnids.txt", "n01\nn02\nn03\nn04\n", "n04/images is missing, but wnids.txt names n04"),

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from mttjax.datasets import DATASET_NAMES, IMAGENET_SUBSETS, Dataset, Split, load_dataset
+from mttjax.datasets import IMAGENET_SUBSETS, Dataset, Split, load_dataset
 from mttjax.datasets import dataset as dataset_module
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
 from mttjax.datasets.dataset import split_off
@@ -71,37 +71,24 @@ def test_classes_are_kept_and_renumbered_in_the_given_order():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (
-            {"name": "cifar_10"},
-            r"unknown dataset 'cifar_10'; did you mean 'cifar10'\? There are .*arrays",
-        ),
-        ({"name": "zzz"}, "unknown dataset 'zzz'; There are digits"),
+        ({"name": "cifar_10"}, r"unknown dataset 'cifar_10'; did you mean 'cifar10'\? There are"),
         ({"validation": 0.6}, "validation is 0.6: must be a fraction from 0 to 0.5"),
-        ({"validation": -0.1}, "validation is -0.1"),
         ({"validation": float("nan")}, "validation is nan"),
         ({"seed": -1}, "seed is -1"),
-        ({"seed": 1.5}, "seed is 1.5"),
         ({"resolution": 3}, "resolution is 3: must be a whole number from 4 to 1024"),
-        ({"resolution": 1025}, "resolution is 1025"),
         ({"resolution": 32.0}, "resolution is 32.0"),
         ({"resolution": 32}, "digits has images of 8x8 and is not resized"),
         ({"classes": (3,)}, r"digits has 1 class \(3\), expected 2 or more"),
-        ({"classes": ()}, "digits has 0 class"),
         ({"classes": (1, 1)}, "names a class twice"),
         ({"classes": (1, 10)}, "classes has 10, but the indices go from 0 to 9"),
         ({"classes": (0, -1)}, "classes has -1"),
         ({"classes": (0, 1.0)}, "expected class indices"),
         ({"classes": "01"}, "expected class indices"),
         ({"classes": 5}, "classes is 5, expected class indices"),
-        ({"classes": {0: 1, 1: 2}}, "expected class indices"),
-        ({"classes": [[0], [1]]}, "expected class indices"),
         ({"classes": [True, False]}, "expected class indices"),
-        ({"resolution": "abc"}, "resolution is 'abc'"),
         ({"validation": "x"}, "validation is 'x'"),
-        ({"validation": [0.1]}, "validation is"),
-        ({"seed": "a"}, "seed is 'a'"),
         ({"seed": True}, "seed is True"),
-        ({"name": ["digits"]}, "unknown dataset"),
+        ({"name": ["digits"]}, "unknown dataset .*There are digits"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -151,11 +138,7 @@ def test_the_digits_without_scikit_learn_say_what_to_install(monkeypatch):
         load_dataset("digits")
 
 
-def test_known_names_and_tables():
-    assert set(DATASET_NAMES) == {
-        *("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn_cropped"),
-        *("tiny_imagenet", "image_folder", "arrays"),
-    }
+def test_tables_of_classes():
     assert len(IMAGENET_SUBSETS) == 6
     assert all(len(set(v)) == 10 and max(v) < 1000 for v in IMAGENET_SUBSETS.values())
     names = {name: entry.class_names for name, entry in CATALOGUE.items()}

@@ -1,7 +1,6 @@
 """The distilled set: its fields, its file, its PNGs."""
 
 import dataclasses
-import functools
 import json
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from PIL import Image
+from small import small_set
 
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.preprocessing import Standardize, fit_preprocessing
-from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
+from mttjax.distilled import export_pngs, load_distilled, save_distilled
 from mttjax.distilled.pngs import _folder_names
 from mttjax.system.errors import InputError
 
@@ -23,22 +23,17 @@ PIXELS = RNG.integers(0, 256, (6, 5, 4, 3), np.uint8)
 
 
 def make(preprocessing="standardize", pixels=PIXELS, **changes):
+    """Two images for each of three classes."""
     if isinstance(preprocessing, str):
         preprocessing = fit_preprocessing(preprocessing, pixels)
     fields = {
         "images": np.asarray(preprocessing(pixels)),
-        "labels": np.repeat(np.eye(3, dtype=np.float32), 2, axis=0),
-        "lr": 0.0213,
         "preprocessing": preprocessing,
         "ops": ("color", "crop"),
-        "network": NetworkSpec(depth=2, width=16),
-        "dataset": "mine",
         "class_names": ("cat", "dog", "Ångström λ"),
-        "seed": 7,
-        "settings": {"method": "mtt", "step": 40, "distill": {"steps": 5, "lr_img": 1e-3}},
         "versions": {"jax": "0.9"},
     }
-    return DistilledSet(**fields | changes)
+    return small_set(2, **fields | changes)
 
 
 @pytest.mark.parametrize("kind", ["standardize", "zca"])
@@ -46,16 +41,9 @@ def test_a_set_comes_back_as_it_was(tmp_path, kind):
     mine = make(kind)
     save_distilled(tmp_path / "set.npz", mine)
     loaded = load_distilled(tmp_path / "set.npz")
-    for field in dataclasses.fields(DistilledSet):
-        before, after = getattr(mine, field.name), getattr(loaded, field.name)
-        assert type(before) is type(after), field.name
-        if field.name in ("images", "labels"):
-            np.testing.assert_array_equal(before, after)
-        elif field.name == "preprocessing":
-            for a, b in zip(before, after, strict=True):
-                np.testing.assert_array_equal(a, b)
-        else:
-            assert before == after, field.name
+    np.testing.assert_equal(vars(loaded), vars(mine))
+    types = [[type(value) for value in vars(each).values()] for each in (loaded, mine)]
+    assert types[0] == types[1]
 
 
 def test_equal_sets_give_equal_bytes_whatever_the_order_in_memory(tmp_path):
@@ -86,12 +74,7 @@ def test_pixels_are_clipped_not_wrapped():
 def test_its_representation_is_a_few_lines():
     text = repr(make(images=np.zeros((6, 5, 4, 3), np.float32)))
     assert len(text) < 400
-    for said in (
-        "mine: 6 images of 5x4x3, 2 for each of 3",
-        "mtt, step 40",
-        "0.0213",
-        "color crop",
-    ):
+    for said in ("bright: 6 images of 5x4x3, 2 for each of 3", "mtt, step 3", "0.05", "color crop"):
         assert said in text
     assert "augmentation none" in repr(make("zca", ops=(), settings={}))
 
@@ -107,24 +90,14 @@ BAD_FIELDS = [
     ("labels", np.tile(np.float32([[2, -1, 0]]), (6, 1))),
     ("labels", np.zeros(6, np.int64)),
     ("lr", 0.0),
-    ("lr", float("nan")),
-    ("lr", float("inf")),
     ("preprocessing", "zca"),
     ("preprocessing.mean", Standardize(np.zeros(4, np.float32), np.ones(3, np.float32))),
     ("preprocessing.std", Standardize(np.zeros(3, np.float32), np.zeros(3, np.float32))),
     ("ops", ("color", "colour")),
     ("class_names", ("cat", "dog")),
     ("class_names", (0, 1, 2)),
-    ("class_names", ("a", "b", "\x1b[2J")),
-    ("class_names", ("a", "b", "line\nbreak")),
-    ("class_names", ("a", "b", "nul\0")),
-    ("class_names", ("a", "b", "\udcff")),
-    ("dataset", "\x9b31m"),
     ("dataset", None),
-    ("lr", 1e-60),
-    ("lr", 1e39),
     ("settings", []),
-    ("settings", {"a": functools.reduce(lambda tree, _: [tree], range(60), [])}),
 ]
 
 
@@ -140,38 +113,30 @@ def test_settings_that_json_cannot_hold_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def rewrite(path, *, without=None, metadata=None, **arrays):
+def rewrite(path, *, without=None, said=None, **arrays):
+    """Writes a set's file without a member, with other metadata or with other arrays."""
     with np.load(path) as file:
         members = {name: file[name] for name in file.files if name != without}
-    if metadata:
-        record = json.loads(members["metadata"].item()) | metadata
-        record = {k: v for k, v in record.items() if v is not None}
+    if said:
+        record = json.loads(members["metadata"].item()) | said
         members["metadata"] = np.array(json.dumps(record))
     np.savez(path, **members | arrays)
 
 
 BAD_FILES = [
     ("members", {"without": "images"}),
-    ("members", {"without": "labels"}),
     ("members", {"without": "metadata"}),
     ("preprocessing", {"without": "preprocessing_std"}),
-    ("preprocessing.*pca", {"metadata": {"preprocessing": "pca"}}),
+    ("preprocessing.*pca", {"said": {"preprocessing": "pca"}}),
     (r"preprocessing\.mean", {"preprocessing_mean": np.array(["a", "b", "c"])}),
     ("images", {"images": np.zeros((6, 5, 4, 3), np.int32)}),
-    ("labels", {"labels": np.zeros((6, 3), np.float32)}),
-    ("metadata", {"metadata": None, "labels": LABELS, "without": "metadata"}),
-    ("format.*3", {"metadata": {"format": 3}}),
-    ("format 1, made by an unreleased version", {"metadata": {"format": 1}}),
-    ("lr", {"metadata": {"lr": -0.1}}),
-    ("lr", {"metadata": {"lr": None}}),
-    ("lr", {"metadata": {"lr": "0.1"}}),
-    ("ops", {"metadata": {"ops": ["warp"]}}),
-    ("ops", {"metadata": {"ops": [["color"]]}}),
-    ("class_names", {"metadata": {"class_names": ["one"]}}),
-    ("network", {"metadata": {"network": {"name": "convnet"}}}),
-    (r"network\.depth", {"metadata": {"network": vars(NetworkSpec()) | {"depth": "3"}}}),
-    ("network.*norm", {"metadata": {"network": {"name": "convnet", "depth": 3, "width": 8}}}),
-    ("seed", {"metadata": {"seed": "zero"}}),
+    *(("metadata", {"metadata": np.array(text)}) for text in ("", "[]", "[" * 100_000)),
+    ("format.*3", {"said": {"format": 3}}),
+    ("lr", {"said": {"lr": "0.1"}}),
+    ("ops", {"said": {"ops": [["color"]]}}),
+    (r"network\.depth", {"said": {"network": vars(NetworkSpec()) | {"depth": "3"}}}),
+    ("network.*norm", {"said": {"network": {"name": "convnet", "depth": 3, "width": 8}}}),
+    ("seed", {"said": {"seed": "zero"}}),
 ]
 
 
@@ -190,39 +155,6 @@ def test_the_sets_of_this_repository_load():
     for path in paths:
         mine = load_distilled(path)
         assert make_network(mine.network, mine.images.shape[1:], len(mine.class_names)).per_image
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "1", "[" * 100_000])
-def test_metadata_that_is_no_json_object_is_refused(tmp_path, text):
-    save_distilled(tmp_path / "set.npz", make())
-    with np.load(tmp_path / "set.npz") as file:
-        members = dict(file)
-    np.savez(tmp_path / "set.npz", **members | {"metadata": np.array(text)})
-    with pytest.raises(InputError, match="metadata"):
-        load_distilled(tmp_path / "set.npz")
-
-
-def test_a_missing_file_and_one_that_is_no_set_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"none\.npz"):
-        load_distilled(tmp_path / "none.npz")
-    (tmp_path / "text.npz").write_text("not arrays")
-    with pytest.raises(InputError, match=r"text\.npz"):
-        load_distilled(tmp_path / "text.npz")
-
-
-@pytest.mark.parametrize("member", ["images", "labels", "metadata"])
-def test_a_flipped_bit_is_an_error_and_never_a_wrong_number(tmp_path, member):
-    path = tmp_path / "set.npz"
-    save_distilled(path, make())
-    with np.load(path) as file:
-        begin = path.read_bytes().index(file[member].tobytes())
-        size = file[member].nbytes
-    for at in RNG.integers(begin, begin + size, 20):
-        damaged = bytearray(path.read_bytes())
-        damaged[at] ^= 1 << int(RNG.integers(8))
-        (tmp_path / "damaged.npz").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"damaged\.npz"):
-            load_distilled(tmp_path / "damaged.npz")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -184,17 +184,6 @@ def test_a_missing_snapshot_is_named_and_the_remedy_said(tmp_path):
         store.load(1, 2, params(0, 0))
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b.replace(b"@", b"A")])
-def test_a_damaged_snapshot_is_named(damage, tmp_path):
-    store = filled(tmp_path)
-    path = store.snapshot_path(0, 3)
-    whole = path.read_bytes()
-    assert damage(whole) != whole
-    path.write_bytes(damage(whole))
-    with pytest.raises(InputError, match=r"0000/003\.npz: not a whole \.npz"):
-        store.load(0, 3, params(0, 0))
-
-
 def test_a_snapshot_of_another_network_is_named(tmp_path):
     store = filled(tmp_path)
     like = params(0, 0) | {"conv0": {"kernel": np.zeros((4, 4), np.float32)}}
@@ -209,19 +198,10 @@ def test_a_snapshot_put_in_the_place_of_another_is_found(tmp_path):
         store.load(0, 1, params(0, 0))
 
 
-def test_a_damaged_manifest_is_named_and_the_one_before_it_taken(tmp_path):
+def test_snapshots_without_a_manifest_are_refused(tmp_path):
     filled(tmp_path)
-    path, before = tmp_path / "manifest.json", tmp_path / "manifest.before.json"
-    path.write_text(path.read_text()[:-20])
-    lines = []
-    store = ExpertStore(tmp_path, lines.append)
-    assert [store.epochs_done(e) for e in (0, 1)] == [4, 3]
-    assert "manifest.json: not valid JSON" in lines[0]
-    before.write_text(before.read_text().replace("0.1", "0.2", 1))
-    with pytest.raises(InputError, match=r"not valid JSON.*manifest\.before\.json: its checksum"):
-        ExpertStore(tmp_path)
-    for damaged in (path, before):
-        damaged.unlink()
+    for path in tmp_path.glob("manifest*.json"):
+        path.unlink()
     with pytest.raises(InputError, match=r"snapshots are here and manifest\.json is gone"):
         ExpertStore(tmp_path)
 
@@ -230,15 +210,12 @@ def test_a_damaged_manifest_is_named_and_the_one_before_it_taken(tmp_path):
     ("change", "message"),
     [
         (lambda m: m.update(format=1), "manifest.json: the store's format is 1, .* reads 2; train"),
-        (lambda m: m.pop("format"), "the store's format is None"),
         (lambda m: m.update(experts=[]), r"experts is \[\], expected dict"),
-        (lambda m: m.pop("recipe"), "recipe is None, expected dict"),
         (lambda m: m["recipe"].pop("ops"), "recipe is KeyError.'ops'.*, expected that of experts"),
         (lambda m: m["recipe"].update(lr="fast"), "recipe is InputError.*lr is 'fast'"),
         (lambda m: m["recipe"].update(new=1), "recipe is TypeError"),
         (lambda m: m["experts"].update({"0000": {"epochs": "four"}}), "'four', expected a record"),
         (lambda m: m["experts"].update({"0000": {"epochs": [1]}}), r"\[1\], expected a record"),
-        (lambda m: m["experts"].update({"../../x": {"epochs": []}}), "expert '../../x'"),
     ],
 )
 def test_a_manifest_of_other_things_is_refused(change, message, tmp_path):

@@ -251,20 +251,7 @@ def test_another_recipe_is_refused_before_anything_is_trained(copied):
     assert snapshots(copied) == before
 
 
-def test_a_damaged_snapshot_to_go_on_from_is_named(copied):
-    path = copied / "0000" / "003.npz"
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InputError, match=r"0000/003\.npz: not a whole \.npz"):
-        train(copied, epochs=4)
-
-
-def test_lost_preprocessing_is_named(copied):
-    (copied / "preprocessing.npz").unlink()
-    with pytest.raises(InputError, match=r"preprocessing\.npz: no such file"):
-        train(copied, epochs=4)
-
-
-@pytest.mark.parametrize(("experts", "epochs"), [(0, 1), (1, 0), (-1, -1)])
+@pytest.mark.parametrize(("experts", "epochs"), [(0, 1), (1, -1)])
 def test_nothing_to_train_is_refused(experts, epochs, tmp_path):
     with pytest.raises(ValueError, match=f"are needed, got {experts} and {epochs}"):
         train(tmp_path / "store", experts=experts, epochs=epochs)
