@@ -14,7 +14,7 @@ from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.architectures import report_across
 from mttjax.evaluation.robustness import report_robustness
-from mttjax.evaluation.sets import evaluate_sets, load_sets, real_data_of
+from mttjax.evaluation.sets import evaluate_sets, load_sets
 from mttjax.reporting import print_table
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.page import HEADERS, results_rows, save_results
@@ -33,11 +33,6 @@ class EvaluateOptions(Checked):
     data: RealData = dataclasses.field(default_factory=RealData)
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
 
-    def real_data(self, sets: Mapping[str, DistilledSet]) -> Dataset:
-        """The real images that the sets were made of."""
-        first = next(iter(sets.values()))
-        return real_data_of(first, folder=self.data.dir, download=self.data.download)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithRandom(EvaluateOptions):
@@ -48,7 +43,7 @@ class WithRandom(EvaluateOptions):
 
     def results(self, sets: Mapping[str, DistilledSet]) -> dict[str, Any]:
         """Evaluates the sets and prints a table; JSON values."""
-        dataset = self.real_data(sets)
+        dataset = self.data.of(sets.values())
         results = evaluate_sets(
             sets, dataset, self.protocol, seed=self.seed, with_random=self.random
         ).record()
@@ -79,22 +74,38 @@ class EvaluateFiles(WithRandom):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateNetworks(WithRandom):
-    """Sets tested by other networks than their own; writes architectures.json and .md."""
+class WithFiles(EvaluateOptions):
+    """The uses that write files beside the sets."""
 
     sets: tyro.conf.Positional[tuple[Path, ...]]
     """Distilled sets of one dataset, .npz files; or the folder of a run."""
+    to: Path | None = None
+    """Where the files go. None: the run's folder, or that of the first set."""
+
+    def sets_and_place(self) -> tuple[dict[str, DistilledSet], Dataset, Path]:
+        """The sets, their real images, and where to write."""
+        require_folder("--to", self.to)
+        first = _some(self.sets)[0]
+        if len(self.sets) == 1 and first.is_dir():
+            sets, folder = RunFolder(first).sets(), first
+        else:
+            sets, folder = load_sets(self.sets), first.parent
+        return sets, self.data.of(sets.values()), self.to or folder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateNetworks(WithFiles, WithRandom):
+    """Sets tested by other networks than their own; writes architectures.json and .md."""
+
     networks: tuple[str, ...]
     """Of convnet, alexnet, vgg11, resnet18, resnet18_ap; with changes (convnet-w64,
     convnet-d2-batch); or a pool: architectures, width, depth, activation, pooling, norm."""
-    to: Path | None = None
-    """Where these files go. None: the run's folder, or that of the first set."""
 
     def run(self) -> None:
-        sets, folder = _sets_and_place(self.sets, self.to)
+        sets, dataset, folder = self.sets_and_place()
         path = report_across(
             sets,
-            self.real_data(sets),
+            dataset,
             self.networks,
             self.protocol,
             seed=self.seed,
@@ -105,21 +116,17 @@ class EvaluateNetworks(WithRandom):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateRobustness(EvaluateOptions):
+class EvaluateRobustness(WithFiles):
     """How much is owed to labels and augmentation, DD-Ranking's scores; writes robustness.json."""
 
-    sets: tyro.conf.Positional[tuple[Path, ...]]
-    """Distilled sets of one dataset, .npz files; or the folder of a run."""
     full_accuracy: Annotated[float, SHARE]
     """The test accuracy of the network trained on all real images, in [0, 1]."""
-    to: Path | None = None
-    """Where this file goes. None: the run's folder, or that of the first set."""
 
     def run(self) -> None:
-        sets, folder = _sets_and_place(self.sets, self.to)
+        sets, dataset, folder = self.sets_and_place()
         path = report_robustness(
             sets,
-            self.real_data(sets),
+            dataset,
             self.protocol,
             full_accuracy=self.full_accuracy,
             seed=self.seed,
@@ -132,15 +139,6 @@ def _some(paths):
     if not paths:
         raise InputError("give at least one distilled set, an .npz")
     return paths
-
-
-def _sets_and_place(paths, to):
-    """The sets of files, or of the run whose folder is given; and where to write."""
-    require_folder("--to", to)
-    first = _some(paths)[0]
-    if len(paths) == 1 and first.is_dir():
-        return RunFolder(first).sets(), to or first
-    return load_sets(paths), to or first.parent
 
 
 USES = (

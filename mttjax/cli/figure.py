@@ -11,12 +11,10 @@ import tyro
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_folder
 from mttjax.config.presets import load_preset
-from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
-from mttjax.evaluation.sets import real_data_of
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.figures import Sweep, Walks, draw_cost, draw_distance, draw_grid, draw_range
-from mttjax.paper.figures.held_out import require_held_out, used_experts, whole_at
+from mttjax.paper.figures.held_out import require_held_out, used_experts
 from mttjax.runs.folder import RunFolder
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
@@ -24,8 +22,8 @@ from mttjax.system.fields import Checked
 __all__ = ["CostOptions", "DistanceOptions", "GridOptions", "RangeOptions", "main"]
 
 
-@dataclasses.dataclass(frozen=True)
-class RangeOptions(Checked):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RangeOptions(Sweep):
     """Accuracy against the range matched: an MTT distillation for every S and M, evaluated.
 
     The same command goes on where it was stopped. Writes range.csv, range.json and range.png.
@@ -35,16 +33,10 @@ class RangeOptions(Checked):
     """A preset's name, or the path of one."""
     ipc: int | None = None
     """Images per class. None: the preset's first."""
-    student_steps: tuple[int, ...] = (5, 10, 20, 30)
-    """S, gradient steps of the student: a line each."""
-    expert_epochs: tuple[int, ...] = (1, 2, 3)
-    """M, epochs of the expert from start to target: a point of every line each."""
     steps: int | None = None
     """Outer steps of every distillation. None: the preset's."""
     max_start: int | None = None
     """T⁺, the start epoch is drawn from 0 to T⁺ - 1. None: the preset's."""
-    protocol: Protocol = dataclasses.field(default_factory=Protocol)
-    """How networks are trained on the sets."""
     experts: str | None = None
     """The experts' folder. None: the preset's."""
     count: int | None = None
@@ -56,7 +48,6 @@ class RangeOptions(Checked):
     def draw(self, command: str) -> list[Path]:
         """The paths of what was written."""
         require_folder("--folder", self.folder)
-        sweep = Sweep(self.student_steps, self.expert_epochs, self.protocol)
         preset = load_preset(self.config).settings(self.ipc, "mtt")
         settings = dataclasses.replace(
             preset,
@@ -65,7 +56,7 @@ class RangeOptions(Checked):
             distill=_changed(preset.distill, steps=self.steps, max_start=self.max_start),
         )
         folder = self.folder or Path("runs") / f"{settings.name}-ipc{settings.ipc}-range"
-        return draw_range(settings, sweep, folder, command=command)
+        return draw_range(settings, self, folder, command=command)
 
 
 def _changed(settings, **changes):
@@ -74,8 +65,8 @@ def _changed(settings, **changes):
     return dataclasses.replace(settings, **given)
 
 
-@dataclasses.dataclass(frozen=True)
-class DistanceOptions(Checked):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistanceOptions(Walks):
     """Distance to held-out experts along training on the distilled set and on real images.
 
     It is ‖θ - θ*‖² / ‖θ₀ - θ*‖², squared as in the loss. Writes distance.csv and distance.png.
@@ -83,28 +74,14 @@ class DistanceOptions(Checked):
 
     experts: Path
     """The folder of the experts."""
-    held_out: tuple[int, ...]
-    """Numbers of experts in it that the set was not distilled with."""
     run: Path | None = None
     """A run's folder. Give this or --set."""
     set: Path | None = None
     """A distilled set, an .npz."""
     kind: Literal["last", "best"] = "last"
     """Which set of the run: the last, or the best on validation."""
-    starts: tuple[int, ...] = (0,)
-    """Epochs of the expert to begin at."""
-    expert_epochs: int | None = None
-    """M, epochs from start to target. None: as the set was distilled."""
-    steps: int = 100
-    """Gradient steps on either data."""
-    every: int = 2
-    """Steps between two distances, a divisor of --steps."""
-    batch: int | None = None
-    """Distilled images per step. None: as the set was distilled."""
     allow_used: bool = False
     """Take experts too that the set was distilled with."""
-    seed: int = 0
-    """Decides the orders and augmentations."""
     to: Path | None = None
     """The folder to write to. None: distance/ beside the set."""
     data: RealData = dataclasses.field(default_factory=RealData)
@@ -113,19 +90,12 @@ class DistanceOptions(Checked):
         """The paths of what was written."""
         require_folder("--to", self.to)
         run, distilled = self._run_and_set()
-        epochs = self.expert_epochs
-        if epochs is None:
-            epochs = whole_at(distilled.settings, "distill", "expert_epochs")
-        if epochs is None:
-            raise InputError("the set was not distilled by MTT; give M by --expert-epochs")
-        walks = Walks(
-            self.held_out, self.starts, epochs, self.steps, self.every, self.batch, self.seed
-        )
+        last = self.as_distilled(distilled).target(max(self.starts))
         store = ExpertStore(self.experts)
         used = set() if self.allow_used else used_experts(distilled, store, run.metrics())
-        require_held_out(self.held_out, max(self.starts) + epochs, store, used)
-        dataset = real_data_of(distilled, folder=self.data.dir, download=self.data.download)
-        return draw_distance(distilled, store, dataset, walks, self.to or run.path / "distance")
+        require_held_out(self.held_out, last, store, used)
+        dataset = self.data.of([distilled])
+        return draw_distance(distilled, store, dataset, self, self.to or run.path / "distance")
 
     def _run_and_set(self):
         if (self.set is None) == (self.run is None):
@@ -149,8 +119,6 @@ class GridOptions(Checked):
 
     def draw(self, command: str) -> list[Path]:
         """The paths of what was written."""
-        if self.to.is_dir():
-            raise InputError(f"--to {self.to}: is a folder; give the name of a PNG")
         return draw_grid(load_distilled(self.set), self.to)
 
 

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ import tyro
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import Preset, load_preset, preset_names
 from mttjax.config.settings import Data, Settings
+from mttjax.datasets import Dataset
+from mttjax.distilled import DistilledSet
+from mttjax.evaluation.sets import real_data_of
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
 
@@ -29,6 +32,10 @@ class RealData(Checked):
     """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
     download: bool = False
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
+
+    def of(self, sets: Iterable[DistilledSet]) -> Dataset:
+        """The real images that sets, all of one data set, were made of."""
+        return real_data_of(next(iter(sets)), folder=self.dir, download=self.download)
 
     def over(self, data: Data) -> Data:
         """``data`` with what was given here."""

@@ -201,7 +201,7 @@ MISTAKES = [
     ("figure range --config tiny.py --student-steps 0", "student_steps is 0"),
     ("figure range --config tiny.py --ipc 0", "ipc is 0"),
     ("figure distance --experts x --held-out 0", "either --set FILE.npz or --run FOLDER"),
-    ("figure distance --set bees.npz --experts x --held-out 0", "--expert-epochs"),
+    ("figure distance --set bees.npz --experts x --held-out 0", "expert_epochs is None: give M"),
     ("check nowhere", "nowhere: no such file or folder"),
     ("check empty", "no expert store, run, set or table is there"),
     ("export --set tiny.py --to x", "tiny.py"),

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -52,17 +52,17 @@ class Walks(Checked):
     """What is walked: every expert from every start, on either data."""
 
     held_out: Annotated[tuple[int, ...], COUNT_OR_ZERO]
-    """Numbers of experts."""
-    starts: Annotated[tuple[int, ...], COUNT_OR_ZERO]
-    """s, epochs of the expert."""
-    expert_epochs: Annotated[int, COUNT]
-    """M: the target is epoch s + M."""
+    """Numbers of experts that the set was not distilled with."""
+    starts: Annotated[tuple[int, ...], COUNT_OR_ZERO] = (0,)
+    """s, epochs of the expert to begin at."""
+    expert_epochs: Annotated[int | None, COUNT] = None
+    """M, epochs from start to target. None: as the set was distilled."""
     steps: Annotated[int, COUNT] = 100
     """Gradient steps on either data."""
     every: Annotated[int, COUNT] = 2
-    """Steps between two distances, a divisor of ``steps``."""
+    """Steps between two distances, a divisor of the steps."""
     batch: Annotated[int | None, COUNT] = None
-    """B of the distilled set; None: as in its distillation, or all images."""
+    """B, distilled images per step. None: as the set was distilled, or all."""
     seed: Annotated[int, SEED] = 0
     """Decides the orders and augmentations."""
 
@@ -72,6 +72,21 @@ class Walks(Checked):
             raise InputError("held_out and starts: give at least one number each")
         if self.steps % self.every:
             raise InputError(f"every is {self.every}: must divide steps, {self.steps}")
+
+    def as_distilled(self, distilled: DistilledSet) -> Self:
+        """With M and B those of the set's distillation, where they are not given."""
+        epochs, batch = (
+            getattr(self, name) or whole_at(distilled.settings, "distill", name)
+            for name in ("expert_epochs", "batch")
+        )
+        batch = batch or len(distilled.images)
+        return dataclasses.replace(self, expert_epochs=epochs, batch=batch)
+
+    def target(self, start: int) -> int:
+        """s + M; raises ``InputError`` where M is not known."""
+        if self.expert_epochs is None:
+            raise InputError("expert_epochs is None: give M, the set was not distilled by MTT")
+        return start + self.expert_epochs
 
     def all(self) -> list[tuple[str, int, int]]:
         """(data, expert, start) of every walk."""
@@ -90,9 +105,9 @@ class Student(NamedTuple):
 
 
 def distilled_student(
-    distilled: DistilledSet, apply: Apply, batch: int, chunk: int | None
+    distilled: DistilledSet, apply: Apply, batch: int | None, chunk: int | None
 ) -> Student:
-    """Training on a set: at its own rate, with its own augmentation; B images a step."""
+    """Training on a set: at its own rate, with its own augmentation; B images a step, or all."""
     augment = partial(dsa, ops=distilled.ops) if distilled.ops else None
     return _student(distilled.images, distilled.labels, distilled.lr, apply, augment, batch, chunk)
 
@@ -113,7 +128,7 @@ def real_student(
 
 def _student(images, labels, lr, apply, augment, batch, chunk):
     data = Synthetic(*map(jnp.asarray, (images, labels, np.log(np.float32(lr)))))
-    batch = min(batch, len(images))
+    batch = min(batch or len(images), len(images))
     piece = divisor_up_to(batch, chunk)
     how = {"apply": apply, "augment": augment, "chunk": piece, "derivative": "plain"}
     return Student(data, jax.jit(partial(match_loss, **how)), batch)
@@ -179,20 +194,18 @@ def draw_distance(
       The paths of ``distance.csv`` and ``distance.png``.
 
     Raises:
-      InputError: set, experts and images that do not belong together.
+      InputError: set, experts and images that do not belong together, or M is not known.
     """
     require_fitting(distilled, store, dataset)
-    folder, recipe = Path(folder), store.recipe
-    own = whole_at(distilled.settings, "distill", "batch")
-    batch = walks.batch or own or len(distilled.images)
+    folder, recipe, walks = Path(folder), store.recipe, walks.as_distilled(distilled)
     network = make_network(recipe.network, dataset.image_shape, dataset.n_classes)
     chunk = cache_chunk(dataset.image_shape, jax.default_backend()) if network.per_image else None
     students = {
-        "distilled": distilled_student(distilled, network.apply, batch, chunk),
+        "distilled": distilled_student(distilled, network.apply, walks.batch, chunk),
         "real": real_student(dataset, recipe, store.preprocessing, network.apply, chunk),
     }
     experts = dataclasses.asdict(recipe) | {"made": store.made["created"]}
-    decided = {"distilled": experts | _content(distilled, batch), "real": experts}
+    decided = {"distilled": experts | _content(distilled, walks.batch), "real": experts}
     load = partial(store.load, like=network.shapes)
     with progress_bar("distances", len(walks.all()) * walks.steps) as bar:
         walk = partial(_walk, students, load, walks, folder / "walks", decided, bar.advance, log)
@@ -206,7 +219,7 @@ def draw_distance(
 def _walk(students, load, walks, folder, decided, on_advance, log, which):
     """The rows of one walk."""
     data, expert, start = which
-    target = start + walks.expert_epochs
+    target = walks.target(start)
     how = {"steps": walks.steps, "every": walks.every}
 
     def make():

@@ -32,11 +32,12 @@ HEADERS = ("student_steps", "expert_epochs", "mean", "std", "networks", "lr", "s
 class Sweep(Checked):
     """What is swept, and how the sets are evaluated."""
 
-    student_steps: Annotated[tuple[int, ...], COUNT]
-    """S of every line."""
-    expert_epochs: Annotated[tuple[int, ...], COUNT]
-    """M of every point of a line."""
+    student_steps: Annotated[tuple[int, ...], COUNT] = (5, 10, 20, 30)
+    """S, gradient steps of the student: a line each."""
+    expert_epochs: Annotated[tuple[int, ...], COUNT] = (1, 2, 3)
+    """M, epochs of the expert from start to target: a point of every line each."""
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
+    """How networks are trained on the sets."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

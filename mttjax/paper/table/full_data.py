@@ -50,10 +50,6 @@ class FullRow(NamedTuple):
     seconds: float
     """Of all networks together."""
 
-    def record(self) -> dict[str, Any]:
-        """JSON values."""
-        return self._asdict()
-
 
 def experts_row(store: ExpertStore) -> FullRow | None:
     """The experts' own recipe: those that were trained longest, after their last epoch.
@@ -103,7 +99,7 @@ def train_better(
         for number, (score, _) in enumerate(trained):
             log(f"full data, network {number}: {100 * score:.2f} % after {recipe.epochs} epochs")
         accuracies, seconds = zip(*trained, strict=True)
-        return FullRow(list(accuracies), recipe.epochs, sum(seconds)).record()
+        return FullRow(list(accuracies), recipe.epochs, sum(seconds))._asdict()
 
     with exclusive(folder):
         return FullRow(**kept(folder / "result.json", decided, make, log)["result"])

@@ -36,10 +36,12 @@ class Cell(NamedTuple):
 class Plan(Checked):
     """The cells, and how their sets are evaluated."""
 
-    ipcs: Annotated[tuple[int, ...], COUNT]
+    ipc: Annotated[tuple[int, ...], COUNT] = ()
+    """Images per class. None: the preset's."""
     methods: tuple[str, ...] = METHODS
+    """Out of all methods; the default."""
     protocol: Literal["paper", "short"] = "paper"
-    """A name in ``PROTOCOLS``."""
+    """How networks are trained on the sets: `paper`, 1001 epochs; `short`, 300."""
     networks: Annotated[int, Range(1, 10_000)] = 5
     """Networks per set."""
     seeds: Annotated[int, COUNT] = 1
@@ -48,19 +50,21 @@ class Plan(Checked):
     """Sets of random images."""
     kind: Literal["last", "best"] = "last"
     """Which set of a run: the last, or the best on validation."""
-    full: FullData | None = dataclasses.field(default_factory=FullData)
-    """How the networks of the last row are trained; None: no such row."""
+    full: bool = True
+    """Train networks on all real images too."""
+    full_data: FullData = dataclasses.field(default_factory=FullData)
+    """How."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for method in self.methods:
             require_method(method)
-        if not self.ipcs or not self.methods:
-            raise InputError("a table needs at least one method and one number of images per class")
+        if not self.methods:
+            raise InputError("a table needs at least one method")
 
     def cells(self) -> Iterator[Cell]:
         """All cells, by size and then in the table's order."""
-        for ipc in self.ipcs:
+        for ipc in self.ipc:
             for method in (m for m in METHODS if m in self.methods):
                 for seed in range(self.draws if method in DRAWN else self.seeds):
                     yield Cell(method, ipc, seed)

@@ -1,7 +1,7 @@
 """The table as Markdown, CSV and a page, in the paper's row order."""
 
+import dataclasses
 import statistics
-from collections.abc import Mapping
 from pathlib import Path
 
 from mttjax.config.methods import METHODS, TITLES, published_settings
@@ -11,79 +11,71 @@ from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.table.full_data import FullRow
 from mttjax.paper.table.plan import Cell, Plan
-from mttjax.paper.table.published import FULL_DATA, published_figure, published_protocols
+from mttjax.paper.table.published import published_figure, published_protocols
 from mttjax.reporting import markdown_table, percent, save_grid, write_page
 from mttjax.runs.folder import RunFolder
 from mttjax.system.files import atomically
 
-__all__ = ["write_report"]
+__all__ = ["Report"]
 
-ROWS = {"experts": "Full data, experts' recipe", "better": "Full data, trained better"}
-
+NAMES = TITLES | {
+    "full_experts": "Full data, experts' recipe",
+    "full_better": "Full data, trained better",
+}
 DETAILS = (
-    "method",
-    "accuracy, %",
-    "sets",
-    "networks",
-    "steps of published",
-    "α",
-    "making, min",
-    "evaluating, min",
-    "peak, MiB",
+    *("method", "accuracy, %", "sets", "networks", "steps of published", "α"),
+    *("making, min", "evaluating, min", "peak, MiB"),
 )
 PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr")
 COLUMNS = ("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets")
 
 
-def write_report(
-    folder: Path,
-    plan: Plan,
-    settings: Settings,
-    dataset: Dataset,
-    results: Mapping[Cell, CellResult],
-    full: Mapping[str, FullRow],
-    command: str,
-) -> Path:
-    """Writes ``table.md``, ``table.csv`` and ``index.html``; returns the page's path.
+@dataclasses.dataclass
+class Report:
+    """What is there of the table so far; written anew after every cell."""
 
-    Args:
-      folder: the table's.
-      plan: what the table holds.
-      settings: those that the cells share.
-      dataset: the real images.
-      results: those that are there so far.
-      full: by names in ``ROWS``.
-      command: what made the table.
-    """
-    pooled = _pooled(results)
-    tables = [_overview(plan, dataset, pooled, full)]
-    tables += [_details(ipc, pooled) for ipc in plan.ipcs]
-    caption = _caption(plan, settings, dataset, results, full)
-    title = f"{dataset.name}: every method, one evaluator"
-    text = [f"# {title}", "", caption, "", "```sh", command, "```"]
-    for heading, headers, rows in tables:
-        text += ["", f"## {heading}", "", markdown_table(headers, rows)]
-    with atomically(folder / "table.md", "w") as file:
-        file.write("\n".join(text) + "\n")
-    write_csv(folder / "table.csv", COLUMNS, _rows(dataset, pooled, full))
-    return write_page(
-        folder,
-        title=title,
-        summary=caption,
-        tables=tables,
-        figures=_grids(folder, pooled),
-        settings={},
-        command=command,
-    )
+    folder: Path
+    """The table's."""
+    plan: Plan
+    settings: Settings
+    """Those that the cells share."""
+    dataset: Dataset
+    """The real images."""
+    command: str
+    """What made the table."""
+    results: dict[Cell, CellResult] = dataclasses.field(default_factory=dict)
+    full: dict[str, FullRow] = dataclasses.field(default_factory=dict)
+    """By ``full_experts`` and ``full_better``."""
+
+    def write(self) -> Path:
+        """Writes ``table.md``, ``table.csv`` and ``index.html``; returns the page's path."""
+        pooled = _pooled(self.results)
+        rows = pooled | {(name, None): (row, None) for name, row in self.full.items()}
+        tables = [_overview(self.plan, self.dataset, rows)]
+        tables += [_details(ipc, pooled) for ipc in self.plan.ipc]
+        title, caption = f"{self.dataset.name}: every method, one evaluator", _caption(self)
+        text = [f"# {title}", "", caption, "", "```sh", self.command, "```"]
+        for heading, headers, lines in tables:
+            text += ["", f"## {heading}", "", markdown_table(headers, lines)]
+        with atomically(self.folder / "table.md", "w") as file:
+            file.write("\n".join(text) + "\n")
+        write_csv(self.folder / "table.csv", COLUMNS, _numbers(self.dataset, rows))
+        return write_page(
+            self.folder,
+            title=title,
+            summary=caption,
+            tables=tables,
+            figures=_grids(self.folder, pooled),
+            settings={},
+            command=self.command,
+        )
 
 
 def _pooled(results):
     """(method, ipc) -> its result over all sets and how many they are, in the table's order."""
     sets = {}
-    for method in METHODS:
-        for cell, result in results.items():
-            if cell.method == method:
-                sets.setdefault((method, cell.ipc), []).append(result)
+    for cell, result in sorted(results.items(), key=lambda item: METHODS.index(item[0].method)):
+        sets.setdefault((cell.method, cell.ipc), []).append(result)
     return {place: (_together(of_place), len(of_place)) for place, of_place in sets.items()}
 
 
@@ -96,31 +88,26 @@ def _together(results):
     )
 
 
-def _overview(plan, dataset, pooled, full):
+def _overview(plan, dataset, rows):
     """The paper's table: a row per method, a column per size, published figures beside."""
     headers, ratios = ["method"], ["ratio, % of the training images"]
-    for ipc in plan.ipcs:
+    for ipc in plan.ipc:
         headers += [f"{ipc} per class", "published"]
         ratios += [f"{100 * ipc * dataset.n_classes / len(dataset.train.labels):.2f}", ""]
-    rows = [ratios]
-    for method in dict.fromkeys(method for method, _ in pooled):
-        row = [TITLES[method]]
-        for ipc in plan.ipcs:
-            result, _ = pooled.get((method, ipc), (None, 0))
-            row.append(percent(*moments(result.accuracies)) if result else "")
-            row.append(published_figure(dataset.name, method, ipc) or "")
-        rows.append(row)
-    for name, result in full.items():
-        known = FULL_DATA.get(dataset.name, "") if name == "better" else ""
-        score = percent(*moments(result.accuracies))
-        rows.append([ROWS[name], *[score, known] * len(plan.ipcs)])
-    return "Test accuracy, %", headers, rows
+    lines = {method: [NAMES[method]] for method, _ in rows}
+    for method, line in lines.items():
+        for ipc in plan.ipc:
+            # Networks trained on all images have no size: theirs is in every column.
+            result, _ = rows.get((method, ipc)) or rows.get((method, None), (None, 0))
+            line.append(percent(*moments(result.accuracies)) if result else "")
+            line.append(published_figure(dataset.name, method, ipc) or "")
+    return "Test accuracy, %", headers, [ratios, *lines.values()]
 
 
 def _details(ipc, pooled):
     rows = [
         (
-            TITLES[method],
+            NAMES[method],
             percent(*moments(result.accuracies)),
             sets,
             len(result.accuracies),
@@ -139,44 +126,40 @@ def _details(ipc, pooled):
 def _steps(method, ipc, steps):
     if not steps:
         return ""
-    if method == "ld":  # its paper does not say how many
-        return f"{steps}"
-    return f"{steps} of {published_settings(method, ipc).steps}"
+    # LD's paper does not say how many.
+    return f"{steps}" if method == "ld" else f"{steps} of {published_settings(method, ipc).steps}"
 
 
-def _caption(plan, settings, dataset, results, full):
-    net, ops = settings.network, " ".join(settings.ops) or "none"
+def _caption(report):
+    plan, net, dataset = report.plan, report.settings.network, report.dataset
     lines = [
         f"{plan.networks} networks ({net.name}, depth {net.depth}, width {net.width}) trained on "
-        f"each set by the protocol '{plan.protocol}' with DSA ({ops}), "
+        f"each set by the protocol '{plan.protocol}' with DSA "
+        f"({' '.join(report.settings.ops) or 'none'}), "
         f"then tested on {len(dataset.test.labels)} images: mean ± population standard deviation. "
         f"MTT and DD train at the rate learned with the set (DD at the mean of its rates), all "
         f"others at theirs. {len(dataset.train.labels)} training images.",
         "Time is that of the steps alone, without compiling; experts are not counted in. CAFE runs "
         "in DC's fixed loops. Peak is the highest memory in use: the process's on a CPU, with data "
         "and compiled programs, else the device's.",
-        "Measured on: " + "; ".join(sorted({r.where for r in results.values()})) + ".",
+        "Measured on: " + "; ".join(sorted({r.where for r in report.results.values()})) + ".",
     ]
     if protocols := published_protocols(dataset.name):
         lines.insert(2, f"Published figures are their papers' own, at width 128: {protocols}.")
-    for name, result in full.items():
+    for name, result in report.full.items():
         lines.append(
-            f"{ROWS[name]}: {len(result.accuracies)} networks of {result.epochs} epochs, "
+            f"{NAMES[name]}: {len(result.accuracies)} networks of {result.epochs} epochs, "
             f"{result.seconds / 60:.0f} minutes in all."
         )
     return "\n\n".join(lines)
 
 
-def _rows(dataset, pooled, full):
-    """Those of the CSV."""
-    for (method, ipc), (result, sets) in pooled.items():
+def _numbers(dataset, rows):
+    """The rows of the CSV."""
+    for (method, ipc), (result, sets) in rows.items():
+        score = (*moments(result.accuracies), len(result.accuracies))
         known = published_figure(dataset.name, method, ipc)
-        numbers = (*moments(result.accuracies), len(result.accuracies), known)
-        yield method, ipc, *numbers, *(getattr(result, name) for name in PER_SET), sets
-    for name, result in full.items():
-        known = FULL_DATA.get(dataset.name) if name == "better" else None
-        numbers = (*moments(result.accuracies), len(result.accuracies), known)
-        yield f"full_{name}", "", *numbers, result.seconds, *[None] * len(PER_SET)
+        yield method, ipc, *score, known, *(getattr(result, n, None) for n in PER_SET), sets
 
 
 def _grids(folder, pooled):
@@ -189,5 +172,5 @@ def _grids(folder, pooled):
             made = run.load("last")
             shown = (made.images, made.classes, made.class_names)
             save_grid(grid, *shown, preprocessing=made.preprocessing)
-        figures.append((grid, f"{TITLES[method]}, {ipc} per class"))
+        figures.append((grid, f"{NAMES[method]}, {ipc} per class"))
     return figures

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
-from mttjax.paper.cells import CellResult, run_cell
+from mttjax.paper.cells import run_cell
 from mttjax.paper.table.full_data import experts_row, train_better
-from mttjax.paper.table.plan import PROTOCOLS, Cell, Plan
-from mttjax.paper.table.report import write_report
+from mttjax.paper.table.plan import PROTOCOLS, Plan
+from mttjax.paper.table.report import Report
 from mttjax.runs.problem import prepare
 
 __all__ = ["compare"]
@@ -40,25 +40,25 @@ def compare(
       InputError: settings that do not fit the data or the experts.
       Diverged, Stopped: see ``distill``.
     """
-    folder = Path(folder)
+    folder, plan = Path(folder), dataclasses.replace(plan, ipc=plan.ipc or preset.ipcs)
     protocol = dataclasses.replace(PROTOCOLS[plan.protocol], networks=plan.networks)
     settings = {
         cell: change(preset.settings(cell.ipc, cell.method)).with_seed(cell.seed)
         for cell in plan.cells()
     }
     # Of all methods it asks least: no experts, no steps.
-    base = change(preset.settings(plan.ipcs[0], "random"))
+    base = change(preset.settings(plan.ipc[0], "random"))
     problem = prepare(base, log=log)
     dataset, store = problem.dataset, problem.store
     if store.exists:  # also where no cell looks at them: a row of the table does
         store.require(base.recipe(), dataset)
-    results: dict[Cell, CellResult] = {}
+    report = Report(folder, plan, base, dataset, command)
     for cell, own in settings.items():
         how = (dataset, folder, protocol, plan.protocol)
-        results[cell] = run_cell(cell.name, own, *how, kind=plan.kind, log=log)
-        write_report(folder, plan, base, dataset, results, {}, command)
-    full = {"experts": experts_row(store)}
+        report.results[cell] = run_cell(cell.name, own, *how, kind=plan.kind, log=log)
+        report.write()
+    if row := experts_row(store):
+        report.full["full_experts"] = row
     if plan.full:
-        full["better"] = train_better(problem, plan.full, folder, log)
-    rows = {name: row for name, row in full.items() if row}
-    return write_report(folder, plan, base, dataset, results, rows, command)
+        report.full["full_better"] = train_better(problem, plan.full_data, folder, log)
+    return report.write()
