@@ -1,15 +1,14 @@
 """The manifest of an expert store: read from its copy where it is damaged, and checked."""
 
-import os
+import contextlib
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mttjax.experts.recipe import recipe_from
 from mttjax.system.errors import InputError
-from mttjax.system.files import read_json, write_json
+from mttjax.system.files import atomically, read_json, write_json
 
 __all__ = ["BEFORE", "FORMAT", "MANIFEST", "read_manifest", "write_manifest"]
 
@@ -23,22 +22,12 @@ _REMEDY = "Put back a copy of it, or make a new store in another folder"
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes the manifest; the one before stays beside it."""
     path = folder / MANIFEST
-    if _is_whole(path):  # a damaged one must not take the place of the copy it was mended from
-        beside = path.with_name(f".{BEFORE}.tmp")
-        beside.unlink(missing_ok=True)
-        try:
-            os.link(path, beside)
-        except OSError:  # a file system without links
-            shutil.copyfile(path, beside)
-        os.replace(beside, path.with_name(BEFORE))
+    # A damaged one must not take the place of the copy that it was mended from.
+    with contextlib.suppress(InputError):
+        read_json(path)
+        with atomically(folder / BEFORE) as file:
+            file.write(path.read_bytes())
     write_json(path, manifest)
-
-
-def _is_whole(path):
-    try:
-        return bool(read_json(path))
-    except InputError:
-        return False
 
 
 def read_manifest(folder: Path, log: Callable[[str], object] = print) -> dict[str, Any] | None:
@@ -51,21 +40,18 @@ def read_manifest(folder: Path, log: Callable[[str], object] = print) -> dict[st
       InputError: neither is whole; it is of a format that this version does not read; or
         snapshots are here without any.
     """
-    faults, missing = [], []
+    faults = []
     for path in (folder / MANIFEST, folder / BEFORE):
-        if not path.exists():
-            missing.append(f"{path}: no such file")
-            continue
         try:
             manifest = read_json(path)
         except InputError as error:
             faults.append(str(error))
             continue
         _check(path, manifest)
-        for fault in faults or missing:
+        for fault in faults:
             log(f"passed over: {fault}")
         return manifest
-    if faults:
+    if (folder / MANIFEST).exists() or (folder / BEFORE).exists():
         raise InputError(f"{'; '.join(faults)}. {_REMEDY}")
     if any(folder.glob("[0-9][0-9][0-9][0-9]/*.npz")):
         raise InputError(
@@ -82,20 +68,22 @@ def _check(path, manifest):
             f"{FORMAT}; train experts anew, in another folder"
         )
 
-    def require(good, what, found, expected):
-        if not good:
-            raise InputError(
-                f"{path}: {what} is {found!r:.80}, expected {expected}; the file is damaged"
-            )
-
     for name, kind in _TYPES.items():
-        require(type(manifest.get(name)) is kind, name, manifest.get(name), kind.__name__)
+        value = manifest.get(name)
+        _require(type(value) is kind, path, name, value, kind.__name__)
     try:
         recipe_from(manifest["recipe"])
     except (KeyError, TypeError, ValueError) as error:
-        require(False, "recipe", error, "that of experts")
+        _require(False, path, "recipe", error, "that of experts")
     for number, entry in manifest["experts"].items():
         epochs = entry.get("epochs") if isinstance(entry, dict) else None
         whole = isinstance(epochs, list) and all(isinstance(e, dict) for e in epochs)
-        good = whole and re.fullmatch(r"\d{4,6}", number)
-        require(good, f"expert {number!r:.20}", epochs, "a record for each of its epochs")
+        good = whole and re.fullmatch(r"\d{4,6}", number)  # it becomes the name of a folder
+        _require(good, path, f"expert {number!r:.20}", epochs, "a record for each of its epochs")
+
+
+def _require(good, path, what, value, expected):
+    if not good:
+        raise InputError(
+            f"{path}: {what} is {value!r:.80}, expected {expected}; the file is damaged"
+        )

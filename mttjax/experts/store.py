@@ -117,26 +117,23 @@ class ExpertStore:
         known = self._manifest["experts"] if self._manifest else {}
         return known.get(f"{expert:04d}", {"epochs": []})["epochs"]
 
-    def record(self, expert: int, epoch: int) -> dict[str, Any] | None:
-        """What it says of one; None where it knows none."""
+    def record(self, expert: int, epoch: int) -> dict[str, Any]:
+        """What it says of a snapshot; empty where it knows none."""
         records = self.records(expert)
-        return records[epoch] if epoch < len(records) else None
+        return records[epoch] if epoch < len(records) else {}
 
     def accuracies(self) -> list[dict[int, float]]:
         """Of each expert, in the order of their numbers: epoch -> test accuracy in [0, 1]."""
+        known = lambda expert: enumerate(self.records(expert))
         return [
-            {
-                epoch: record["test_accuracy"]
-                for epoch, record in enumerate(self.records(expert))
-                if "test_accuracy" in record
-            }
+            {epoch: r["test_accuracy"] for epoch, r in known(expert) if "test_accuracy" in r}
             for expert in self.numbers()
         ]
 
     def seconds(self, experts: Iterable[int], last_epoch: int) -> float:
         """How long it took to train these experts to ``last_epoch``."""
-        records = [r for expert in experts for r in self.records(expert)[: last_epoch + 1]]
-        return float(sum(record.get("seconds", 0) for record in records))
+        of_epochs = (r for expert in experts for r in self.records(expert)[: last_epoch + 1])
+        return float(sum(record.get("seconds", 0) for record in of_epochs))
 
     def snapshot_path(self, expert: int, epoch: int) -> Path:
         """Where a snapshot is, or is to be."""
@@ -171,8 +168,7 @@ class ExpertStore:
             record = record | {"correct_checksum": tree_checksum(bits)}
         save_tree(path, params)
         record = record | {"checksum": tree_checksum(params)}
-        before = self.record(expert, epoch) or {}
-        same = before.get("checksum") == record["checksum"]
+        same = self.record(expert, epoch).get("checksum") == record["checksum"]
         records = self.records(expert)
         later = records[epoch + 1 :] if same else []
         self._known["experts"][f"{expert:04d}"] = {"epochs": [*records[:epoch], record, *later]}
@@ -190,7 +186,7 @@ class ExpertStore:
         if not path.exists():
             raise InputError(f"{path}: no such snapshot; {AGAIN}")
         params = load_tree(path, like)
-        _require_checksum(path, params, (self.record(expert, epoch) or {}).get("checksum"))
+        _require_checksum(path, params, self.record(expert, epoch).get("checksum"))
         return params
 
     def correct(self, expert: int, epochs: int) -> np.ndarray:
@@ -206,8 +202,7 @@ class ExpertStore:
         if not path.exists():
             raise InputError(f"{path}: no record of which images the expert knew; {AGAIN}")
         arrays = read_arrays(path)
-        known = (self.record(expert, epoch) or {}).get("correct_checksum")
-        _require_checksum(path, arrays, known)
+        _require_checksum(path, arrays, self.record(expert, epoch).get("correct_checksum"))
         try:
             return np.unpackbits(arrays["bits"], count=int(arrays["count"])).astype(bool)
         except (KeyError, TypeError, ValueError) as error:
@@ -221,9 +216,8 @@ class ExpertStore:
 
     def _is_there(self, expert, epoch):
         record, path = self.record(expert, epoch), self.snapshot_path(expert, epoch)
-        if record is None or not path.exists():
-            return False
-        return "correct_checksum" not in record or _correct_path(path).exists()
+        beside = _correct_path(path) if "correct_checksum" in record else path
+        return bool(record) and path.exists() and beside.exists()
 
     def epochs_done(self, expert: int) -> int:
         """How many snapshots of an expert there are, in unbroken order from epoch 0."""
