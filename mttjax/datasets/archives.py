@@ -43,12 +43,12 @@ def find_archives(name: str, folder: Path) -> dict[str, Path] | None:
 
 
 def _present(name: str, place: Path) -> dict[str, Path]:
-    present = {}
+    present: dict[str, Path] = {}
     for file, archive in CATALOGUE[name].archives.items():
-        paths = [place / other for other in archive.names]
-        # Not a pipe or a device: reading it would hang.
-        if there := [path for path in paths if path.is_file() or path.is_dir()]:
-            present[file] = there[0]
+        for path in (place / other for other in archive.names):
+            # Not a pipe or a device: reading it would hang.
+            if path.is_file() or path.is_dir():
+                present.setdefault(file, path)
     return present
 
 

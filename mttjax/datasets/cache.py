@@ -34,18 +34,16 @@ def cached(prepared: Path, name: str, read: Callable[[], Source]) -> Source:
     )
     key = hashlib.sha256(repr((str(prepared.resolve()), files)).encode()).hexdigest()[:16]
     path = cache_folder() / "datasets" / f"{name}-{prepared.name}-{key}.npz"
+    parts = ("train", "test")
     # A cache is only a convenience: whatever is wrong with it, it is written again.
     with suppress(InputError, KeyError, OSError):
         arrays = read_arrays(path)
-        train, test = (Split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in _PARTS)
+        train, test = (Split(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in parts)
         return Source(tuple(map(str, arrays["class_names"])), train, test)
     source = read()
     arrays = {"class_names": np.array(source.class_names, np.str_)}
-    for part in _PARTS:
+    for part in parts:
         arrays[f"x_{part}"], arrays[f"y_{part}"] = getattr(source, part)
     with suppress(OSError):
         write_arrays(path, arrays)
     return source
-
-
-_PARTS = ("train", "test")

@@ -131,18 +131,13 @@ _ZALANDO = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 _GOOGLE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 _STANFORD = "http://ufldl.stanford.edu/housenumbers/"
 
+_PYTHON = ("binary", "python")
+_UNPACKED_CIFAR10 = [("binary.tar.gz", f"batches-{kind}") for kind in ("py", "bin")]
+_UNPACKED_CIFAR100 = [("binary.tar.gz", "python"), (".tar.gz", "")]
+_CIFAR10_ARCHIVES = _archives(_TORONTO, _CIFAR10_FILES, _PYTHON, *_UNPACKED_CIFAR10)
+_CIFAR100_ARCHIVES = _archives(_TORONTO, _CIFAR100_FILES, _PYTHON, *_UNPACKED_CIFAR100)
 _MNIST_ARCHIVES = _archives(_GOOGLE, _MNIST_FILES, *_UNPACKED_IDX)
 _FASHION_ARCHIVES = _archives(_ZALANDO, _FASHION_FILES, *_UNPACKED_IDX)
-_CIFAR10_ARCHIVES = _archives(
-    _TORONTO,
-    _CIFAR10_FILES,
-    ("binary", "python"),
-    ("binary.tar.gz", "batches-py"),
-    ("binary.tar.gz", "batches-bin"),
-)
-_CIFAR100_ARCHIVES = _archives(
-    _TORONTO, _CIFAR100_FILES, ("binary", "python"), ("binary.tar.gz", "python"), (".tar.gz", "")
-)
 
 CATALOGUE: dict[str, Entry] = {
     "mnist": Entry("3.0.1", (28, 28, 1), _DIGITS, _MNIST_ARCHIVES),

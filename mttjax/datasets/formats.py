@@ -9,8 +9,8 @@ import io
 import math
 import struct
 import tarfile
-import zlib
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +27,25 @@ MOST_BYTES = 2**29
 """What a file may unpack to; CIFAR-10 and CIFAR-100 have under 200 MB."""
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What gzip, tarfile and this module raise on damaged files: TarError, EOFError, OSError..."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"cannot read {path}: {error}. Fetch the archive again") from error
+
+
 def _unpacked(path: Path) -> bytes:
     """The content of a file, without the gzip around it if there is one."""
-    try:
+    with _reading(path):
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"cannot read {path}: {error}. Fetch the archive again") from error
-    return content
+        return content
 
 
 def read_idx(path: Path, ndim: int) -> np.ndarray:
@@ -48,16 +55,15 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
       InputError: it is damaged, no such file, or unpacks to more than ``MOST_BYTES``.
     """
     content, header = _unpacked(path), 4 + 4 * ndim
-    fault = "it is shorter than its header"
-    if len(content) >= header:
+    with _reading(path):
+        if len(content) < header:
+            raise ValueError("it is shorter than its header")
         magic, *shape = struct.unpack_from(f">{1 + ndim}I", content)
-        size = len(content) - header
-        if magic == 0x800 + ndim and size == math.prod(shape):
-            return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-        fault = f"it has {size} bytes for the shape {tuple(shape)}"
         if magic != 0x800 + ndim:
-            fault = f"it begins with {magic:#x}, expected {0x800 + ndim:#x}"
-    raise InputError(f"cannot read {path}: {fault}. Fetch the archive again")
+            raise ValueError(f"it begins with {magic:#x}, expected {0x800 + ndim:#x}")
+        if (size := len(content) - header) != math.prod(shape):
+            raise ValueError(f"it has {size} bytes for the shape {tuple(shape)}")
+        return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def read_svhn(archive: Archive, path: Path) -> Split:
@@ -155,16 +161,12 @@ def _read_members(path: Path, wanted: Set[str]) -> dict[str, bytes]:
         files = {name: path.parent / name for name in wanted}
         return {name: _unpacked(file) for name, file in files.items() if file.is_file()}
     content, members = _unpacked(path), {}
-    try:
-        # As a stream: nothing that the archive says makes the reader go back.
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r|") as archive:
-            for member in archive:
-                name = member.name.removeprefix("./")
-                regular = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
-                # A sparse file may claim any size.
-                if name in wanted and regular and member.size <= len(content):
-                    members[name] = archive.extractfile(member).read()  # type: ignore[union-attr]
-    # A damaged tar shows itself as TarError, EOFError, OSError or ValueError.
-    except Exception as error:
-        raise InputError(f"cannot read {path}: {error}. Fetch the archive again") from error
+    # As a stream: nothing that the archive says makes the reader go back.
+    with _reading(path), tarfile.open(fileobj=io.BytesIO(content), mode="r|") as archive:
+        for member in archive:
+            name = member.name.removeprefix("./")
+            regular = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+            # A sparse file may claim any size.
+            if name in wanted and regular and member.size <= len(content):
+                members[name] = archive.extractfile(member).read()  # type: ignore[union-attr]
     return members
