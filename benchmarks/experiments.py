@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.client import Worker
 from benchmarks.compare import take_turns
-from benchmarks.machine import DISTURBED, is_busy
+from benchmarks.machine import BUSY, DISTURBED
 from benchmarks.rows import CIFAR, PLANS, rows
 from benchmarks.tables import Table, at_most, bytes_text, spread_text
 from benchmarks.works import Convolution, Distillation, HostWork
@@ -116,7 +116,7 @@ def run_host_work(size, say):
         about = worker.make(work)
         say("rounds in turns")
         answers = [worker.call() for _ in range(rounds)]
-    times = {way: [answer[way] for answer in answers] for way in ("loop", "program")}
+    times = {way: [answer[way] for answer in answers] for way in ("loop", "program", "others")}
     return times | {"steps": work.steps, "save_every": about["save_every"]}
 
 
@@ -129,7 +129,7 @@ def table_host_work(record):
     line += [spread_text(record[way], median(record[way])) for way in ("loop", "program")]
     line += [f"{median(shares):.1f} % ({min(shares):.1f}-{max(shares):.1f})"]
     met = at_most(median(shares), 100 * HOST_SHARE, "{:.1f} %".format)
-    line += [DISTURBED if is_busy(record) else met]
+    line += [DISTURBED if median(record["others"]) > BUSY else met]
     header = ["digits, IPC 1", "the loop, per step", "the compiled step alone"]
     header += ["the device waits, median (min-max)", "verdict"]
     note = (
@@ -137,7 +137,8 @@ def table_host_work(record):
         f"state and set saved every {record['save_every']} steps, from its first step to its end; "
         "and the same compiled step called as often, half before and half after, what it is given "
         "being on the device. The "
-        "device waits 1 - alone / loop of the loop's wall time."
+        "device waits 1 - alone / loop of the loop's wall time. Other programs used "
+        f"{100 * median(record['others']):.0f} % of the cores meanwhile."
     )
     return Table("Host work between the steps", header, [line], [note])
 

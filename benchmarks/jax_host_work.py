@@ -5,6 +5,7 @@ import tempfile
 import time
 
 import jax
+import psutil
 
 from mttjax.config.presets import load_preset
 from mttjax.distilling.loop import Schedule, run_loop
@@ -39,11 +40,12 @@ class HostWork:
 
     def __call__(self):
         # Half before and half after: a slow drift of the machine falls on both ways alike.
-        half = self.steps // 2
+        half, begin, before = self.steps // 2, time.perf_counter(), used_by_others()
         alone = self._program(0, half)
         loop = self._loop()
         alone += self._program(half, self.steps)
-        return {"loop": loop / self.steps, "program": alone / self.steps}
+        others = (used_by_others() - before) / (time.perf_counter() - begin) / psutil.cpu_count()
+        return {"loop": loop / self.steps, "program": alone / self.steps, "others": others}
 
     def _loop(self):
         """From the first step to the end, the last save included."""
@@ -72,3 +74,9 @@ class HostWork:
             state, _ = self.step(state, context, self.root, index)
         jax.block_until_ready(state)
         return time.perf_counter() - begin
+
+
+def used_by_others():
+    """Seconds of the cores that other processes used since the machine began."""
+    times, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    return times.user + times.system + getattr(times, "nice", 0) - own.user - own.system
