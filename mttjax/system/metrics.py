@@ -52,7 +52,7 @@ class Metrics:
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 late = json.loads(line).get("step", 0) > step
-            except (ValueError, AttributeError, TypeError):
+            except (ValueError, AttributeError, TypeError, RecursionError):
                 return  # the line that a kill or a full disk cut off is the last
             if not late:
                 yield line
@@ -78,7 +78,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
             record = json.loads(line)
             record["step"] + 0  # a KeyError or TypeError below unless there is a number
             records.append(record)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             if number < len(lines):
                 raise InputError(
                     f"{path}: line {number} is not a JSON object with a step ({error}); remove it"
