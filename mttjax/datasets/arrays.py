@@ -21,15 +21,9 @@ _SPELLINGS = (
 
 
 def read_digits() -> Source:
-    """Reads the 1,797 digits, [n, 8, 8, 1] uint8; a quarter is the test set, always the same.
+    """The 1,797 digits, [n, 8, 8, 1] uint8; a quarter is the test set, always the same."""
+    from sklearn.datasets import load_digits
 
-    Raises:
-      InputError: scikit-learn is not installed.
-    """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise InputError("digits come with scikit-learn: pip install scikit-learn") from error
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     everything = Split(images, bunch.target.astype(np.int32))

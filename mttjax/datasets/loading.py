@@ -102,14 +102,8 @@ def _check_arguments(name: str, resolution: int | None, validation: float, seed:
         raise InputError(f"seed is {shown(seed)}: must be a whole number {SEED}")
 
 
-def _read(
-    name: str,
-    path: Path | None,
-    download: bool,
-    resolution: int | None,
-    classes: Sequence[int] | None,
-    seed: int,
-) -> Source:
+def _read(name, path, download, resolution, classes, seed):
+    """The ``Source`` of the arguments of ``load_dataset``, with the chosen classes only."""
     if name == "digits":
         return keep_classes(read_digits(), classes)
     if name in CATALOGUE:

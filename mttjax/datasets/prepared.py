@@ -8,8 +8,6 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,32 +15,16 @@ from PIL import Image
 from mttjax.datasets.cache import cached
 from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.checks import as_split
-from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.dataset import Source
 from mttjax.system.errors import InputError
 
-__all__ = ["MOST_BYTES", "default_data_dir", "find_prepared", "import_tfds", "read_prepared"]
+__all__ = ["MOST_BYTES", "default_data_dir", "find_prepared", "read_prepared"]
 
 MOST_BYTES = 2**30
 """What the images of a split may have together; the largest official one has 225 MB."""
 
 _CHUNK = 1000
 _FEATURES = "tensorflow_datasets.core.features."
-
-
-def import_tfds(purpose: str) -> ModuleType:
-    """Imports tensorflow_datasets.
-
-    Raises:
-      InputError: it is not installed, or incomplete.
-    """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise InputError(
-            f"{purpose} needs tensorflow-datasets ({error}): "
-            "pip install tensorflow-datasets importlib_resources"
-        ) from error
-    return tfds
 
 
 def default_data_dir() -> Path:
@@ -69,13 +51,14 @@ def read_prepared(name: str, folder: Path) -> Source:
       folder: as ``find_prepared`` gives it.
 
     Raises:
-      InputError: tensorflow-datasets is not installed, or the files are damaged.
+      InputError: the files are damaged.
     """
     return cached(folder, name, lambda: _read(name, folder))
 
 
 def _read(name: str, folder: Path) -> Source:
-    tfds = import_tfds(f"reading {folder}")
+    import tensorflow_datasets as tfds
+
     entry = CATALOGUE[name]
     try:
         text = (folder / "features.json").read_text(encoding="utf-8")
@@ -101,7 +84,7 @@ def _known_features(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def _read_split(tfds: ModuleType, builder: Any, part: str, shape: tuple[int, int, int]) -> Split:
+def _read_split(tfds, builder, part, shape):
     # Decoded here, since TFDS warns on every run without OpenCV.
     source = builder.as_data_source(part, decoders={"image": tfds.decode.SkipDecoding()})
     n = len(source)
@@ -115,7 +98,7 @@ def _read_split(tfds: ModuleType, builder: Any, part: str, shape: tuple[int, int
         records = source.__getitems__(list(range(start, start + len(rows))))
         for row, record in zip(rows, records, strict=True):
             images[row], labels[row] = _decoded(record["image"], shape), record["label"]
-    return Split(images, labels)
+    return images, labels
 
 
 def _decoded(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:

@@ -13,7 +13,6 @@ from PIL import Image
 from mttjax.datasets.archives import archive_names, find_archives, read_archives
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE, CIFAR100_SUPERCLASSES
 from mttjax.datasets.dataset import Split
-from mttjax.datasets.prepared import import_tfds
 from mttjax.system.errors import InputError
 
 __all__ = ["prepare", "prepare_from_archives"]
@@ -37,7 +36,7 @@ def prepare_from_archives(name: str, archives_folder: str | Path, data_dir: str 
 
     Raises:
       InputError: an unknown name, missing or damaged archives, a dataset that is there
-        already, a folder that cannot be written, tensorflow-datasets not installed.
+        already, a folder that cannot be written.
     """
     if name not in CATALOGUE:
         raise InputError(f"{name!r} cannot be prepared, only {', '.join(CATALOGUE)}")
@@ -53,7 +52,8 @@ def prepare(name: str, data_dir: Path, paths: Mapping[str, Path] | None = None) 
     folder = data_dir / name / CATALOGUE[name].version
     if folder.exists():
         raise InputError(f"{folder} is there already: remove it or choose another data folder")
-    tfds = import_tfds(f"preparing {name}")
+    import tensorflow_datasets as tfds
+
     config = tfds.download.DownloadConfig(try_download_gcs=False, force_checksums_validation=True)
     try:
         builder = _builder_class(tfds, name, paths)(data_dir=data_dir, file_format="array_record")
@@ -138,13 +138,11 @@ def _examples(name: str, part: str, split: Split) -> Iterator[tuple[int, dict[st
 @contextlib.contextmanager
 def _quiet(tfds: ModuleType) -> Iterator[None]:
     """Progress to the terminal if there is one, nothing to a log, never to the output."""
-    if sys.stderr.isatty():
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-        return
-    tfds.disable_progress_bar()
+    terminal = sys.stderr.isatty()
+    if not terminal:
+        tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(sys.stderr if terminal else io.StringIO()):
             yield
     finally:
         tfds.enable_progress_bar()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import doctest
-import sys
 import zlib
 
 import numpy as np
@@ -130,12 +129,6 @@ def test_a_missing_or_wrong_place_is_named(name, tmp_path):
         wrong.touch()
     with pytest.raises(InputError, match=f"{wrong} is not a f"):
         load_dataset(name, folder=wrong, resolution=32)
-
-
-def test_the_digits_without_scikit_learn_say_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(InputError, match="pip install scikit-learn"):
-        load_dataset("digits")
 
 
 def test_tables_of_classes():

@@ -13,6 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 from small import write_mnist, write_tar
 
@@ -22,8 +23,6 @@ from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.dataset import Source, Split
 from mttjax.datasets.prepared import _decoded
 from mttjax.system.errors import InputError
-
-tfds = pytest.importorskip("tensorflow_datasets")
 
 RNG = np.random.default_rng(0)
 
@@ -178,22 +177,6 @@ def test_faults_of_preparing_are_named(tmp_path, archives):
     with pytest.raises(InputError, match=r"cannot read .*t10k-labels"):
         prepare_from_archives("mnist", archives, tmp_path / "data")
     assert not list((tmp_path / "data").glob("mnist/3*"))
-
-
-def test_without_tfds_the_rest_works_and_the_error_says_what_to_install(
-    tmp_path, archives, monkeypatch
-):
-    prepared = prepare_from_archives("mnist", archives, tmp_path / "data")
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    assert load_dataset("digits").n_classes == 10
-    assert len(load_dataset("mnist", folder=archives).test.labels) == 20
-    install = "pip install tensorflow-datasets importlib_resources"
-    with pytest.raises(InputError, match=f"reading {prepared} needs .*{install}"):
-        load_dataset("mnist", folder=tmp_path / "data")
-    with pytest.raises(InputError, match=install):
-        load_dataset("mnist", folder=tmp_path / "empty", download=True)
-    with pytest.raises(InputError, match=install):
-        prepare_from_archives("mnist", archives, tmp_path / "other")
 
 
 @pytest.fixture
