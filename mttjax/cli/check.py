@@ -51,14 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check_path(path: str | Path, log: Callable[[str], object] = print) -> Findings:
-    """Verifies a set, a store, a run, a table, or every one of them in a folder.
-
-    Args:
-      path: a distilled set, or a folder.
-      log: called with a line per thing checked.
-
-    Returns:
-      ``Findings``.
+    """Verifies a set, a store, a run, a table, or every one of them in a folder; logs a line each.
 
     Raises:
       InputError: there is nothing at ``path`` that could be checked.
@@ -81,16 +74,12 @@ def check_path(path: str | Path, log: Callable[[str], object] = print) -> Findin
 
 def _things(folder: Path) -> Iterator[tuple[Path, Callable[[Path, Findings], str]]]:
     """(folder, its check) of all that is in ``folder``, itself first."""
-    if is_store(folder):
-        yield folder, check_store
-        return
-    if is_run(folder):
-        yield folder, check_run
+    if is_store(folder) or is_run(folder):
+        yield folder, check_store if is_store(folder) else check_run
         return
     if (folder / "cells").is_dir():
         yield folder, check_cells
     else:
-        sets = sorted(folder.glob("*.npz"))
-        yield from ((path, check_set) for path in sets)
+        yield from ((path, check_set) for path in sorted(folder.glob("*.npz")))
     for below in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()):
         yield from _things(below)

@@ -52,9 +52,8 @@ def run_demo(folder: str | Path, log: Callable[[str], object] = print) -> Path:
     folder, begin = Path(folder), time.perf_counter()
     rows_of_preset = _settings(folder)
     dataset = load_data(rows_of_preset[0])
-    kinds = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    counts = ", ".join(f"{len(split.labels)} {kind}" for kind, split in kinds.items())
-    log(f"digits: {counts} images of {dataset.image_shape}")
+    counts = [len(split.labels) for split in (dataset.train, dataset.validation, dataset.test)]
+    log(f"digits: {counts} images to train, validate and test on")
     store = run_experts(rows_of_preset[0], dataset, log)
     curves = save_expert_curves(folder / "experts.png", store.accuracies())
     rows, figures = [], [(curves, "The experts' test accuracy over their epochs.")]

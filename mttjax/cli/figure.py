@@ -19,7 +19,7 @@ from mttjax.runs.folder import RunFolder
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
 
-__all__ = ["CostOptions", "DistanceOptions", "GridOptions", "RangeOptions", "main"]
+__all__ = ["main"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,6 @@ class RangeOptions(Sweep):
     data: RealData = dataclasses.field(default_factory=RealData)
 
     def draw(self, command: str) -> list[Path]:
-        """The paths of what was written."""
         require_folder("--folder", self.folder)
         preset = load_preset(self.config).settings(self.ipc, "mtt")
         settings = dataclasses.replace(
@@ -87,7 +86,6 @@ class DistanceOptions(Walks):
     data: RealData = dataclasses.field(default_factory=RealData)
 
     def draw(self, command: str) -> list[Path]:
-        """The paths of what was written."""
         require_folder("--to", self.to)
         run, distilled = self._run_and_set()
         last = self.as_distilled(distilled).target(max(self.starts))
@@ -118,7 +116,6 @@ class GridOptions(Checked):
     """The PNG to write."""
 
     def draw(self, command: str) -> list[Path]:
-        """The paths of what was written."""
         return draw_grid(load_distilled(self.set), self.to)
 
 
@@ -137,7 +134,6 @@ class CostOptions(Checked):
     """The folder of the experts: MTT runs begin with the seconds that it took to train them."""
 
     def draw(self, command: str) -> list[Path]:
-        """The paths of what was written."""
         require_folder("--to", self.to)
         return draw_cost(self.runs, self.to, experts=self.with_experts)
 

@@ -40,10 +40,6 @@ class CellResult(NamedTuple):
     where: str
     """The hardware, the date and the version of JAX."""
 
-    def record(self) -> dict[str, Any]:
-        """JSON values."""
-        return self._asdict()
-
 
 def moments(accuracies: Sequence[float]) -> tuple[float, float]:
     """Their mean, and their population standard deviation as the papers report it."""
@@ -98,21 +94,22 @@ def run_cell(
             distilled, begin = made.load(kind), time.perf_counter()
             score = evaluate(distilled, dataset, protocol, seed=settings.seed, title=name)
             evaluation_seconds = time.perf_counter() - begin
-        accuracies = [float(a) for a in score.accuracies]
-        numbers = (float(distilled.lr), seconds, evaluation_seconds, peak.bytes)
-        steps = getattr(settings.distill, "steps", None)
-        return CellResult(accuracies, *numbers, steps, _where()).record()
+        where = stamp()
+        return CellResult(
+            accuracies=score.accuracies.tolist(),
+            lr=float(distilled.lr),
+            seconds=seconds,
+            evaluation_seconds=evaluation_seconds,
+            peak_bytes=peak.bytes,
+            steps=getattr(settings.distill, "steps", None),
+            where=f"{where['hardware']}, {where['date']}, jax {where['versions']['jax']}",
+        )._asdict()
 
     path = Path(folder) / "cells" / protocol_name / f"{name}.json"
     record = kept(path, settings.decisive() | {"kind": kind}, make, log)
     result = CellResult(**record["result"])
     log(f"{name}: {100 * moments(result.accuracies)[0]:.2f} %, measured on {record['date']}")
     return result
-
-
-def _where():
-    made = stamp()
-    return f"{made['hardware']}, {made['date']}, jax {made['versions']['jax']}"
 
 
 def check_cells(folder: Path, findings: Findings) -> str:

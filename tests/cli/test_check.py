@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,6 @@ from mttjax.distilled import save_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import CellResult
 from mttjax.runs.folder import RunFolder
-from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
 from mttjax.system.findings import Findings
 from mttjax.system.npz import read_arrays, write_arrays
@@ -66,7 +67,7 @@ def make_run(folder):
 
 def make_table(folder):
     for seed in range(2):
-        result = CellResult([0.5, 0.6], 0.01, 1.0, 1.0, None, 3, "here").record()
+        result = CellResult([0.5, 0.6], 0.01, 1.0, 1.0, None, 3, "here")._asdict()
         path = folder / "cells" / "short" / f"dm-ipc1-seed{seed}.json"
         write_json(path, {"of": {"seed": seed}, "result": result})
 
@@ -129,28 +130,24 @@ def test_what_a_killed_process_left_is_a_note(folder):
 # --- damaged, lost, or of something else -----------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("store/0001/002.npz", "store/0000/001.correct.npz", "store/preprocessing.npz"),
-        *("store/manifest.before.json", "run/config.json", "run/state.npz"),
-        *("run/state.before.npz", "run/last.npz", "run/best.npz", "run/results.json"),
-        *("run/grids/last.png", "table/cells/short/dm-ipc1-seed0.json", "set/a.npz"),
-    ],
+DAMAGED = (
+    *("store/0001/002.npz", "store/0000/001.correct.npz", "store/preprocessing.npz"),
+    *("store/manifest.before.json", "run/config.json", "run/state.npz"),
+    *("run/state.before.npz", "run/last.npz", "run/best.npz", "run/results.json"),
+    *("run/grids/last.png", "table/cells/short/dm-ipc1-seed0.json", "set/a.npz"),
 )
-def test_a_damaged_file_is_named_once(name, folder):
-    spoil(folder / name)
+LOST = ("store/0001/001.npz", "run/config.json", "run/last.npz", "run/best.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [*((spoil, name) for name in DAMAGED), *((Path.unlink, name) for name in LOST)],
+)
+def test_a_damaged_or_lost_file_is_named_once(change, name, folder):
+    change(folder / name)
     fault = only_fault(folder)
     assert fault.startswith(f"{folder / name}: ")
     assert fault.count(name) == 1
-
-
-@pytest.mark.parametrize(
-    "name", ["store/0001/001.npz", "run/config.json", "run/last.npz", "run/best.npz"]
-)
-def test_a_lost_file_is_named(name, folder):
-    (folder / name).unlink()
-    assert only_fault(folder).startswith(f"{folder / name}: ")
 
 
 def swap(folder):
@@ -161,9 +158,7 @@ def swap(folder):
 def of_another_store(folder):
     make_store(folder / "other", seed=1)
     os.replace(folder / "other/manifest.json", folder / "store/manifest.json")
-    for path in (folder / "other").rglob("*.npz"):
-        path.unlink()
-    (folder / "other/manifest.before.json").unlink()
+    shutil.rmtree(folder / "other")
 
 
 def not_finite(folder):
@@ -189,6 +184,9 @@ def replaced(kind, distilled):
     return lambda folder: RunFolder(folder / "run").save(kind, distilled)
 
 
+OTHER_IMAGES = small_set(settings=SETTINGS | {"step": 12})
+
+
 @pytest.mark.parametrize(
     ("change", "name", "message"),
     [
@@ -200,29 +198,15 @@ def replaced(kind, distilled):
         (settings_of_another_run, "run/config.json", "of another run: seed was 0, is 3"),
         (replaced("last", set_of(8)), "run/last.npz", "it is of step 8, the run is at 12"),
         (replaced("best", set_of(12)), "run/best.npz", "it is of step 12, the best was step 8"),
-        (
-            replaced("last", set_of(12, seed=1)),
-            "run/last.npz",
-            "another run than config.json: seed was 1, is 0",
-        ),
-        (
-            replaced("last", small_set(settings=SETTINGS | {"step": 12})),
-            "run/last.npz",
-            "not those of step 12",
-        ),
+        (replaced("last", set_of(12, seed=1)), "run/last.npz", "than config.json: seed was 1, is"),
+        (replaced("last", OTHER_IMAGES), "run/last.npz", "not those of step 12"),
     ],
 )
 def test_what_does_not_belong_there_is_named(change, name, message, folder):
     change(folder)
-    findings, _ = checked(folder)
-    assert len(findings.faults) == 1
-    assert findings.faults[0].startswith(f"{folder / name}: ")
-    assert message in findings.faults[0]
-
-
-def test_an_unknown_snapshot_is_a_note(folder):
-    os.rename(folder / "store/0001/001.npz", folder / "store/0001/007.npz")
-    assert "0001/007.npz: the manifest does not know it" in checked(folder)[0].notes[0]
+    fault = only_fault(folder)
+    assert fault.startswith(f"{folder / name}: ")
+    assert message in fault
 
 
 def test_a_damaged_or_lost_manifest_is_named_and_the_one_before_it_used(folder):
@@ -264,11 +248,6 @@ def test_what_a_kill_leaves_and_what_may_change_is_no_fault(change, folder):
 # --- the command -----------------------------------------------------------------------------
 
 
-def test_the_command_says_that_all_is_whole(folder, mttjax):
-    said = f"{folder}/store: store of 2 experts with 2 epochs\n13 files checked, no faults\n"
-    assert mttjax("check", folder / "store") == (0, said, "")
-
-
 def test_the_command_names_faults_and_touches_nothing(folder, mttjax):
     spoil(folder / "store/0000/000.npz")
     (folder / "run/best.npz").unlink()
@@ -276,8 +255,8 @@ def test_the_command_names_faults_and_touches_nothing(folder, mttjax):
     write_arrays(folder / "store/0007/000.npz", {})
     before = sorted(folder.rglob("*"))
     status, out, _ = mttjax("check", folder)
-    assert status == 1
     lines = out.splitlines()
+    assert status == 1
     assert [line.split(": ")[0] for line in lines[4:7]] == ["note", "FAULT", "FAULT"]
     assert lines[-1].endswith("files checked, 2 faults")
     assert sorted(folder.rglob("*")) == before
@@ -306,5 +285,3 @@ def test_a_system_error_is_a_fault_of_its_file(tmp_path):
     with findings.of(tmp_path / "a", "Do this"):
         raise PermissionError(13, "Permission denied")
     assert findings.faults == [f"{tmp_path}/a: [Errno 13] Permission denied. Do this"]
-    with pytest.raises(InputError, match="no such file or folder"):
-        check_path(tmp_path / "nowhere")

@@ -9,32 +9,18 @@ import pytest
 import mttjax as package
 from mttjax.cli.launch import COMMANDS, keep_compiled_programs
 
-NAMES = (
-    "XDG_CACHE_HOME",
-    "JAX_COMPILATION_CACHE_DIR",
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/mttjax/compiled"),
+        ({"JAX_COMPILATION_CACHE_DIR": "elsewhere"}, "elsewhere"),
+    ],
 )
-
-
-@pytest.fixture
-def environment(monkeypatch):
-    for name in NAMES:
-        monkeypatch.setenv(name, "to be put back")
-        monkeypatch.delenv(name)
-    return monkeypatch
-
-
-def test_compiled_programs_go_to_the_users_cache_folder(environment, tmp_path):
-    environment.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_compiled_programs_go_to_the_users_cache_folder_or_their_own(given, folder, monkeypatch):
+    monkeypatch.setattr(os, "environ", {"HOME": "/home"} | given)
     keep_compiled_programs()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "mttjax" / "compiled")
-
-
-def test_the_users_own_folder_stays(environment):
-    environment.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
-    keep_compiled_programs()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "elsewhere"
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == folder
 
 
 def test_help_has_a_line_for_every_command(mttjax):

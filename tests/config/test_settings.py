@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mttjax import config
 from mttjax.config import (
     DD,
     LD,
@@ -16,7 +17,6 @@ from mttjax.config import (
     Experts,
     NetworkSpec,
     Protocol,
-    Recipe,
     Run,
     Selection,
     Settings,
@@ -24,20 +24,7 @@ from mttjax.config import (
 from mttjax.config.settings import settings_from
 from mttjax.system.errors import InputError
 
-CLASSES = (
-    Condensation,
-    DD,
-    Data,
-    Experts,
-    LD,
-    MTT,
-    NetworkSpec,
-    Protocol,
-    Recipe,
-    Run,
-    Selection,
-    Settings,
-)
+CLASSES = [c for name in config.__all__ if isinstance(c := getattr(config, name), type)]
 
 
 def numeric_fields():

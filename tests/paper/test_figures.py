@@ -1,7 +1,7 @@
 """The paper's figures on digits: numbers that can be checked by hand, and nothing made twice."""
 
 import csv
-import json
+import shutil
 from dataclasses import replace
 
 import jax
@@ -24,7 +24,7 @@ from mttjax.paper.figures.range import draw_range
 from mttjax.runs.problem import load_data
 from mttjax.runs.workflows import distill
 from mttjax.system.errors import InputError
-from mttjax.system.files import read_json
+from mttjax.system.files import read_json, write_json
 
 quiet = lambda line: None
 
@@ -100,24 +100,6 @@ def test_distances_are_those_of_a_plain_loop_in_float64(parts):
         assert passed[0] == 1
         np.testing.assert_allclose(passed, expected[::2], rtol=1e-4)
         assert passed[1] < 1
-
-
-def test_a_student_whose_own_end_is_the_target_arrives(parts):
-    distilled, store, _, network = parts
-    student = distilled_student(distilled, network.apply, 10, None)
-    start, far = ends(store, network)
-    reached = []
-
-    def spy(*args, **kwargs):
-        out = student.advance(*args, **kwargs)
-        reached.append(out[1].params)
-        return out
-
-    how = {"key": jax.random.key(5), "steps": 4, "every": 2}
-    distances(student._replace(advance=spy), start, far, **how)
-    passed = distances(student, start, reached[-1], **how)
-    assert passed[0] == 1
-    assert passed[-1] == pytest.approx(0, abs=1e-9)
 
 
 def test_the_distances_of_all_walks_are_written_and_none_is_made_twice(
@@ -236,41 +218,34 @@ def test_the_grid_shows_the_first_image_of_every_class(tmp_path):
         draw_grid(small_set(), tmp_path / "x.jpg")
 
 
-def write_run(folder, lines, settings):
-    folder.mkdir(parents=True)
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "config.json").write_text(json.dumps(settings.decisive()))
-    return folder
-
-
-def test_the_cost_adds_up_the_seconds_before_each_evaluation(settings, preset, tmp_path):
-    score = {"mean": 0.5, "std": 0.1, "networks": 2}
-    step = lambda n: {"step": n, "loss": 1.0, "seconds": 0.25}
-    lines = [{"step": 0, "evaluation": score}, step(1), step(2), {"step": 2, "evaluation": score}]
-    others = {"a": settings, "b": preset.settings(2, "dsa")}
-    runs = [write_run(tmp_path / name, lines, own) for name, own in others.items()]
-    table, picture = draw_cost(runs, tmp_path / "cost")
+def test_the_cost_adds_up_the_seconds_before_each_evaluation(run, settings, preset, tmp_path):
+    other = shutil.copytree(run.path, tmp_path / "other")
+    write_json(other / "config.json", preset.settings(2, "dsa").decisive())
+    metrics = run.metrics()
+    scores = [record["evaluation"] for record in metrics if record.get("evaluation")]
+    spent = [
+        sum(before.get("seconds") or 0 for before in metrics[: i + 1])
+        for i, record in enumerate(metrics)
+        if record.get("evaluation")
+    ]
+    table, picture = draw_cost([run.path, other], tmp_path)
     rows = rows_of(table)
-    assert [r["run"] + r["step"] for r in rows] == ["a0", "a2", "b0", "b2"]
-    assert [r["seconds"] for r in rows] == ["0.0", "0.5", "0.0", "0.5"]
-    assert {(r["mean"], r["std"], r["networks"]) for r in rows} == {("0.5", "0.1", "2")}
+    assert [r["run"] + r["step"] for r in rows] == [n + s for n in ("tiny", "other") for s in "024"]
+    assert [float(r["seconds"]) for r in rows] == pytest.approx(2 * spent)
+    for name in ("mean", "std", "networks"):
+        assert [float(r[name]) for r in rows] == 2 * [score[name] for score in scores]
     assert is_png(picture)
 
-    draw_cost(runs, tmp_path / "cost", experts=settings.expert_folder)
+    draw_cost([run.path, other], tmp_path, experts=settings.expert_folder)
     store = ExpertStore(settings.expert_folder)
     paid = sum(store.record(expert, epoch)["seconds"] for expert in (0, 1) for epoch in (1, 2))
     seconds = [float(r["seconds"]) for r in rows_of(table)]
-    assert seconds == pytest.approx([paid, paid + 0.5, 0.0, 0.5])
+    assert seconds == pytest.approx([paid + s for s in spent] + spent)
 
     wide = replace(settings, network=replace(settings.network, width=64))
-    run = write_run(tmp_path / "wide", lines, wide)
+    write_json(other / "config.json", wide.decisive())
     with pytest.raises(InputError, match="give the store that the run was made with"):
-        draw_cost([run], tmp_path / "cost", experts=settings.expert_folder)
-
-
-def test_a_real_run_has_a_cost_at_every_evaluation(run, tmp_path):
-    table, _ = draw_cost([run.path], tmp_path)
-    assert [row["step"] for row in rows_of(table)] == ["0", "2", "4"]
+        draw_cost([other], tmp_path, experts=settings.expert_folder)
     with pytest.raises(InputError, match="no run there that was evaluated"):
         draw_cost([tmp_path / "nowhere"], tmp_path)
 

@@ -8,6 +8,7 @@ decides nothing.
 import contextlib
 import dataclasses
 import errno
+import importlib
 import os
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import jax
 import numpy as np
 import pytest
 
-from mttjax import cli
+from mttjax.cli import check
 from mttjax.distilled import load_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.system.errors import InputError
@@ -46,7 +47,8 @@ def command(name, place, steps=12, run="run"):
     """``train_experts`` or ``distill`` in this process, with the store and the run of ``place``."""
     folders = {"--experts.folder": place / "store", "--run.folder": place / run}
     options = OPTIONS | folders | {"--distill.steps": steps, "--ipc": 1}
-    return getattr(cli, name).main([str(text) for pair in options.items() for text in pair])
+    main = importlib.import_module(f"mttjax.cli.{name}").main
+    return main([str(text) for pair in options.items() for text in pair])
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +177,7 @@ def test_damage_is_refused_by_name_or_changes_nothing(place, capsys, name, damag
         assert path.name in said if said else is_right(value, whole, name)
         if said:
             refused += 1
-            status = cli.check.main([str(place)])
+            status = check.main([str(place)])
             assert (status, damaged) in ((1, damaged), (0, None))
             assert f"{path}: " in capsys.readouterr().out or (damaged is None and status == 0)
     assert refused or name in MENDED
@@ -212,7 +214,7 @@ def test_a_run_that_is_damaged_half_way_ends_alike(place, name, damage):
     damage(place / "run" / name)
     assert command("distill", place) == 0
     assert same_sets(place)
-    assert cli.check.main([str(place / "run")]) == 0
+    assert check.main([str(place / "run")]) == 0
 
 
 def test_without_a_whole_state_a_run_says_which_files_to_remove(place):
@@ -230,7 +232,7 @@ def test_without_a_whole_state_a_run_says_which_files_to_remove(place):
 @pytest.mark.parametrize("name", [SNAPSHOT, KNOWN, "0000/000.npz"])
 def test_a_damaged_snapshot_is_named_removed_and_trained_again(place, made, capsys, name):
     flip(place / "store" / name)
-    assert cli.check.main([str(place / "store"), "--remove"]) == 1
+    assert check.main([str(place / "store"), "--remove"]) == 1
     assert f"removed: {place / 'store' / name}" in capsys.readouterr().out
     assert command("train_experts", place) == 0
     for path in (made / "store").rglob("*.npz"):
@@ -241,7 +243,7 @@ def test_a_damaged_snapshot_is_named_removed_and_trained_again(place, made, caps
 def test_a_damaged_manifest_is_made_again_from_the_one_before(place, made, damage):
     damage(place / "store/manifest.json")
     assert command("train_experts", place) == 0
-    assert cli.check.main([str(place / "store")]) == 0
+    assert check.main([str(place / "store")]) == 0
     assert manifest(place).keys() == manifest(made).keys()
 
 

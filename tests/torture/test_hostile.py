@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small import small_dataset, small_set
 
-from mttjax import cli
+from mttjax.cli import check
 from mttjax.config.recipe import Recipe
 from mttjax.core.preprocessing import Standardize
 from mttjax.datasets import load_dataset
@@ -187,7 +187,7 @@ def test_a_store_whose_manifest_leads_elsewhere_is_refused_and_nothing_removed(
     kept = tmp_path / "000.npz"
     kept.write_bytes(b"another's")
     assert f"manifest.json: expert {number!r:.20} is" in require_refused(ExpertStore, folder)
-    assert cli.check.main([str(folder), "--remove"]) == 1
+    assert check.main([str(folder), "--remove"]) == 1
     assert kept.read_bytes() == b"another's"
     kept.unlink()
 

@@ -79,7 +79,6 @@ class Walks(Checked):
             getattr(self, name) or whole_at(distilled.settings, "distill", name)
             for name in ("expert_epochs", "batch")
         )
-        batch = batch or len(distilled.images)
         return dataclasses.replace(self, expert_epochs=epochs, batch=batch)
 
     def target(self, start: int) -> int:
@@ -200,12 +199,11 @@ def draw_distance(
     folder, recipe, walks = Path(folder), store.recipe, walks.as_distilled(distilled)
     network = make_network(recipe.network, dataset.image_shape, dataset.n_classes)
     chunk = cache_chunk(dataset.image_shape, jax.default_backend()) if network.per_image else None
-    students = {
-        "distilled": distilled_student(distilled, network.apply, walks.batch, chunk),
-        "real": real_student(dataset, recipe, store.preprocessing, network.apply, chunk),
-    }
+    student = distilled_student(distilled, network.apply, walks.batch, chunk)
+    real = real_student(dataset, recipe, store.preprocessing, network.apply, chunk)
+    students = {"distilled": student, "real": real}
     experts = dataclasses.asdict(recipe) | {"made": store.made["created"]}
-    decided = {"distilled": experts | _content(distilled, walks.batch), "real": experts}
+    decided = {"distilled": experts | _content(distilled, student.batch), "real": experts}
     load = partial(store.load, like=network.shapes)
     with progress_bar("distances", len(walks.all()) * walks.steps) as bar:
         walk = partial(_walk, students, load, walks, folder / "walks", decided, bar.advance, log)

@@ -57,17 +57,12 @@ def plot_distances(
 
 def _draw_panel(panel, rows, student_steps):
     for data, (colour, pale, label) in _LOOKS.items():
-        curves = {}
-        for kind, expert, *_, step, distance in rows:
-            if kind == data:
-                curves.setdefault(expert, []).append(
-                    (step, np.nan if distance is None else distance)
-                )
-        arrays = [np.array(curve) for curve in curves.values()]
+        experts = sorted({row[1] for row in rows})
+        curves = [[row[4:] for row in rows if row[:2] == (data, expert)] for expert in experts]
+        arrays = np.array(curves, float)  # [experts, points, 2]; None becomes NaN
         for curve in arrays if len(arrays) > 1 else ():
             panel.plot(*curve.T, color=pale, linewidth=0.9)
-        mean = np.mean(arrays, axis=0)
-        panel.plot(*mean.T, color=colour, linewidth=2.2, label=label)
+        panel.plot(*arrays.mean(axis=0).T, color=colour, linewidth=2.2, label=label)
     if student_steps and student_steps <= max(row[4] for row in rows):
         label = f"S = {student_steps}, as distilled"
         panel.axvline(student_steps, color=INK, linewidth=0.9, linestyle=":", label=label)

@@ -15,9 +15,6 @@ __all__ = ["PROTOCOLS", "Cell", "Plan"]
 PROTOCOLS = {"paper": Protocol(), "short": Protocol(epochs=300)}
 """How networks are trained on the sets: as in MTT's paper, or for 300 epochs."""
 
-DRAWN = ("random",)
-"""Methods of which a set is nothing but a draw: these have several."""
-
 
 class Cell(NamedTuple):
     """A method at a size, with the seed of its run."""
@@ -66,5 +63,5 @@ class Plan(Checked):
         """All cells, by size and then in the table's order."""
         for ipc in self.ipc:
             for method in (m for m in METHODS if m in self.methods):
-                for seed in range(self.draws if method in DRAWN else self.seeds):
+                for seed in range(self.draws if method == "random" else self.seeds):
                     yield Cell(method, ipc, seed)

@@ -1,6 +1,6 @@
 """What papers report: test accuracies in per cent, and under which protocol."""
 
-__all__ = ["PROTOCOLS", "published_figure", "published_protocols"]
+__all__ = ["published_figure", "published_protocols"]
 
 _TABLE: dict[str, dict[str, tuple[float | None, ...]]] = {
     "cifar10": {
@@ -44,18 +44,17 @@ _IPCS = (1, 10, 50)
 _FULL_DATA = {"cifar10": 84.8, "cifar100": 56.2, "tiny_imagenet": 37.6}
 """The whole training set, as MTT's paper reports it."""
 
-PROTOCOLS = {
-    "mtt": "MTT's by 1001 epochs at the learned rate, DSA, the best iteration by test accuracy",
-    "other": "all but MTT's by 300 to 1000 epochs at rate .01",
-}
-"""How the published figures were evaluated: MTT's own, and all others."""
-
 
 def published_protocols(dataset: str) -> str:
     """How the figures of a data set that are known here were evaluated, in words."""
-    known = set(_TABLE.get(dataset, {}))
-    kinds = {"mtt": "mtt" in known, "other": bool(known - {"mtt"})}
-    return "; ".join(PROTOCOLS[kind] for kind, there in kinds.items() if there)
+    known, words = set(_TABLE.get(dataset, {})), []
+    if "mtt" in known:
+        words.append(
+            "MTT's by 1001 epochs at the learned rate, DSA, the best iteration by test accuracy"
+        )
+    if known - {"mtt"}:
+        words.append("all but MTT's by 300 to 1000 epochs at rate .01")
+    return "; ".join(words)
 
 
 def published_figure(dataset: str, method: str, ipc: int | None) -> float | None:
