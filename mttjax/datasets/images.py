@@ -103,8 +103,6 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 yield image
     except InputError:
         raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is too large an image: {error}. Make it smaller") from error
-    # The decoders let out SyntaxError, struct.error and others besides OSError.
+    # The decoders let out SyntaxError, struct.error and others besides OSError; Pillow, its limit.
     except Exception as error:
         raise InputError(f"cannot read the image {path}: {error}. Repair or remove it") from error

@@ -1,4 +1,4 @@
-"""A CIFAR batch out of its pickle, by an unpickler that knows NumPy's arrays and nothing else.
+"""A CIFAR batch out of its pickle, by an unpickler that knows what its makers used: NumPy's arrays.
 
 Stand-ins take the place of what the pickle of an array names: nothing that a stranger chose is
 imported or called, not even NumPy's own, and no memory is taken that the bytes do not fill.
@@ -13,10 +13,10 @@ __all__ = ["read_batch"]
 
 
 def read_batch(content: bytes, labels: str) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels [n, 3072] uint8 and the labels [n] int64 of a pickled batch.
+    """The pixels [n, 3072] uint8 and the labels [n] int64 of a batch that Python 2 pickled.
 
     Args:
-      content: the pickle, of any protocol; strings of Python 2 and of Python 3 do.
+      content: the pickle.
       labels: the key of the labels.
 
     Raises:
@@ -40,12 +40,10 @@ def read_batch(content: bytes, labels: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Array:
-    """Stands for NumPy's array and for what makes one."""
+    """Stands for NumPy's array and for what makes one, which gives it the state below."""
 
-    __slots__ = ("content",)
-
-    def __init__(self, *content: object) -> None:
-        self.content = content  # of _frombuffer: bytes, dtype, shape, order
+    def __init__(self, *_: object) -> None:
+        self.content: tuple = (None, None, None, "C")
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, column_major, raw = state
@@ -53,10 +51,10 @@ class _Array:
 
     def pixels(self) -> np.ndarray:
         raw, dtype, shape, order = self.content
-        raw = raw.encode("latin1") if isinstance(raw, str) else raw  # a string of Python 2
-        if not isinstance(raw, bytes) or not isinstance(dtype, _Uint8):
+        if not isinstance(raw, str) or not isinstance(dtype, _Uint8):
             raise ValueError("its pixels are not unsigned bytes")
-        return np.frombuffer(raw, np.uint8).reshape(shape, order=order)  # type: ignore[call-overload]
+        # Python 2 had one kind of text and bytes, which is read as text.
+        return np.frombuffer(raw.encode("latin1"), np.uint8).reshape(shape, order=order)
 
 
 class _Uint8:
@@ -65,7 +63,7 @@ class _Uint8:
     __slots__ = ()
 
     def __init__(self, name: object, *_: object) -> None:
-        if name not in ("u1", b"u1"):
+        if name != "u1":
             raise ValueError("its pixels are not unsigned bytes")
 
     def __setstate__(self, state: object) -> None:
@@ -77,17 +75,15 @@ class _Dictionary(dict):
 
     def __setitem__(self, key: object, value: object) -> None:
         # Hashing tuples that nest deeply overflows the stack of the process.
-        if not isinstance(key, str | bytes):
+        if not isinstance(key, str):
             raise ValueError("it has a key that is no text")
-        super().__setitem__(key if isinstance(key, str) else key.decode("latin1"), value)
+        super().__setitem__(key, value)
 
 
-# What NumPy 1 and 2 and Python 2 and 3 name in the pickle of an array.
 _STAND_INS: dict[tuple[str, str], type] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Uint8,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _Array for core in ("core", "_core")},
 }
 
 
@@ -96,36 +92,19 @@ class _Unpickler(pickle._Unpickler):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content), encoding="latin1")
-        self._left = len(content)
 
     def find_class(self, module: str, name: str) -> object:
-        if (module, name) == ("_codecs", "encode"):
-            return self._encode
         if (module, name) not in _STAND_INS:
             raise ValueError(f"it asks for {f'{module}.{name}'[:80]!r}, which is not data")
         return _STAND_INS[module, name]
 
-    def _encode(self, text: str, _: str) -> bytes:
-        """Bytes, which an old protocol has as a text in latin1 and a call that encodes it."""
-        self._left -= len(text)
-        if self._left < 0:  # every byte of the pickle is encoded once
-            raise ValueError("it encodes a text again and again")
-        return text.encode("latin1")
-
     def _dictionary(self):
         self.append(_Dictionary())
 
-    def _marked_dictionary(self):
-        items, dictionary = self.pop_mark(), _Dictionary()
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            dictionary[key] = value
-        self.append(dictionary)
-
-    dispatch = pickle._Unpickler.dispatch | {  # type: ignore[assignment]
-        pickle.EMPTY_DICT[0]: _dictionary,
-        pickle.DICT[0]: _marked_dictionary,
-        # Its own takes the memory that the length claims before it looks for the bytes.
-        pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]],
-    }
-    for _opcode in (pickle.EMPTY_SET, pickle.FROZENSET, pickle.EXT1, pickle.EXT2, pickle.EXT4):
+    dispatch = pickle._Unpickler.dispatch | {pickle.EMPTY_DICT[0]: _dictionary}  # type: ignore[assignment]
+    # What hashes, what looks elsewhere, and what takes the memory that a length claims.
+    for _opcode in (
+        *(pickle.DICT, pickle.EMPTY_SET, pickle.FROZENSET),
+        *(pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.BYTEARRAY8),
+    ):
         del dispatch[_opcode[0]]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,7 +16,7 @@ from PIL import Image
 from mttjax.datasets.cache import cached
 from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.checks import as_split
-from mttjax.datasets.dataset import Source
+from mttjax.datasets.dataset import Source, Split
 from mttjax.system.errors import InputError
 
 __all__ = ["MOST_BYTES", "default_data_dir", "find_prepared", "read_prepared"]
@@ -84,7 +85,7 @@ def _known_features(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def _read_split(tfds, builder, part, shape):
+def _read_split(tfds: Any, builder: Any, part: str, shape: tuple[int, int, int]) -> Split:
     # Decoded here, since TFDS warns on every run without OpenCV.
     source = builder.as_data_source(part, decoders={"image": tfds.decode.SkipDecoding()})
     n = len(source)
@@ -98,7 +99,7 @@ def _read_split(tfds, builder, part, shape):
         records = source.__getitems__(list(range(start, start + len(rows))))
         for row, record in zip(rows, records, strict=True):
             images[row], labels[row] = _decoded(record["image"], shape), record["label"]
-    return images, labels
+    return Split(images, labels)
 
 
 def _decoded(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:

@@ -24,7 +24,7 @@ from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.trees import load_tree, save_tree, tree_checksum
 
-__all__ = ["AGAIN", "ExpertStore", "checksum_fault"]
+__all__ = ["AGAIN", "ExpertStore", "checksum_fault", "correct_path"]
 
 AGAIN = (
     "train_experts with the settings that the store was made with trains what is missing again, "
@@ -164,7 +164,7 @@ class ExpertStore:
         path = self.snapshot_path(expert, epoch)
         if correct is not None:
             bits = {"bits": np.packbits(np.asarray(correct)), "count": np.int64(len(correct))}
-            write_arrays(_correct_path(path), bits)
+            write_arrays(correct_path(path), bits)
             record = record | {"correct_checksum": tree_checksum(bits)}
         save_tree(path, params)
         record = record | {"checksum": tree_checksum(params)}
@@ -198,7 +198,7 @@ class ExpertStore:
         return np.stack([self._correct_of(expert, epoch) for epoch in range(1, epochs + 1)])
 
     def _correct_of(self, expert, epoch):
-        path = _correct_path(self.snapshot_path(expert, epoch))
+        path = correct_path(self.snapshot_path(expert, epoch))
         if not path.exists():
             raise InputError(f"{path}: no record of which images the expert knew; {AGAIN}")
         arrays = read_arrays(path)
@@ -216,7 +216,7 @@ class ExpertStore:
 
     def _is_there(self, expert, epoch):
         record, path = self.record(expert, epoch), self.snapshot_path(expert, epoch)
-        beside = _correct_path(path) if "correct_checksum" in record else path
+        beside = correct_path(path) if "correct_checksum" in record else path
         return bool(record) and path.exists() and beside.exists()
 
     def epochs_done(self, expert: int) -> int:
@@ -231,7 +231,8 @@ class ExpertStore:
         return [n for n in self.numbers() if not self.missing(n, last_epoch)]
 
 
-def _correct_path(snapshot):
+def correct_path(snapshot: Path) -> Path:
+    """Where the record of the images known in a snapshot's epoch is."""
     return snapshot.with_suffix(".correct.npz")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.experts.manifest import BEFORE, MANIFEST
-from mttjax.experts.store import AGAIN, ExpertStore, checksum_fault
+from mttjax.experts.store import AGAIN, ExpertStore, checksum_fault, correct_path
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
@@ -65,7 +65,7 @@ def _check_snapshots(store, findings):
         for expert in store.numbers():
             for epoch, record in enumerate(store.records(expert)):
                 path = store.snapshot_path(expert, epoch)
-                known |= {path, path.with_suffix(".correct.npz")}
+                known |= {path, correct_path(path)}
                 snapshots.check(path, record)
                 bar.advance(1, str(path.name))
     if snapshots.strange == total > 1:
@@ -95,18 +95,21 @@ class _Snapshots:
             return
         with self.findings.of(path, RETRAIN, removable=True):
             arrays = read_arrays(path)
-            found = {name: (a.shape, a.dtype) for name, a in arrays.items()}
-            self._first = self._first or found
+            shapes = {name: (a.shape, a.dtype) for name, a in arrays.items()}
+            self._first = self._first or shapes
             fault = checksum_fault(arrays, record.get("checksum"))
             self.strange += bool(fault)
-            if found != self._first:
-                raise InputError("its arrays are not those of the store's other snapshots")
-            if fault:
-                raise InputError(fault)
-            if not all(np.isfinite(a).all() for a in arrays.values()):
-                raise InputError("it holds numbers that are not finite: the training diverged")
+            if shapes != self._first:
+                fault = "its arrays are not those of the store's other snapshots"
+            elif not fault and not all(np.isfinite(a).all() for a in arrays.values()):
+                fault = "it holds numbers that are not finite: the training diverged"
+            _require_none(fault)
         if "correct_checksum" in record:
-            beside = path.with_suffix(".correct.npz")
+            beside = correct_path(path)
             with self.findings.of(beside, RETRAIN, removable=beside.exists()):
-                if fault := checksum_fault(read_arrays(beside), record["correct_checksum"]):
-                    raise InputError(fault)
+                _require_none(checksum_fault(read_arrays(beside), record["correct_checksum"]))
+
+
+def _require_none(fault):
+    if fault:
+        raise InputError(fault)

@@ -42,7 +42,7 @@ def test_a_set_comes_back_as_it_was(tmp_path, kind):
     save_distilled(tmp_path / "set.npz", mine)
     loaded = load_distilled(tmp_path / "set.npz")
     np.testing.assert_equal(vars(loaded), vars(mine))
-    types = [[type(value) for value in vars(each).values()] for each in (loaded, mine)]
+    types = [[type(value) for value in vars(s).values()] for s in (loaded, mine)]
     assert types[0] == types[1]
 
 

@@ -58,19 +58,6 @@ def test_snapshots_and_records_are_there_for_the_next_process(tmp_path):
     assert store.made["versions"]["numpy"] == np.__version__
 
 
-def test_a_snapshot_is_a_file_named_by_expert_and_epoch(tmp_path):
-    filled(tmp_path, experts=(7,), epochs=1)
-    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")) == [
-        "0007/000.npz",
-        "0007/001.npz",
-        "manifest.before.json",
-        "manifest.json",
-        "preprocessing.npz",
-    ]
-    with np.load(tmp_path / "0007" / "001.npz") as file:
-        assert sorted(file.files) == ["b", "conv0/kernel"]
-
-
 @pytest.mark.parametrize(
     "preprocessing", [PREPROCESSING, ZCA(np.ones(4, np.float32), *np.ones((2, 4, 4), np.float32))]
 )
