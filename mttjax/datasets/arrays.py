@@ -49,7 +49,11 @@ def read_arrays(path: Path) -> Source:
             f"{path} has no {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}. "
             f"Expected {', '.join(_SPELLINGS[0])} or {', '.join(_SPELLINGS[1])}"
         )
-    names = _class_names(arrays, path)
+    names = arrays.get("class_names")
+    if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
+        raise InputError(
+            f"{path}: class_names is {names.dtype} {names.shape}, expected [K] strings"
+        )
     n_classes = None if names is None else len(names)
     train = as_split(arrays[keys[0]], arrays[keys[1]], n_classes, f"{path}: training")
     if names is None:
@@ -60,9 +64,9 @@ def read_arrays(path: Path) -> Source:
                 f"{path}: {keys[1]} goes up to {present[-1]} but class {absent[0]} is empty: "
                 "number the classes 0, 1, ... without a gap"
             )
-        names = tuple(map(str, present))
+        names = present
     test = as_split(arrays[keys[2]], arrays[keys[3]], len(names), f"{path}: test")
-    return Source(names, train, test)
+    return Source(tuple(map(str, names)), train, test)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -75,14 +79,3 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             f"cannot read {path}: {error.__cause__}. Expected an .npz of plain arrays, as "
             "numpy.savez writes it (object arrays are not read: they could run code)"
         ) from error
-
-
-def _class_names(arrays: dict[str, np.ndarray], path: Path) -> tuple[str, ...] | None:
-    names = arrays.get("class_names")
-    if names is None:
-        return None
-    if names.ndim != 1 or names.dtype.kind != "U":
-        raise InputError(
-            f"{path}: class_names is {names.dtype} {names.shape}, expected [K] strings"
-        )
-    return tuple(map(str, names))

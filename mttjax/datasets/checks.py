@@ -53,12 +53,10 @@ def _dtype_fault(array: np.ndarray) -> str:
     if not np.isfinite(array).all():
         return f"{fault}; they hold NaN or infinite values: repair or remove those images"
     low, high = float(array.min()), float(array.max())
+    remedy = "scale to 0..255, round and cast"
     if low >= 0 and high <= 1:
-        return (
-            f"{fault}; the values lie in [0, 1]: multiply by 255 and cast, "
-            "(255 * x).round().astype('uint8')"
-        )
-    return f"{fault}; the values lie in [{low:g}, {high:g}]: scale to 0..255, round and cast"
+        remedy = "multiply by 255 and cast, (255 * x).round().astype('uint8')"
+    return f"{fault}; the values lie in [{low:g}, {high:g}]: {remedy}"
 
 
 def _as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Tiny ImageNet in the layout of its own archive."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,12 +40,11 @@ def read_tiny_imagenet(folder: Path, *, resolution: int, classes: Sequence[int] 
 
 def _wnids(folder: Path) -> list[str]:
     wnids = _lines(folder, "wnids.txt")
-    # They become names of folders, and must not lead out of this one.
-    strange = [wnid for wnid in wnids if not re.fullmatch(r"\w+", wnid, re.ASCII)]
-    twice = [wnid for wnid, count in Counter(wnids).items() if count > 1]
-    if strange or twice:
-        fault = f"names {(strange or twice)[0]!r}" + ("" if strange else " twice")
-        raise InputError(f"{folder / 'wnids.txt'} {fault}; expected names such as n01443537")
+    for k, wnid in enumerate(wnids):
+        # They become names of folders, and must not lead out of this one.
+        if not re.fullmatch(r"\w+", wnid, re.ASCII) or wnid in wnids[:k]:
+            fault = f"names {wnid!r}{' twice' if wnid in wnids[:k] else ''}"
+            raise InputError(f"{folder / 'wnids.txt'} {fault}; expected names such as n01443537")
     return wnids
 
 

@@ -103,13 +103,10 @@ class _Snapshots:
                 fault = "its arrays are not those of the store's other snapshots"
             elif not fault and not all(np.isfinite(a).all() for a in arrays.values()):
                 fault = "it holds numbers that are not finite: the training diverged"
-            _require_none(fault)
+            if fault:
+                raise InputError(fault)
         if "correct_checksum" in record:
             beside = correct_path(path)
             with self.findings.of(beside, RETRAIN, removable=beside.exists()):
-                _require_none(checksum_fault(read_arrays(beside), record["correct_checksum"]))
-
-
-def _require_none(fault):
-    if fault:
-        raise InputError(fault)
+                if fault := checksum_fault(read_arrays(beside), record["correct_checksum"]):
+                    raise InputError(fault)

@@ -14,7 +14,12 @@ from mttjax.datasets.dataset import split_off
 from mttjax.system.errors import InputError
 
 
-def test_digits_are_uint8_and_complete():
+def shares(part, whole):
+    """Of each class of ``whole``, the share that is in ``part``."""
+    return np.bincount(part.labels) / np.bincount(whole.labels)
+
+
+def test_digits_are_uint8_and_complete_and_their_test_set_is_stratified():
     digits = load_dataset("digits", validation=0)
     assert (digits.image_shape, digits.n_classes, digits.name) == ((8, 8, 1), 10, "digits")
     assert len(digits.train.labels) + len(digits.test.labels) == 1797
@@ -22,27 +27,17 @@ def test_digits_are_uint8_and_complete():
     assert digits.train.labels.dtype == digits.test.labels.dtype == np.int32
     assert (digits.train.images.min(), digits.train.images.max()) == (0, 255)
     assert digits.validation.images.shape == (0, 8, 8, 1)
-
-
-def test_digits_test_split_ignores_the_seed_and_is_stratified():
-    one, other = load_dataset("digits", seed=1), load_dataset("digits", seed=2)
-    np.testing.assert_array_equal(one.test.images, other.test.images)
-    share = np.bincount(one.test.labels) / np.bincount(
-        np.concatenate([one.train.labels, one.validation.labels, one.test.labels])
-    )
-    np.testing.assert_allclose(share, 0.25, atol=0.01)
+    np.testing.assert_allclose(shares(digits.test, digits.train), 1 / 3, atol=0.017)
 
 
 def test_validation_is_seeded_stratified_and_out_of_training():
     whole = load_dataset("digits", validation=0)
-    one, again = load_dataset("digits", seed=3), load_dataset("digits", seed=3)
-    other = load_dataset("digits", seed=4)
-    np.testing.assert_array_equal(one.validation.images, again.validation.images)
-    assert not np.array_equal(one.validation.labels, other.validation.labels)
-    np.testing.assert_allclose(
-        np.bincount(one.validation.labels) / np.bincount(whole.train.labels), 0.1, atol=0.01
-    )
-    together = np.concatenate([one.train.images, one.validation.images])
+    first, again, other = (load_dataset("digits", seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.test.images, other.test.images)
+    np.testing.assert_array_equal(first.validation.images, again.validation.images)
+    assert not np.array_equal(first.validation.labels, other.validation.labels)
+    np.testing.assert_allclose(shares(first.validation, whole.train), 0.1, atol=0.01)
+    together = np.concatenate([first.train.images, first.validation.images])
     assert sorted(map(bytes, together)) == sorted(map(bytes, whole.train.images))
 
 
@@ -59,12 +54,10 @@ def test_classes_are_kept_and_renumbered_in_the_given_order():
     whole = load_dataset("digits", validation=0)
     some = load_dataset("digits", classes=(7, 0), validation=0)
     assert some.class_names == ("7", "0")
-    np.testing.assert_array_equal(
-        some.test.images[some.test.labels == 0], whole.test.images[whole.test.labels == 7]
-    )
-    np.testing.assert_array_equal(
-        some.train.images[some.train.labels == 1], whole.train.images[whole.train.labels == 0]
-    )
+    for new, old in enumerate((7, 0)):
+        for kept, split in ((some.train, whole.train), (some.test, whole.test)):
+            expected = split.images[split.labels == old]
+            np.testing.assert_array_equal(kept.images[kept.labels == new], expected)
 
 
 @pytest.mark.parametrize(

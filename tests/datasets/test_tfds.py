@@ -27,12 +27,13 @@ from mttjax.system.errors import InputError
 RNG = np.random.default_rng(0)
 
 
-@pytest.fixture
-def offline(monkeypatch):
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, request):
     def refuse(self, address):
         raise AssertionError(f"connects to {address}")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    if "mirror" not in request.fixturenames:
+        monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 @pytest.fixture
@@ -49,7 +50,6 @@ def assert_same(one, other):
             assert a.dtype == b.dtype
 
 
-@pytest.mark.usefixtures("offline")
 def test_prepared_and_archives_are_the_same_images_in_the_same_order(tmp_path, archives):
     folder = prepare_from_archives("fashion_mnist", archives, tmp_path / "data")
     assert folder == tmp_path / "data" / "fashion_mnist" / "3.0.1"
@@ -59,7 +59,6 @@ def test_prepared_and_archives_are_the_same_images_in_the_same_order(tmp_path, a
     assert "tensorflow" not in sys.modules
 
 
-@pytest.mark.usefixtures("offline")
 def test_tfds_reads_what_was_prepared_under_its_name_in_its_order(tmp_path, archives):
     prepare_from_archives("mnist", archives, tmp_path / "tfds")
     source = tfds.data_source("mnist", split="test", data_dir=tmp_path / "tfds", download=False)
@@ -71,7 +70,6 @@ def test_tfds_reads_what_was_prepared_under_its_name_in_its_order(tmp_path, arch
         assert record["label"] == test.labels[k]
 
 
-@pytest.mark.usefixtures("offline")
 def test_cifar100_has_tfds_features(tmp_path):
     records = RNG.integers(0, 256, (100, 3074), np.uint8)
     records[:, 1] = np.arange(100)
@@ -88,7 +86,6 @@ def test_cifar100_has_tfds_features(tmp_path):
     assert record["coarse_label"] == names["coarse_label"].index("fish") or key != 1
 
 
-@pytest.mark.usefixtures("offline")
 def test_a_broken_cache_is_written_anew_and_an_impossible_one_done_without(
     tmp_path, archives, monkeypatch
 ):
@@ -107,7 +104,6 @@ def test_a_broken_cache_is_written_anew_and_an_impossible_one_done_without(
     assert_same(load_dataset("mnist", folder=tmp_path / "data"), first)
 
 
-@pytest.mark.usefixtures("offline")
 def test_faults_of_prepared_datasets_are_named(tmp_path, archives):
     folder = prepare_from_archives("mnist", archives, tmp_path)
     with pytest.raises(InputError, match=r"mnist/3.0.1 is there already"):

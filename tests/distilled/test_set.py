@@ -171,17 +171,7 @@ def test_exported_pngs_hold_the_pixels_class_by_class(tmp_path, channels):
 
 
 @pytest.mark.parametrize(
-    "names",
-    [
-        ("../x", "/etc", ".."),
-        ("", " ", "."),
-        ("a", "A", "a"),
-        ("a", "a-2", "a"),
-        ("a/b", "a\\b", "a:b"),
-        ("x" * 300, "é", "é"),
-        ("con", "NUL.txt", "com1"),
-        ("😀", "😀😀", "\u202e"),
-    ],
+    "names", [("../x", "/etc", ".."), ("a", "a-2", "A"), ("con", "NUL.txt", "")]
 )
 def test_class_names_neither_escape_nor_collide(tmp_path, names):
     inside = tmp_path / "inside"
