@@ -1,6 +1,7 @@
 """The driver of the benchmarks: counts, verdicts, tables, and runs of its smallest sizes."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -38,8 +39,7 @@ def test_verdicts():
 
 
 def test_numbers_in_cells():
-    assert seconds_text(0.01234) == "12.3 ms"
-    assert seconds_text(123.4) == "123 s"
+    assert [seconds_text(x) for x in (0.01234, 123.4)] == ["12.3 ms", "123 s"]
     assert spread_text([1.0, 2.0, 1.2], 1.2) == "1.20 s (1.00-2.00)"
     assert [bytes_text(n) for n in (1.5e9, 2e6, None)] == ["1.50 GB", "2 MB", ""]
     text = "### Title\n\n| a | b |\n| --- | ---: |\n| x\\|y | 1 |\n\nA note."
@@ -127,9 +127,8 @@ def test_host_work_is_measured_on_the_digits_without_torch(tmp_path, monkeypatch
     output = tmp_path / "r.md"
     assert driver.main(["--tiny", "--only", "host_work", "--output", str(output)]) == 0
     record = json.loads(output.with_suffix(".json").read_text())["records"]["host-work"]
-    assert len(record["loop"]) == len(record["program"]) == 2
+    assert [len(record[way]) for way in ("loop", "program", "others")] == [2, 2, 2]
     assert min(record["loop"] + record["program"]) > 0
-    assert record["save_every"] == 50
     assert "Host work between the steps" in output.read_text()
 
 
@@ -159,5 +158,4 @@ def test_a_row_is_timed_in_two_processes_and_written(tmp_path, monkeypatch):
 
 def test_a_machine_without_an_accelerator_is_told_so(tmp_path, monkeypatch):
     said = gpu.main(["--output", str(tmp_path / "r.md")])
-    assert "an accelerator is needed" in said
-    assert "\n" not in said
+    assert re.fullmatch(".*an accelerator is needed.*", said)
