@@ -33,10 +33,10 @@ def small_dataset(side=8):
 def small_set(ipc=1, *, soft=False, side=8, **changes):
     """A distilled set of ``small_dataset``, its labels one-hot or not."""
     rng = np.random.default_rng(ipc)
+    images = rng.standard_normal((3 * ipc, side, side, 1), np.float32)
     labels = np.repeat(np.eye(3, dtype=np.float32), ipc, axis=0)
     fields = {
-        "images": rng.standard_normal((3 * ipc, side, side, 1), np.float32)
-        + labels.argmax(1).reshape(-1, 1, 1, 1),
+        "images": images + labels.argmax(1).astype(np.float32).reshape(-1, 1, 1, 1),
         "labels": labels * 0.7 + np.float32(0.1) if soft else labels,
         "lr": 0.05,
         "preprocessing": Standardize(np.float32([0.5]), np.float32([0.25])),
@@ -48,7 +48,6 @@ def small_set(ipc=1, *, soft=False, side=8, **changes):
         "settings": {"method": "mtt", "step": 3},
         "versions": {},
     }
-    fields["images"] = fields["images"].astype(np.float32)
     return dataclasses.replace(DistilledSet(**fields), **changes)
 
 

@@ -170,8 +170,7 @@ def report_across(
     title = f"{dataset.name}: test accuracy of other networks, %"
     headers, rows = across.table()
     print_table(title, headers, rows)
-    how = {"protocol": dataclasses.asdict(protocol), "seed": seed}
-    write_json(path.with_suffix(".json"), across.record() | how | made)
+    write_json(path.with_suffix(".json"), across.record() | score.how | made)
     with atomically(path, "w") as file:
         file.write(
             f"# {title}\n\n{markdown_table(headers, rows)}\n\n"

@@ -224,6 +224,5 @@ def report_robustness(
     rows = [(name, f"{r.ipc} per class", *r.row()) for name, r in found.items()]
     print_table(f"{dataset.name}: robustness, %", HEADERS, rows)
     records = {name: robustness.record() for name, robustness in found.items()}
-    how = {"protocol": dataclasses.asdict(protocol), "seed": seed}
-    write_json(path, {"sets": records, "w": 0.5, "gamma": 0.5} | how | stamp())
+    write_json(path, {"sets": records, "w": 0.5, "gamma": 0.5} | score.how | stamp())
     return path

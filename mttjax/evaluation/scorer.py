@@ -65,6 +65,8 @@ class Scorer:
     dataset: Dataset
     protocol: Protocol
     seed: int
+    how: dict[str, Any]
+    """The protocol and the seed: JSON values."""
 
     def __init__(
         self,
@@ -79,11 +81,8 @@ class Scorer:
         self._folder = None if folder is None else Path(folder)
         self._evaluators: dict[str, Evaluator] = {}
         self._evaluations: dict[str, Evaluation] = {}
-        self._decided = {
-            "protocol": dataclasses.asdict(protocol),
-            "seed": seed,
-            "test": tree_checksum(dataset.test),
-        }
+        self.how = {"protocol": dataclasses.asdict(protocol), "seed": seed}
+        self._decided = self.how | {"test": tree_checksum(dataset.test)}
 
     def __call__(
         self, distilled: DistilledSet, *, name: str, network: NetworkSpec | None = None

@@ -30,14 +30,9 @@ def test_arrays_come_back_as_they_are(tmp_path):
 
 
 def test_other_names_grey_images_and_class_names(tmp_path):
-    mine = load(
-        tmp_path,
-        images=X[..., 0],
-        labels=Y.astype(np.uint8),
-        test_images=X[:3, ..., 0],
-        test_labels=Y[:3],
-        class_names=np.array(["cat", "dog", "owl"]),
-    )
+    names, grey = np.array(["cat", "dog", "owl"]), X[..., 0]
+    test = {"test_images": grey[:3], "test_labels": Y[:3]}
+    mine = load(tmp_path, images=grey, labels=Y.astype(np.uint8), class_names=names, **test)
     assert mine.image_shape == (5, 6, 1)
     assert mine.class_names == ("cat", "dog", "owl")
 

@@ -78,8 +78,8 @@ def test_classes_choose_among_the_sorted_sub_folders_and_read_only_those(whole):
 
 
 def test_grey_stays_grey_unless_one_image_has_colour(tmp_path):
-    make_split(tmp_path, "train", mode="L")
-    make_split(tmp_path, "test", mode="L")
+    for split in ("train", "test"):
+        make_split(tmp_path, split, mode="L")
     assert load(tmp_path).image_shape == (8, 8, 1)
     save(tmp_path / "test" / "cat" / "x.png", (9, 8, 7))
     coloured = load(tmp_path)
@@ -95,13 +95,12 @@ def test_the_centre_is_cut_out_and_resized(whole):
     assert load(whole, resolution=20).train.images.shape == (6, 20, 20, 3)
 
 
-def test_palette_transparency_and_flat_test_folder_are_fine(tmp_path):
-    make_split(tmp_path, "train")
-    make_split(tmp_path, "val")
-    (tmp_path / "test").mkdir()
-    save(tmp_path / "train" / "ant" / "0.png", (1, 2, 3, 0), mode="RGBA")
-    Image.new("P", (8, 8)).save(tmp_path / "train" / "ant" / "1.png", transparency=b"\x00\x01")
-    assert len(load(tmp_path).test.labels) == 6
+def test_palette_transparency_and_flat_test_folder_are_fine(whole):
+    (whole / "test").rename(whole / "val")
+    (whole / "test").mkdir()
+    save(whole / "train" / "ant" / "0.png", (1, 2, 3, 0), mode="RGBA")
+    Image.new("P", (8, 8)).save(whole / "train" / "ant" / "1.png", transparency=b"\x00\x01")
+    assert len(load(whole).test.labels) == 6
 
 
 def test_a_class_may_be_called_train(tmp_path):

@@ -116,10 +116,8 @@ def test_a_missing_or_wrong_place_is_named(name, tmp_path):
         load_dataset(name, resolution=32)
     with pytest.raises(InputError, match="does not exist"):
         load_dataset(name, folder=tmp_path / "nowhere", resolution=32)
-    wrong = tmp_path
-    if name != "arrays":
-        wrong = tmp_path / "file"
-        wrong.touch()
+    (tmp_path / "file").touch()
+    wrong = tmp_path if name == "arrays" else tmp_path / "file"
     with pytest.raises(InputError, match=f"{wrong} is not a f"):
         load_dataset(name, folder=wrong, resolution=32)
 

@@ -22,25 +22,25 @@ DATASET = small_dataset()
 OWN = NetworkSpec(depth=2, width=8, activation="sigmoid")
 
 
+VGG = NetworkSpec("vgg11", norm="batch")
+
+
 @pytest.mark.parametrize(
-    ("name", "spec"),
+    ("name", "base", "spec"),
     [
-        ("convnet", OWN),
-        ("convnet-w64", NetworkSpec(depth=2, width=64, activation="sigmoid")),
-        ("convnet-d3-relu", NetworkSpec(depth=3, width=8)),
-        ("convnet-batch-max", NetworkSpec("convnet", 2, 8, "batch", "sigmoid", "max")),
-        ("convnet-nonorm-nopool", NetworkSpec("convnet", 2, 8, "none", "sigmoid", "none")),
-        ("resnet18", NetworkSpec("resnet18")),
-        ("vgg11-batch", NetworkSpec("vgg11", norm="batch")),
+        ("convnet", OWN, OWN),
+        ("convnet-w64", OWN, NetworkSpec(depth=2, width=64, activation="sigmoid")),
+        ("convnet-d3-relu", OWN, NetworkSpec(depth=3, width=8)),
+        ("convnet-batch-max", OWN, NetworkSpec("convnet", 2, 8, "batch", "sigmoid", "max")),
+        ("convnet-nonorm-nopool", OWN, NetworkSpec("convnet", 2, 8, "none", "sigmoid", "none")),
+        ("resnet18", OWN, NetworkSpec("resnet18")),
+        ("vgg11-batch", OWN, VGG),
+        ("convnet", VGG, NetworkSpec()),
+        ("vgg11", VGG, VGG),
     ],
 )
-def test_a_name_is_a_network(name, spec):
-    assert spec_of(name, OWN) == spec
-
-
-def test_a_convnet_beside_a_set_of_another_architecture_is_the_usual_one():
-    assert spec_of("convnet", NetworkSpec("vgg11", norm="batch")) == NetworkSpec()
-    assert spec_of("vgg11", NetworkSpec("vgg11", norm="batch")).norm == "batch"
+def test_a_name_is_a_network(name, base, spec):
+    assert spec_of(name, base) == spec
 
 
 def test_every_pool_is_of_networks_that_fit_32_pixels():
