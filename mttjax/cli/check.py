@@ -1,6 +1,5 @@
 """``mttjax check``: whether what is on disk is whole."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,40 +10,37 @@ from mttjax.experts.verifying import check_store, is_store
 from mttjax.paper.cells import check_cells
 from mttjax.runs.verifying import check_run, check_set, is_run
 from mttjax.system.errors import InputError
-from mttjax.system.fields import Checked
 from mttjax.system.files import leftovers
 from mttjax.system.findings import Findings
 
-__all__ = ["CheckOptions", "check_path", "main"]
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckOptions(Checked):
-    """Verifies an expert store, a run, a table or a distilled set, or all of them in a folder.
-
-    Every file is read and held against its checksum. The status is 0 where all is whole, 1
-    where something is not, 2 where there is nothing to check.
-    """
-
-    path: tyro.conf.Positional[Path]
-    """A folder, or a set's .npz."""
-    remove: bool = False
-    """Remove the damaged files that the command which made them makes again; nothing else is."""
+__all__ = ["check", "check_path", "main"]
 
 
 @messages
 def main(arguments: Sequence[str]) -> int:
     """Says what is wrong with a store, a run, a table or a set."""
-    options = tyro.cli(CheckOptions, args=arguments, prog="mttjax check")
-    findings = check_path(options.path)
+    return tyro.cli(check, args=arguments, prog="mttjax check")
+
+
+def check(path: tyro.conf.Positional[Path], remove: bool = False) -> int:
+    """Verifies an expert store, a run, a table or a distilled set, or all of them in a folder.
+
+    Every file is read and held against its checksum. The status is 0 where all is whole, 1
+    where something is not, 2 where there is nothing to check.
+
+    Args:
+      path: A folder, or a set's .npz.
+      remove: Remove damaged files that the command which made them makes again, nothing else.
+    """
+    findings = check_path(path)
     for note in findings.notes:
         print(f"note: {note}")
     for fault in findings.faults:
         print(f"FAULT: {fault}")
-    if options.remove:
-        for path in findings.removable:
-            path.unlink(missing_ok=True)
-            print(f"removed: {path}")
+    if remove:
+        for damaged in findings.removable:
+            damaged.unlink(missing_ok=True)
+            print(f"removed: {damaged}")
     count = len(findings.faults)
     print(f"{findings.checked} files checked, {count or 'no'} fault{'' if count == 1 else 's'}")
     return 1 if count else 0

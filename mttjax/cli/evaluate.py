@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,16 +104,8 @@ class EvaluateNetworks(WithFiles, WithRandom):
 
     def run(self) -> None:
         sets, dataset, folder = self.sets_and_place()
-        path = report_across(
-            sets,
-            dataset,
-            self.networks,
-            self.protocol,
-            seed=self.seed,
-            folder=folder,
-            with_random=self.random,
-        )
-        print(f"table: {path}")
+        report = partial(report_across, seed=self.seed, folder=folder, with_random=self.random)
+        print(f"table: {report(sets, dataset, self.networks, self.protocol)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,14 +117,8 @@ class EvaluateRobustness(WithFiles):
 
     def run(self) -> None:
         sets, dataset, folder = self.sets_and_place()
-        path = report_robustness(
-            sets,
-            dataset,
-            self.protocol,
-            full_accuracy=self.full_accuracy,
-            seed=self.seed,
-            folder=folder,
-        )
+        report = partial(report_robustness, seed=self.seed, folder=folder)
+        path = report(sets, dataset, self.protocol, full_accuracy=self.full_accuracy)
         print(f"robustness: {path}")
 
 

@@ -60,11 +60,8 @@ def require_folder(option: str, path: str | Path | None) -> None:
     for name in place.parts:
         if len(os.fsencode(name)) > MOST_BYTES:
             raise InputError(f"{option} {name[:20]}...: too long a name; give a shorter one")
-    try:
-        while not place.exists():
-            place = place.parent
-    except OSError as error:
-        raise InputError(f"{option} {path}: {error.strerror or error}") from error
+    while not place.exists():
+        place = place.parent
     if not place.is_dir():
         raise InputError(f"{option} {path}: {place} is not a folder; give another")
     if not os.access(place, os.W_OK | os.X_OK):

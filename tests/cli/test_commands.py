@@ -143,11 +143,8 @@ MISTAKES = [
     ("distil", "did you mean 'distill'"),
     ("distill", "--config is needed: one of cifar10"),
     ("distill --conifg digits", "--config is needed"),
-    ("distill --config cifar11", "'cifar11': no such preset; did you mean 'cifar1"),
     ("distill --config typo.json", "distill.stepps is no setting: did you mean 'steps'"),
-    ("distill --config tiny.py --ipc 0", "ipc is 0: must be a whole number from 1"),
     ("distill --config tiny.py --ipc x", "--ipc: invalid int value: 'x'"),
-    ("distill --config tiny.py --method hearding", "did you mean 'herding'"),
     ("distill --config tiny.py --distill.stepps 3", "Perhaps you meant: --distill.steps"),
     ("distill --config tiny.py --distill.steps 0", "distill: steps is 0: must be a whole number"),
     ("distill --config tiny.py --distill.initial photo", "invalid choice 'photo'"),
@@ -169,7 +166,6 @@ MISTAKES = [
     ("evaluate set none.npz", "none.npz"),
     ("evaluate set bees.npz", "bright"),
     ("evaluate networks bees.npz", "--networks"),
-    ("evaluate networks . --networks convnet", "no distilled set there"),
     ("evaluate networks bees.npz --networks convnet --to tiny.py", "--to tiny.py"),
     ("evaluate robustness bees.npz", "--full-accuracy"),
     ("evaluate robustness bees.npz --full-accuracy 87", "full_accuracy is 87.0"),
@@ -217,15 +213,6 @@ def test_a_missing_package_is_one_line_with_the_set_up_command(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "'tyro' is missing" in done.stderr
     assert "make env" in done.stderr
-
-
-def test_digits_need_no_tensorflow_datasets(place):
-    missing = "import sys\nsys.modules['tensorflow_datasets'] = None\n"
-    (place / "sitecustomize.py").write_text(missing)
-    environment = os.environ | {"PYTHONPATH": str(place)}
-    done = started("train_experts", *TINY, "--experts.count", "1", cwd=place, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert "expert 0: test accuracy" in done.stdout
 
 
 def test_a_reader_that_went_away_is_no_traceback():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mttjax.config.methods import KINDS, METHODS, TITLES, published_settings
+from mttjax.config.methods import KINDS, METHODS, published_settings
 from mttjax.config.presets import load_preset, preset_names
 from mttjax.config.settings import settings_from
 from mttjax.system.errors import InputError
@@ -68,8 +68,7 @@ def test_every_preset_has_settings_for_every_method_that_survive_a_file(name, me
         assert settings_from(json.loads(json.dumps(settings.record()))) == settings
 
 
-def test_the_tables_of_methods_name_the_same():
-    assert list(TITLES) == list(METHODS)
+def test_every_method_has_a_kind_of_settings():
     assert set(KINDS) == set(METHODS)
 
 
@@ -128,15 +127,6 @@ def test_what_is_no_preset_is_refused(name, content, message, tmp_path, monkeypa
         Path(name).write_text(content)
     with pytest.raises(InputError, match=message):
         load_preset(name).settings(1, "dm")
-
-
-def test_a_users_file_is_a_preset(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "from mttjax.config import Settings\nIPCS = (3,)\n"
-        "def get_config(ipc): return Settings(name='mine', ipc=ipc)\n"
-    )
-    assert load_preset(str(tmp_path / "mine.py")).settings().run_folder.name == "mine-ipc3"
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
 def test_a_file_of_settings_is_a_preset_of_one_row(tmp_path):

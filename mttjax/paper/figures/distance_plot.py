@@ -46,12 +46,8 @@ def plot_distances(
         cut = f"; above {_TOP:g} not shown" if highest > _TOP else ""
         experts = len({row[1] for row in rows})
         held = "one expert" if experts == 1 else f"{experts} experts"
-        axes[0, 0].figure.suptitle(
-            f"{dataset}: squared distance to the target of {held} along training{cut}",
-            x=0.02,
-            ha="left",
-            fontsize=11,
-        )
+        title = f"{dataset}: squared distance to the target of {held} along training{cut}"
+        axes[0, 0].figure.suptitle(title, x=0.02, ha="left", fontsize=11)
         legend_below(axes[0, 0])
 
 

@@ -67,14 +67,7 @@ def whole_at(settings: object, *names: str) -> int | None:
 def require_held_out(
     held_out: Sequence[int], last: int, store: ExpertStore, used: set[int]
 ) -> None:
-    """Raises ``InputError`` where an expert was used, or lacks epochs.
-
-    Args:
-      held_out: the numbers of those asked for.
-      last: the last epoch that is read of them.
-      store: the experts.
-      used: the numbers of those that may not be taken.
-    """
+    """Raises ``InputError`` where an expert is among the used, or has no epoch ``last``."""
     listed = lambda numbers: " ".join(map(str, numbers)) or "none"
     ready = store.experts_with(last)
     free = f"Free and trained to epoch {last} there: {listed(e for e in ready if e not in used)}"

@@ -59,11 +59,8 @@ def experts_row(store: ExpertStore) -> FullRow | None:
     """
     by_expert = dict(zip(store.numbers(), store.accuracies(), strict=True))
     longest = max((max(epochs, default=0) for epochs in by_expert.values()), default=0)
-    whole = {expert: epochs for expert, epochs in by_expert.items() if longest in epochs}
-    if not whole:
-        return None
-    last = [float(epochs[longest]) for epochs in whole.values()]
-    return FullRow(last, longest, store.seconds(list(whole), longest))
+    last = {expert: epochs[longest] for expert, epochs in by_expert.items() if longest in epochs}
+    return FullRow(list(last.values()), longest, store.seconds(last, longest)) if last else None
 
 
 def train_better(
