@@ -23,17 +23,23 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-__all__ = ["convolve"]
+from mttjax.core.contractions import (
+    backward,
+    backward_cpu,
+    forward,
+    forward_cpu,
+    one_by_one,
+    out_shape,
+    together,
+    weight,
+    weight_cpu,
+)
+from mttjax.core.varying import alike, axes_of
 
-_FAST = ("NHWC", "HWIO", "NHWC")
-_FEW_CHANNELS = 4  # up to here a product with patches beats the convolution on CPU
-_UNROLLED_GROUPS = 8  # more groups than this run in a loop: the program stays small
+__all__ = ["convolve"]
 
 
 def convolve(
@@ -66,176 +72,38 @@ def convolve(
             "must agree in channels and dtype"
         )
     form = (tuple(images.shape[1:3]), tuple(kernel.shape[:2]), int(stride), int(padding))
-    if min(_out_shape(form)) < 1:
+    if min(out_shape(form)) < 1:
         raise ValueError(
             f"a {kernel.shape[:2]} kernel does not fit images of {images.shape[1:3]} "
             f"with padding {padding}"
         )
-    return forward_p.bind(images[None], kernel[None], form=form)[0]
-
-
-def _out_shape(form):
-    image, kernel, stride, padding = form
-    return tuple((n + 2 * padding - k) // stride + 1 for n, k in zip(image, kernel, strict=True))
-
-
-# --- the three contractions as the backends other than CPU compile them -------------
-
-
-def _forward(x, w, form):
-    _, _, stride, padding = form
-    return lax.conv_general_dilated(
-        x, w, (stride, stride), [(padding, padding)] * 2, dimension_numbers=_FAST
-    )
-
-
-def _backward(y, w, form):
-    x = jax.ShapeDtypeStruct((y.shape[0], *form[0], w.shape[2]), y.dtype)
-    (x,) = jax.linear_transpose(lambda x: _forward(x, w, form), x)(y)
-    return x
-
-
-def _weight(x, y, form):
-    w = jax.ShapeDtypeStruct((*form[1], x.shape[3], y.shape[3]), y.dtype)
-    (w,) = jax.linear_transpose(lambda w: _forward(x, w, form), w)(y)
-    return w
-
-
-# --- the same on CPU, every convolution in the fast layout ---------------------------
-
-
-def _pad_or_crop(x, low, high):
-    """Pads axes 1 and 2 by ``low`` before and ``high[axis]`` after; negative values crop."""
-    pads = [(0, 0, 0), *((low[i], high[i], 0) for i in range(2)), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), pads)
-
-
-def _scatter_taps(y, w, form):
-    """One product with all taps of the kernel, each then added where its window saw it.
-
-    The images are planes [C, B, H, W] meanwhile: with few channels, rows of an image
-    are long where pixels are short.
-    """
-    image, kernel, stride, padding = form
-    out = _out_shape(form)
-    rows, columns = ((n - 1) * stride + 1 for n in out)
-    height, width = (n + 2 * padding for n in image)
-    planes = w.reshape(-1, w.shape[3]) @ y.reshape(-1, y.shape[3]).T
-    planes = planes.reshape(*kernel, w.shape[2], y.shape[0], *out)
-    x = jnp.zeros((*planes.shape[2:4], height, width), y.dtype)
-    zero, none = jnp.zeros((), y.dtype), (0, 0, 0)
-    for i, j in np.ndindex(*kernel):
-        down, right = (i, height - i - rows, stride - 1), (j, width - j - columns, stride - 1)
-        x += lax.pad(planes[i, j], zero, [none, none, down, right])
-    x = x[:, :, padding : height - padding, padding : width - padding]
-    return jnp.moveaxis(x, 0, 3)
-
-
-def _backward_cpu(y, w, form):
-    if w.shape[2] <= _FEW_CHANNELS or min(_out_shape(form)) < max(form[1]):
-        return _scatter_taps(y, w, form)
-    image, kernel, stride, padding = form
-    spread = [(n - 1) * stride + 1 for n in _out_shape(form)]
-    low = [k - 1 - padding for k in kernel]
-    high = [n + k - 1 - s - lo for n, k, s, lo in zip(image, kernel, spread, low, strict=True)]
-    if min(low) < 0 or min(high) < 0:
-        crop_low, crop_high = [min(lo, 0) for lo in low], [min(hi, 0) for hi in high]
-        if stride > 1:
-            y = lax.pad(
-                y, jnp.zeros((), y.dtype), [(0, 0, 0), *[(0, 0, stride - 1)] * 2, (0, 0, 0)]
-            )
-            stride = 1
-        y = _pad_or_crop(y, crop_low, crop_high)
-        low, high = [max(lo, 0) for lo in low], [max(hi, 0) for hi in high]
-    w = jnp.swapaxes(w[::-1, ::-1], 2, 3)
-    pads = list(zip(low, high, strict=True))
-    return lax.conv_general_dilated(
-        y, w, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=_FAST
-    )
-
-
-def _taps(x, form):
-    """The h·w shifted views of padded x that a window sees: each [B, H', W', C]."""
-    _, kernel, stride, padding = form
-    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    rows, columns = ((n - 1) * stride + 1 for n in _out_shape(form))
-    for i, j in np.ndindex(*kernel):
-        yield x[:, i : i + rows : stride, j : j + columns : stride]
-
-
-def _patches(x, form):
-    """[B·H'·W', h·w·C]: what every window sees, in the order of the kernel's numbers."""
-    patches = jnp.concatenate(list(_taps(x, form)), axis=3)
-    return patches.reshape(-1, patches.shape[3])
-
-
-def _forward_cpu(x, w, form):
-    # With a kernel larger than the image too, XLA for CPU falls into its naive loop.
-    if w.shape[2] > _FEW_CHANNELS and min(form[0]) >= max(form[1]):
-        return _forward(x, w, form)
-    y = _patches(x, form) @ w.reshape(-1, w.shape[3])
-    return y.reshape(x.shape[0], *_out_shape(form), w.shape[3])
-
-
-def _weight_cpu(x, y, form):
-    if x.shape[3] <= _FEW_CHANNELS:
-        w = (y.reshape(-1, y.shape[3]).T @ _patches(x, form)).T
-        return w.reshape(*form[1], x.shape[3], y.shape[3])
-    # A convolution too, with batch and channels exchanged and y for its kernel.
-    image, kernel, stride, padding = form
-    spans = [k + (n - 1) * stride for k, n in zip(kernel, _out_shape(form), strict=True)]
-    high = [span - n - padding for span, n in zip(spans, image, strict=True)]
-    x = x.transpose(3, 1, 2, 0)
-    x = x[:, : image[0] + min(high[0], 0), : image[1] + min(high[1], 0)]  # no window sees more
-    w = lax.conv_general_dilated(
-        x,
-        y.transpose(1, 2, 0, 3),
-        (1, 1),
-        [(padding, max(h, 0)) for h in high],
-        rhs_dilation=(stride, stride),
-        dimension_numbers=_FAST,
-    )
-    return w.transpose(1, 2, 0, 3)
-
-
-def _one_by_one(contract):
-    """Runs the groups one after another: XLA for CPU has no fast grouped convolution.
-
-    Nor one for short floats: they are multiplied and summed as float32, and the result
-    rounded, as an accelerator does.
-    """
-
-    def run(a, b, *, form):
-        if a.dtype.itemsize < 4:
-            wide = run(a.astype(jnp.float32), b.astype(jnp.float32), form=form)
-            return wide.astype(a.dtype)
-        if a.shape[0] > _UNROLLED_GROUPS:
-            return lax.map(lambda ab: contract(*ab, form), (a, b))
-        return jnp.stack([contract(a[g], b[g], form) for g in range(a.shape[0])])
-
-    return run
-
-
-def _together(contract):
-    def run(a, b, *, form):
-        return jax.vmap(partial(contract, form=form))(a, b)
-
-    return run
+    return _bind(forward_p, images[None], kernel[None], form)[0]
 
 
 # --- the primitives ------------------------------------------------------------------
 
 
+def _bind(primitive, a, b, form):
+    """Both operands of a primitive vary over the same axes of a mesh, and so does its result."""
+    return primitive.bind(*alike(a, b), form=form)
+
+
 def _forward_shape(x, w, *, form):
-    return ShapedArray((*x.shape[:2], *_out_shape(form), w.shape[4]), x.dtype)
+    return _result(x, w, (*x.shape[:2], *out_shape(form), w.shape[4]))
 
 
 def _backward_shape(y, w, *, form):
-    return ShapedArray((*y.shape[:2], *form[0], w.shape[3]), y.dtype)
+    return _result(y, w, (*y.shape[:2], *form[0], w.shape[3]))
 
 
 def _weight_shape(x, y, *, form):
-    return ShapedArray((x.shape[0], *form[1], x.shape[4], y.shape[4]), x.dtype)
+    return _result(x, y, (x.shape[0], *form[1], x.shape[4], y.shape[4]))
+
+
+def _result(a, b, shape):
+    if axes_of(a) != axes_of(b):  # a tangent that does not vary as its primal does
+        raise TypeError(f"operands vary over {set(axes_of(a))} and {set(axes_of(b))} of the mesh")
+    return a.update(shape=shape, weak_type=False)
 
 
 def _batch(primitive, free, args, dims, *, form):
@@ -250,7 +118,7 @@ def _batch(primitive, free, args, dims, *, form):
     folded = list(args)
     for i in mapped:
         folded[i] = _fold(jnp.moveaxis(args[i], dims[i], 0), axis)
-    out = primitive.bind(*folded, form=form)
+    out = _bind(primitive, *folded, form)
     shape = (*out.shape[:out_axis], size, out.shape[out_axis] // size, *out.shape[out_axis + 1 :])
     return out.reshape(shape), out_axis
 
@@ -263,36 +131,36 @@ def _fold(x, axis):
 def _primitive(name, shape, contract, contract_cpu, free):
     primitive = Primitive(name)
     primitive.def_abstract_eval(shape)
-    anywhere = _together(contract)
+    anywhere = together(contract)
     # Outside jit the operation is compiled alone: the backend is known only then.
     primitive.def_impl(jax.jit(primitive.bind, static_argnames="form"))
     mlir.register_lowering(primitive, mlir.lower_fun(anywhere, multiple_results=False))
     mlir.register_lowering(
-        primitive, mlir.lower_fun(_one_by_one(contract_cpu), multiple_results=False), platform="cpu"
+        primitive, mlir.lower_fun(one_by_one(contract_cpu), multiple_results=False), platform="cpu"
     )
     batching.primitive_batchers[primitive] = partial(_batch, primitive, free)
     return primitive
 
 
 # The free axes: x [G, B, H, W, C] has B and C, w [G, h, w, C, O] has C and O, y has B and O.
-forward_p = _primitive("convolve", _forward_shape, _forward, _forward_cpu, ((1, 1), (4, 4)))
+forward_p = _primitive("convolve", _forward_shape, forward, forward_cpu, ((1, 1), (4, 4)))
 backward_p = _primitive(
-    "convolve_backward", _backward_shape, _backward, _backward_cpu, ((1, 1), (3, 4))
+    "convolve_backward", _backward_shape, backward, backward_cpu, ((1, 1), (3, 4))
 )
-weight_p = _primitive("convolve_weight", _weight_shape, _weight, _weight_cpu, ((4, 3), (4, 4)))
+weight_p = _primitive("convolve_weight", _weight_shape, weight, weight_cpu, ((4, 3), (4, 4)))
 
 ad.defbilinear(
     forward_p,
-    lambda y, x, w, *, form: backward_p.bind(y, w, form=form),
-    lambda y, x, w, *, form: weight_p.bind(x, y, form=form),
+    lambda y, x, w, *, form: _bind(backward_p, y, w, form),
+    lambda y, x, w, *, form: _bind(weight_p, x, y, form),
 )
 ad.defbilinear(
     backward_p,
-    lambda x, y, w, *, form: forward_p.bind(x, w, form=form),
-    lambda x, y, w, *, form: weight_p.bind(x, y, form=form),
+    lambda x, y, w, *, form: _bind(forward_p, x, w, form),
+    lambda x, y, w, *, form: _bind(weight_p, x, y, form),
 )
 ad.defbilinear(
     weight_p,
-    lambda w, x, y, *, form: backward_p.bind(y, w, form=form),
-    lambda w, x, y, *, form: forward_p.bind(x, w, form=form),
+    lambda w, x, y, *, form: _bind(backward_p, y, w, form),
+    lambda w, x, y, *, form: _bind(forward_p, x, w, form),
 )

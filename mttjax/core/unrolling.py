@@ -18,6 +18,7 @@ from jax import lax
 from mttjax.core.checks import check_student
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.types import Apply, Augment, Params
+from mttjax.core.varying import axes_of, varying_over
 from mttjax.system.fields import require_count
 
 __all__ = [
@@ -113,6 +114,9 @@ def unroll(
     if derivative not in DERIVATIVES:
         raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
     synthetic = jax.tree.map(jnp.asarray, synthetic)  # NumPy's cannot be indexed within a scan
+    # Here, not within a step: its custom derivative must be of the same type as its arguments.
+    axes = axes_of(synthetic, start, batches, key)
+    synthetic, start, batches = varying_over(axes, (synthetic, start, batches))
     step: Callable = partial(_step, apply=apply, augment=augment, chunk=chunk)
     if derivative == "mixed":
         step = _mixed_mode(step, apply=apply, augment=augment, chunk=chunk)
@@ -231,6 +235,6 @@ def _over_chunks(function, images, labels, chunk):
 
     chunks = (split(images), split(labels))
     shapes = jax.eval_shape(lambda data: function(*data)[0], jax.tree.map(lambda x: x[0], chunks))
-    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    zeros = jax.tree.map(lambda s: varying_over(axes_of(s), jnp.zeros(s.shape, s.dtype)), shapes)
     total, each = lax.scan(body, zeros, chunks)
     return total, jax.tree.map(lambda x: x.reshape(n, *x.shape[2:]), each)
