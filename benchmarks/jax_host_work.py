@@ -12,7 +12,7 @@ from mttjax.distilling.loop import Schedule, run_loop
 from mttjax.runs.assembling import assemble
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import prepare
-from mttjax.runs.workflows import _Keeper, run_experts
+from mttjax.runs.workflows import SetKeeper, run_experts
 from mttjax.system import seeds
 
 __all__ = ["HostWork"]
@@ -61,7 +61,7 @@ class HostWork:
         with tempfile.TemporaryDirectory() as path:
             folder = RunFolder(path)
             folder.begin(self.settings.decisive())
-            keep = _Keeper(self.problem, folder)
+            keep = SetKeeper(self.problem, folder)
             run_loop(method, schedule, folder, seed=self.settings.seed, on_saved=keep)
             return time.perf_counter() - begin[0]
 

@@ -1,6 +1,7 @@
 """The outer loop, whatever the method: steps, metrics, evaluation, saving, the guard."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 
 from mttjax.core.synthetic import Synthetic, mean_rate
 from mttjax.distilling.method import Log, Method, read_ahead
-from mttjax.distilling.step import OuterState, StepRecord
+from mttjax.distilling.step import OuterState
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
@@ -190,16 +191,16 @@ class _Teller:
         if waiting is None:
             return 0
         step, record, note = waiting
-        record = StepRecord(*(x.item() for x in jax.device_get(record)))
+        loss, lr, student_loss, skipped, in_row = np.asarray(record).tolist()
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
-        line = {"step": step, "loss": record.loss, "lr": record.lr}
-        line |= {"student_loss": record.student_loss, "seconds": round(seconds, 5)}
-        line = {name: value if np.isfinite(value) else None for name, value in line.items()}
-        self._metrics.write(line | {"skipped": record.skipped} | note)
-        skipped = f" skipped {record.skipped}" if record.skipped else ""
-        self._bar.advance(1, f"loss {record.loss:.4f} α {record.lr:.4f}{skipped}")
-        return record.skipped_in_row
+        line = {"step": step, "loss": loss, "lr": lr, "student_loss": student_loss}
+        line = {name: value if math.isfinite(value) else None for name, value in line.items()}
+        line |= {"seconds": round(seconds, 5), "skipped": int(skipped)}
+        self._metrics.write(line | note)
+        note = f" skipped {skipped:.0f}" if skipped else ""
+        self._bar.advance(1, f"loss {loss:.4f} α {lr:.4f}{note}")
+        return int(in_row)
 
 
 def _evaluated(state, evaluate, folder, on_saved, log):

@@ -16,9 +16,9 @@ __all__ = ["Drawn", "Method", "Step", "compile_program", "pure_method", "read_ah
 
 Log = Callable[[str], object]
 
-Step = Callable[[OuterState, Any, jax.Array, int], tuple[OuterState, StepRecord]]
-"""``step(state, context, root, index) -> (state, StepRecord)``, compiled: the key of a step is
-``fold_in(root, index)``; the state that is given is used up."""
+Step = Callable[[OuterState, Any, jax.Array, int], tuple[OuterState, jax.Array]]
+"""``step(state, context, root, index) -> (state, StepRecord.packed())``, compiled: the key of a
+step is ``fold_in(root, index)``; the state that is given is used up."""
 
 
 class Drawn(NamedTuple):
@@ -108,7 +108,8 @@ def compile_program(
     begin = time.perf_counter()
 
     def keyed(state, context, root, index):
-        return step(state, context, jax.random.fold_in(root, index))
+        state, record = step(state, context, jax.random.fold_in(root, index))
+        return state, record.packed()
 
     lowered = jax.jit(keyed, donate_argnums=0).lower(state, context, root, 0)
     compiled = lowered.compile()

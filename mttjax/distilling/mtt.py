@@ -171,6 +171,8 @@ def _compile(apply, augment, settings, chunk, state, pairs, root, log):
 
 def _mean_and(update):
     def run(state, slopes):
-        return update(state, jax.tree.map(lambda *x: jnp.mean(jnp.stack(x), axis=0), *slopes))
+        mean = jax.tree.map(lambda *x: jnp.mean(jnp.stack(x), axis=0), *slopes)
+        state, record = update(state, mean)
+        return state, record.packed()
 
     return run

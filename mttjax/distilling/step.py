@@ -43,6 +43,10 @@ class StepRecord(NamedTuple):
     """As in the state after the step."""
     skipped_in_row: jax.Array
 
+    def packed(self) -> jax.Array:
+        """[5] float32, for the host to fetch in one go."""
+        return jnp.stack([jnp.asarray(x, jnp.float32) for x in self])
+
 
 class Slope(NamedTuple):
     """What a method's objective gives at the images as they are."""

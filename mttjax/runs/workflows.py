@@ -26,7 +26,7 @@ from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.provenance import versions
 
-__all__ = ["distill", "run_experts"]
+__all__ = ["SetKeeper", "distill", "run_experts"]
 
 
 def run_experts(
@@ -87,7 +87,7 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
             folder,
             seed=settings.seed,
             evaluate=_judge(problem),
-            on_saved=_Keeper(problem, folder),
+            on_saved=SetKeeper(problem, folder),
             log=log,
         )
     return folder
@@ -118,7 +118,7 @@ def _selected(problem, log):
     with exclusive(settings.run_folder):
         folder = RunFolder(settings.run_folder)
         folder.begin(settings.decisive(), log)
-        keep = _Keeper(problem, folder)
+        keep = SetKeeper(problem, folder)
         keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
     return folder
 
@@ -142,13 +142,13 @@ def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Keeper:
+class SetKeeper:
     """Writes the sets of a run, and their pictures beside them when they are new."""
 
     problem: Problem
     folder: RunFolder
 
-    def __call__(self, kind, synthetic, step):
+    def __call__(self, kind: str, synthetic: Synthetic, step: int) -> None:
         """See ``run_loop``'s on_saved."""
         images, labels = np.asarray(synthetic.images), np.asarray(synthetic.labels)
         rates = np.exp(np.asarray(synthetic.log_lr, np.float64))
@@ -157,7 +157,9 @@ class _Keeper:
         if kind == "best" or step in (0, self.problem.settings.distill.steps):
             save_views(self.folder.grids, f"{kind}_{step:06d}", distilled)
 
-    def write(self, kind, images, labels, lr, made):
+    def write(
+        self, kind: str, images: np.ndarray, labels: np.ndarray, lr: float, made: dict[str, Any]
+    ) -> DistilledSet:
         """Writes the set called ``kind``; ``made`` goes beside the run's settings."""
         settings, dataset = self.problem.settings, self.problem.dataset
         distilled = DistilledSet(

@@ -24,13 +24,16 @@ def stamp() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """The versions that decide a result's bits, by package; mttjax's with its commit."""
-    found = {"mttjax": mttjax.__version__ + _commit()}
-    for name in ("jax", "jaxlib", "flax", "optax", "numpy"):
-        found[name] = importlib.metadata.version(name)
-    return found
+    return dict(_versions())
 
 
 @functools.cache
+def _versions():
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy")
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"mttjax": mttjax.__version__ + _commit()} | found
+
+
 def _commit() -> str:
     """``+commit`` where the package lies in a checkout; ``.dirty`` where that was changed."""
     root = Path(mttjax.__file__).parents[1]

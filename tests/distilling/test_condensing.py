@@ -17,6 +17,7 @@ from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import TrainState, make_epoch, sgd
 from mttjax.distilling.condensing import condensing, summed_over_classes
 from mttjax.distilling.real_batches import ClassBatches, MixedBatches
+from mttjax.distilling.step import StepRecord
 from mttjax.system.errors import InputError
 
 K, IPC, R = 3, 2, 4
@@ -126,6 +127,7 @@ def test_dc_and_cafe_lower_their_loss_on_one_network(match):
     state, losses = jax.tree.map(jnp.copy, one.initial), []
     for _ in range(8):
         state, record = step(state, one.draw(0).context, jax.random.key(0), 0)
+        record = StepRecord(*record)
         losses.append(float(record.loss))
     assert losses[-1] < losses[0]
     assert np.isnan(record.student_loss)

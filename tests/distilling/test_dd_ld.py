@@ -14,6 +14,7 @@ from mttjax.core.synthetic import Synthetic, mean_rate
 from mttjax.distilling.dd import dd, dd_batches
 from mttjax.distilling.ld import ld, probabilities
 from mttjax.distilling.real_batches import MixedBatches
+from mttjax.distilling.step import StepRecord
 
 K, IPC = 3, 2
 SHAPE = (8, 8, 1)
@@ -43,7 +44,7 @@ def steps(method, count):
         state = jax.tree.map(jnp.copy, states[-1])
         state, record = step(state, method.draw(i).context, root, i)
         states.append(state)
-        losses.append(float(record.loss))
+        losses.append(float(StepRecord(*record).loss))
     return states, losses
 
 
