@@ -35,6 +35,7 @@ from mttjax.paper.figures.held_out import require_fitting, whole_at
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, COUNT_OR_ZERO, SEED, Checked
+from mttjax.system.files import remove_leftovers
 from mttjax.system.kept import kept
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_threads
@@ -197,6 +198,7 @@ def draw_distance(
     """
     require_fitting(distilled, store, dataset)
     folder, recipe, walks = Path(folder), store.recipe, walks.as_distilled(distilled)
+    remove_leftovers(folder)
     network = make_network(recipe.network, dataset.image_shape, dataset.n_classes)
     chunk = cache_chunk(dataset.image_shape, jax.default_backend()) if network.per_image else None
     student = distilled_student(distilled, network.apply, walks.batch, chunk)

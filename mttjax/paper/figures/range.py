@@ -21,7 +21,7 @@ from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.runs.problem import load_data
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, Checked
-from mttjax.system.files import write_json
+from mttjax.system.files import remove_leftovers, write_json
 
 __all__ = ["HEADERS", "Sweep", "draw_range"]
 
@@ -78,6 +78,7 @@ def draw_range(
       Diverged, Stopped: see ``distill``.
     """
     folder = Path(folder)
+    remove_leftovers(folder)
     _require_experts(settings, max(sweep.expert_epochs))
     settings = _with(settings, validation=Protocol(networks=0))
     dataset = load_data(settings)

@@ -11,6 +11,7 @@ from mttjax.paper.table.full_data import experts_row, train_better
 from mttjax.paper.table.plan import PROTOCOLS, Plan
 from mttjax.paper.table.report import Report
 from mttjax.runs.problem import prepare
+from mttjax.system.files import remove_leftovers
 
 __all__ = ["compare"]
 
@@ -46,6 +47,7 @@ def compare(
         cell: change(preset.settings(cell.ipc, cell.method)).with_seed(cell.seed)
         for cell in plan.cells()
     }
+    remove_leftovers(folder)
     # Of all methods it asks least: no experts, no steps.
     base = change(preset.settings(plan.ipc[0], "random"))
     problem = prepare(base, log=log)
