@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_demo(folder: Path = Path("runs/demo")) -> None:
-    """The whole way on the bundled digits, in about three minutes on two cores.
+    """The whole way on the bundled digits, in a minute on two cores.
 
     Args:
       folder: Where everything goes; run again, it goes on from there.

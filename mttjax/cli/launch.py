@@ -22,7 +22,7 @@ COMMANDS = {
     "figure": "the paper's figures, each as data and a picture",
     "check": "whether stores, runs, sets and tables are whole",
     "export": "the images of a set as PNGs",
-    "demo": "the whole way on digits, in about three minutes on two cores",
+    "demo": "the whole way on digits, in a minute on two cores",
 }
 """name -> what it does; the module of that name in this package runs it."""
 

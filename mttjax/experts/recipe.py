@@ -7,6 +7,7 @@ from typing import Any
 from mttjax.config.recipe import Recipe
 from mttjax.core.networks import NetworkSpec
 from mttjax.datasets import Dataset
+from mttjax.system.text import flat
 
 __all__ = ["differences", "recipe_from", "recipe_record"]
 
@@ -30,17 +31,9 @@ def recipe_from(record: dict[str, Any]) -> Recipe:
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """In which fields two such records differ, in words."""
-    there, here = _flat(there), _flat(here)
+    there, here = flat(there), flat(here)
     return [
         f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
         for name in sorted({*there, *here})
         if there.get(name) != here.get(name)
     ]
-
-
-def _flat(record):
-    flat = {}
-    for name, value in record.items():
-        parts = value.items() if isinstance(value, dict) else [("", value)]
-        flat |= {f"{name}.{part}".rstrip("."): v for part, v in parts}
-    return flat

@@ -18,6 +18,7 @@ from mttjax.system.files import read_json, write_json
 from mttjax.system.metrics import Metrics, read_metrics
 from mttjax.system.npz import read_arrays
 from mttjax.system.provenance import versions
+from mttjax.system.text import flat
 from mttjax.system.trees import load_tree, save_tree
 
 __all__ = ["EXTENDABLE", "SETS", "STATES", "RunFolder", "differing_settings", "settings_in"]
@@ -206,7 +207,7 @@ class RunFolder:
 
 def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What differs between the settings of two runs beside what may change; empty for nothing."""
-    before, now = _flat(before), _flat(now)
+    before, now = flat(before), flat(now)
     return "; ".join(
         f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
         for name in sorted(set(before) | set(now))
@@ -232,13 +233,3 @@ def _by_path(tree):
     """The leaves by their paths: they are saved under these names beside the settings."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-
-
-def _flat(tree, prefix=""):
-    flat = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

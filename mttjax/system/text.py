@@ -2,9 +2,10 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-__all__ = ["did_you_mean", "is_printable", "printable", "shown"]
+__all__ = ["did_you_mean", "flat", "is_printable", "printable", "shown"]
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -34,3 +35,12 @@ def shown(value: object) -> str:
     except Exception:  # whatever a preset puts in the place of a number; an int of 5000 digits
         return f"(a {type(value).__name__})"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested JSON objects by their dotted names."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        nested = isinstance(value, dict) and value
+        leaves |= flat(value, f"{prefix}{name}.") if nested else {prefix + name: value}
+    return leaves
