@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P  # noqa: E402
 import mttjax  # noqa: E402
 
 MESH = Mesh(np.array(jax.devices()), ("d",))
-NETWORK = mttjax.make_network(mttjax.NetworkSpec(depth=2, width=8), (8, 8, 3), 4)
+NETWORK = mttjax.make_network(mttjax.NetworkSpec(depth=2, width=5), (8, 8, 3), 4)
 WHERE = {"replicated": P(), "sharded": P("d")}
 
 
@@ -119,48 +119,32 @@ def matching():
     start = stack(*map(params, range(4)))
     target = jax.tree.map(lambda x: x + 0.1 * jnp.cos(9 * x), start)
     keys = jax.random.split(jax.random.key(0), 4)
-    augment = lambda key, x: mttjax.dsa(key, x, ops=("color", "crop", "flip"))
+    augment = lambda key, x: mttjax.dsa(key, x, ops=("crop", "flip"))
 
     def trajectory(synthetic, start, target, key, **how):
-        batches = mttjax.sample_batches(jax.random.fold_in(key, 1), n=8, steps=3, batch=4)
+        batches = mttjax.sample_batches(jax.random.fold_in(key, 1), n=8, steps=2, batch=4)
         how = {"apply": NETWORK.apply, "augment": augment, "key": key, "batches": batches} | how
         return mttjax.match_loss(synthetic, start, target, **how)[0]
 
-    def mean_of(pairs, **how):
-        loss = lambda s: sum(trajectory(s, *pair, **how) for pair in pairs) / len(pairs)
-        return jax.value_and_grad(loss)
-
-    at = lambda i: jax.tree.map(lambda x: x[i], (start, target, keys))
-    expected = jax.jit(mean_of([at(i) for i in range(4)]))(synthetic)
+    slope, experts = jax.value_and_grad(trajectory), (start, target, keys)
+    mean = lambda tree: jax.tree.map(lambda x: jnp.mean(x, 0), tree)
+    in_turn = jax.jit(lambda s: mean(lax.map(lambda pair: slope(s, *pair), experts)))
+    expected, specs = in_turn(synthetic), (P(), P("d"), P("d"), P("d"))
+    own = lambda pair: jax.tree.map(lambda x: x[0], pair)
     for how in ({}, {"chunk": 2}, {"derivative": "plain"}):
-        name = f"match_loss {how or ''}"
-
-        def local(synthetic, start, target, keys, how=how):
-            pair = jax.tree.map(lambda x: x[0], (start, target, keys))
-            return jax.value_and_grad(lambda s: lax.pmean(trajectory(s, *pair, **how), "d"))(
-                synthetic
-            )
-
-        def unchecked(synthetic, start, target, keys, how=how):
-            pair = jax.tree.map(lambda x: x[0], (start, target, keys))
-            value = jax.value_and_grad(lambda s: trajectory(s, *pair, **how))(synthetic)
-            return lax.pmean(value, "d")
-
-        specs, given = (P(), P("d"), P("d"), P("d")), (synthetic, start, target, keys)
-        yield f"{name}, shard_map", error(on_the_mesh(local, specs, P(), True)(*given), expected)
-        yield (
-            f"{name}, shard_map unchecked",
-            error(on_the_mesh(unchecked, specs, P(), False)(*given), expected),
-        )
-    each = jax.pmap(jax.value_and_grad(trajectory), in_axes=(None, 0, 0, 0))
-    several = jax.tree.map(lambda x: jnp.mean(x, 0), each(synthetic, start, target, keys))
-    yield "match_loss, pmap", error(several, expected)
+        together = lambda s, pair, how=how: lax.pmean(trajectory(s, *pair, **how), "d")
+        local = lambda s, *pair, together=together: jax.value_and_grad(together)(s, own(pair))
+        result = on_the_mesh(local, specs, P(), True)(synthetic, *experts)
+        yield f"match_loss, shard_map {how or ''}", error(result, expected)
+    unchecked = lambda s, *pair: lax.pmean(slope(s, *own(pair)), "d")
+    result = on_the_mesh(unchecked, specs, P(), False)(synthetic, *experts)
+    yield "match_loss, shard_map unchecked", error(result, expected)
+    result = mean(jax.pmap(slope, in_axes=(None, 0, 0, 0))(synthetic, *experts))
+    yield "match_loss, pmap", error(result, expected)
     over = lambda s, *pairs: jnp.mean(jax.vmap(trajectory, (None, 0, 0, 0))(s, *pairs))
-    placed = jax.device_put((start, target, keys), NamedSharding(MESH, P("d")))
-    yield (
-        "match_loss, sharded jit",
-        error(jax.jit(jax.value_and_grad(over))(synthetic, *placed), expected),
-    )
+    placed = jax.device_put(experts, NamedSharding(MESH, P("d")))
+    result = jax.jit(jax.value_and_grad(over))(synthetic, *placed)
+    yield "match_loss, sharded jit", error(result, expected)
 
 
 if __name__ == "__main__":
