@@ -114,16 +114,6 @@ def test_cafe_equals_loops_over_classes_layers_and_images(problem):
     np.testing.assert_allclose(jax.jit(cafe)(*args), cafe_by_loops(*args), rtol=1e-10)
 
 
-def test_dm_of_the_same_images_is_zero_and_of_cafe_the_cross_entropy_is_left(problem):
-    _, params, real_images, _ = problem
-    assert dm(real_images, params, real_images) == 0
-    constant = lambda params, x: ((jnp.zeros_like(x),), jnp.ones((len(x), 1), x.dtype))
-    loss = cafe(real_images, params, real_images, constant)
-    assert_trees_all_close(
-        loss, jnp.float64(0.01 * K * len(real_images[0]) * np.log(K)), rtol=1e-12
-    )
-
-
 @LOSSES
 def test_both_sides_are_augmented_alike(problem, loss):
     """The plain loss of images augmented beforehand, in one call for both sides."""
@@ -134,16 +124,6 @@ def test_both_sides_are_augmented_alike(problem, loss):
     plain = loss(both[:, :IPC], params, both[:, IPC:])
     assert_trees_all_close(augmented, plain, rtol=1e-10)
     assert abs(augmented - loss(images, params, real_images)) > 1e-6
-
-
-def test_permuting_the_classes_changes_nothing(problem):
-    images, params, real_images, key = problem
-    order = jnp.array([2, 0, 1])
-    settings = {"augment": siamese, "key": key}
-    plain = cafe(images, params, real_images, **settings)
-    permuted = cafe(images[order], params, real_images[order], **settings)
-    assert_trees_all_close(permuted, plain, rtol=1e-10)
-    assert abs(cafe(images[order], params, real_images) - plain) > 1e-3
 
 
 @LOSSES

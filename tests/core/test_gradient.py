@@ -44,12 +44,6 @@ def test_distance_of_a_convolution_kernel_by_hand():
     assert_trees_all_close(gradient_distance({"a": a, "b": a}, {"a": b, "b": b}), jnp.float32(6.0))
 
 
-def test_the_denominator_is_the_published_one(x64):
-    """‖a‖‖b‖ = 1e-6 and as much is added to it: the cosine of equal directions is 1/2."""
-    a, b = jnp.array([[1e-3], [0.0]]), jnp.array([[1e-3], [0.0]])
-    assert_trees_all_close(gradient_distance(a, b), jnp.float64(0.5), rtol=1e-12)
-
-
 @pytest.mark.parametrize("zero", ["a", "b", "both"])
 def test_a_channel_of_zeros_has_distance_one_and_a_finite_derivative(zero):
     some = jnp.array([[1.0, 2.0], [3.0, 4.0]])
@@ -75,45 +69,22 @@ def published_distance(a, b):
 def test_distance_equals_the_published_one_on_tensors_of_pytorchs_layout(problem):
     (images, labels, params, real_images, real_labels), settings = problem
 
-    def gradient(images, labels):
-        logits = lambda p: settings["apply"](p, images)
-        return jax.grad(lambda p: -jnp.mean(jnp.sum(labels * jax.nn.log_softmax(logits(p)), 1)))(
-            params
-        )
+    @jax.jit
+    @jax.grad
+    def gradient(params, images, labels):
+        logits = settings["apply"](params, images)
+        return -jnp.mean(jnp.sum(labels * jax.nn.log_softmax(logits), 1))
 
     def as_pytorch(leaf):
         axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[leaf.ndim]
         return np.ascontiguousarray(np.asarray(leaf).transpose(axes))
 
-    real, synthetic = gradient(real_images, real_labels), gradient(images, labels)
+    real, synthetic = gradient(params, real_images, real_labels), gradient(params, images, labels)
     leaves = [list(map(as_pytorch, jax.tree.leaves(tree))) for tree in (real, synthetic)]
     expected = published_distance(*leaves)
     np.testing.assert_allclose(gradient_distance(real, synthetic), expected, rtol=1e-12)
     loss = run(problem[0], settings, augment=None)
     np.testing.assert_allclose(loss, expected, rtol=1e-10)
-
-
-def test_permuting_the_output_channels_of_both_gradients_changes_nothing(problem):
-    a, b = (jax.tree.map(lambda x, s=s: jnp.sin(s * x + s), problem[0][2]) for s in (5, 7))
-    permute = lambda tree: jax.tree.map(lambda x: x[..., ::-1], tree)
-    distance = gradient_distance(a, b)
-    assert_trees_all_close(gradient_distance(permute(a), permute(b)), distance, rtol=1e-12)
-    assert_trees_all_close(gradient_distance(b, a), distance, rtol=1e-12)
-    assert abs(gradient_distance(permute(a), b) - distance) > 1e-3
-
-
-def test_permuting_the_classes_changes_nothing(problem):
-    (images, labels, params, real_images, real_labels), settings = problem
-    order = jnp.array([2, 0, 1])
-    linear = jax.tree.map(lambda x: x[..., order], params["linear"])
-    permuted = (
-        images,
-        labels[:, order],
-        params | {"linear": linear},
-        real_images,
-        real_labels[:, order],
-    )
-    assert_trees_all_close(run(permuted, settings), run(problem[0], settings), rtol=1e-10)
 
 
 def test_both_sides_are_augmented_alike(problem):
@@ -122,12 +93,6 @@ def test_both_sides_are_augmented_alike(problem):
     both = siamese(settings["key"], jnp.concatenate([images, real_images]))
     plain = run((both[:IPC], labels, params, both[IPC:], real_labels), settings, augment=None)
     assert_trees_all_close(run(problem[0], settings), plain, rtol=1e-10)
-
-
-def test_the_same_images_on_both_sides_are_no_distance_apart(problem):
-    (_, _, params, real_images, real_labels), settings = problem
-    same = (real_images, real_labels, params, real_images, real_labels)
-    assert run(same, settings) < 1e-3  # not zero: the denominator's 1e-6
 
 
 def test_chunks_of_the_real_images_change_nothing(problem):

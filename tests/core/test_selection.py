@@ -13,7 +13,7 @@ def random_features(seed=0, dims=5):
     return np.random.default_rng(seed).standard_normal((len(LABELS), dims)) + 3
 
 
-def herding_by_a_naive_loop(features, labels, ipc, classes, best=min):
+def herding_by_a_naive_loop(features, labels, ipc, classes):
     """The definition, one candidate after another."""
     selected = []
     for k in range(classes):
@@ -27,7 +27,7 @@ def herding_by_a_naive_loop(features, labels, ipc, classes, best=min):
                 for j in members
                 if j not in chosen
             }
-            chosen.append(best(distance, key=distance.get))
+            chosen.append(min(distance, key=distance.get))
         selected += chosen
     return selected
 
@@ -53,27 +53,22 @@ def test_herding_and_k_center_equal_naive_loops(seed, ipc):
     chosen = herding(features, LABELS, ipc=ipc, classes=3)
     np.testing.assert_array_equal(chosen, herding_by_a_naive_loop(features, LABELS, ipc, 3))
     assert chosen.dtype == np.int64
-    assert (chosen != herding_by_a_naive_loop(features, LABELS, ipc, 3, best=max)).any()
     chosen = k_center(features, LABELS, ipc=ipc, classes=3)
     np.testing.assert_array_equal(chosen, k_center_by_a_naive_loop(features, LABELS, ipc, 3))
     assert chosen.dtype == np.int64
 
 
-def test_herding_of_a_line_is_known_by_hand():
-    """0, 1, 4, 11 have mean 4: first 4 itself; then 8 - 4 - f is least at 1; then 12 - 5 - f
-    is least at 11 (4 away, where 0 is 7 away). The argmax would begin with 11."""
-    features = np.array([[0.0], [1.0], [4.0], [11.0]])
-    chosen = herding(features, np.zeros(4, int), ipc=4, classes=1)
-    np.testing.assert_array_equal(chosen, [2, 1, 3, 0])
-    by_the_largest = herding_by_a_naive_loop(features, np.zeros(4, int), 1, 1, best=max)
-    assert by_the_largest == [3]
+@pytest.mark.parametrize(
+    ("select", "expected"), [(herding, [2, 1, 3, 0]), (k_center, [2, 3, 0, 1])]
+)
+def test_of_a_line_the_selection_is_known_by_hand(select, expected):
+    """0, 1, 4, 11 have mean 4: first 4 itself.
 
-
-def test_k_center_of_a_line_is_known_by_hand():
-    """0, 1, 4, 11 have mean 4: first 4; 11 is the farthest, 7 away; then 0, 4 away; then 1."""
+    Herding: 8 - 4 - f is least at 1; then 12 - 5 - f at 11 (4 away, where 0 is 7 away). k-center:
+    11 is the farthest, 7 away; then 0, 4 away; then 1.
+    """
     features = np.array([[0.0], [1.0], [4.0], [11.0]])
-    chosen = k_center(features, np.zeros(4, int), ipc=4, classes=1)
-    np.testing.assert_array_equal(chosen, [2, 3, 0, 1])
+    np.testing.assert_array_equal(select(features, np.zeros(4, int), ipc=4, classes=1), expected)
 
 
 @pytest.mark.parametrize("select", [herding, k_center])

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from small import small_set
 
-from mttjax.core.networks import NetworkSpec
 from mttjax.core.preprocessing import fit_preprocessing
-from mttjax.distilled import DistilledSet
 from mttjax.reporting import save_grid, save_views
 from mttjax.system.errors import InputError
 
@@ -97,31 +96,20 @@ def test_the_three_views(tmp_path):
     preprocessing = fit_preprocessing("standardize", pixels)
     images = np.array(preprocessing(pixels))
     images[1, 0, 0] = [40, -40, 0]
-    classes = np.arange(8) // 4
-    distilled = DistilledSet(
-        images=images.astype(np.float32),
-        labels=np.eye(2, dtype=np.float32)[classes],
-        lr=0.01,
-        preprocessing=preprocessing,
-        ops=(),
-        network=NetworkSpec(),
-        dataset="random",
-        class_names=("a", "b"),
-        seed=0,
-        settings={},
-        versions={},
+    labels = np.eye(2, dtype=np.float32)[np.arange(8) // 4]
+    distilled = small_set(
+        images=images, labels=labels, preprocessing=preprocessing, class_names=("a", "b")
     )
     paths = save_views(tmp_path, "step_7", distilled)
     assert [p.name for p in paths] == [f"step_7_{v}.png" for v in ("raw", "clipped", "pixels")]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
-    scale = 11
     raw = (images - images.min()) / (images.max() - images.min())
     low, high = (images.mean() + s * 2.5 * images.std() for s in (-1, 1))
     clipped = (np.clip(images, low, high) - low) / (high - low)
     shown = np.clip(np.asarray(preprocessing.inverse(images)), 0, 1)
     for path, expected in zip(paths, (raw, clipped, shown), strict=True):
         for image in np.rint(expected * 255).astype(np.uint8):
-            find(read(path), image, scale)
+            find(read(path), image, 11)
 
 
 def test_equal_images_give_equal_bytes_and_constant_ones_a_picture(tmp_path):

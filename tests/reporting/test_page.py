@@ -59,10 +59,13 @@ def test_a_broken_line_before_the_last_is_named(tmp_path, line):
         read_metrics(tmp_path / "none.jsonl")
 
 
-@pytest.mark.parametrize("steps", [0, 1, 90])
-def test_curves_are_drawn_however_long_the_run(tmp_path, steps):
+DIVERGED = '{"step": 1, "loss": NaN, "lr": 0.0, "seconds": NaN}\n'
+
+
+@pytest.mark.parametrize(("steps", "tail"), [(0, ""), (1, ""), (90, '{"st'), (0, 3 * DIVERGED)])
+def test_curves_are_drawn_however_long_the_run(tmp_path, steps, tail):
     path = tmp_path / "metrics.jsonl"
-    write_metrics(path, steps, tail='{"step": 11, "lo')
+    write_metrics(path, steps, tail)
     assert read(save_curves(tmp_path / "a.png", path)).shape[1] > 1000
 
 
@@ -72,12 +75,6 @@ def test_equal_metrics_give_equal_curves_without_pyplot(tmp_path):
     a, b = (save_curves(tmp_path / name, path) for name in ("a.png", "b.png"))
     assert a.read_bytes() == b.read_bytes()
     assert "matplotlib.pyplot" not in set(sys.modules) - modules
-
-
-def test_curves_of_a_run_that_only_diverged(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1, "loss": NaN, "lr": 0.0, "seconds": NaN}\n' * 3)
-    assert read(save_curves(tmp_path / "a.png", path)).size
 
 
 def test_expert_curves(tmp_path):
@@ -110,17 +107,15 @@ def test_a_ragged_table_is_refused(rows):
             table(["x", "y"], rows)
 
 
-def test_a_printed_table_is_plain_where_there_is_no_terminal(capsys):
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_printed_table_takes_values_for_text_and_is_plain_without_a_terminal(
+    terminal, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     print_table("Accuracy", ["method", "10"], [["[red]MTT[/red]", 1]])
     printed = capsys.readouterr().out
-    assert printed.startswith("Accuracy\n\n| method")
     assert "[red]MTT[/red]" in printed
-
-
-def test_a_printed_table_on_a_terminal_takes_values_for_text(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    print_table("Accuracy", ["method", "10"], [["[red]MTT[/red]", 1]])
-    assert "[red]MTT[/red]" in capsys.readouterr().out
+    assert printed.startswith("Accuracy\n\n| method") != terminal
 
 
 class Page(HTMLParser):
@@ -192,15 +187,8 @@ def test_a_page_holds_its_figures_whole_and_notes_missing_ones(tmp_path):
 
 
 def test_a_page_of_the_least_is_a_page(tmp_path):
-    path = write_page(
-        tmp_path / "new" / "folder",
-        title="Empty",
-        summary="",
-        tables=[],
-        figures=[],
-        settings={},
-        command="",
-    )
+    nothing = {"summary": "", "tables": [], "figures": [], "settings": {}, "command": ""}
+    path = write_page(tmp_path / "new" / "folder", title="Empty", **nothing)
     page = Page(path.read_text(encoding="utf-8"))
     assert path.name == "index.html"
     assert not {"table", "details", "pre", "img"} & set(page.tags)

@@ -34,10 +34,6 @@ class Command:
         return os.system, (f"touch {self.marker}",)
 
 
-def pickled_command(marker, protocol):
-    return pickle.dumps({b"data": Command(marker), b"labels": [0]}, protocol=protocol)
-
-
 def forged_set(path, **metadata):
     """A set whose metadata say what ``DistilledSet`` would not take."""
     save_distilled(path, small_set())
@@ -119,7 +115,7 @@ def objects(path):
 
 
 def pickle_as_npz(path):
-    path.write_bytes(pickled_command(path.with_name("executed"), 4))
+    path.write_bytes(pickle.dumps({"images": Command(path.with_name("executed"))}))
 
 
 def of_10_15_items(path):
