@@ -1,5 +1,7 @@
 """``match_loss`` against a Python loop, finite differences, and its own other derivatives."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,30 +101,25 @@ def test_gradient_equals_finite_differences(problem, variant):
 
 
 def test_vmap_of_grad_and_grad_of_vmap_equal_a_loop(problem):
-    settings = problem["settings"] | {"augment": augment}
+    settings = problem["settings"] | {"augment": partial(mttjax.dsa, ops=("color",))}
     synthetic, start, target = problem["args"]
-    key = settings.pop("key")
+    keys = jax.random.split(settings.pop("key"), 3)
     starts = jax.tree.map(lambda a, b: jnp.stack([a, 0.5 * a + b, b]), start, target)
     targets = jax.tree.map(lambda a, b: jnp.stack([b, a, b - a]), start, target)
-    keys = jax.random.split(key, 3)
+    pairs = starts, targets, keys
 
     def loss(synthetic, start, target, key):
         return match_loss(synthetic, start, target, key=key, **settings)[0]
 
-    grad = jax.jit(jax.grad(loss))
-    take = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
-    each = [grad(synthetic, take(starts, i), take(targets, i), keys[i]) for i in range(3)]
-    many = jax.jit(jax.vmap(jax.grad(loss), in_axes=(None, 0, 0, 0)))
-    batched = many(synthetic, starts, targets, keys)
-    assert_trees_all_close(
-        batched, jax.tree.map(lambda *x: jnp.stack(x), *each), rtol=1e-8, atol=1e-10
-    )
-
     def total(synthetic):
-        losses = jax.vmap(loss, in_axes=(None, 0, 0, 0))(synthetic, starts, targets, keys)
-        return jnp.sum(losses)
+        return jnp.sum(jax.vmap(loss, (None, 0, 0, 0))(synthetic, *pairs))
 
-    summed = jax.tree.map(lambda *x: sum(x), *each)
+    grad = jax.jit(jax.grad(loss))
+    looped = [grad(synthetic, *jax.tree.map(lambda x, i=i: x[i], pairs)) for i in range(3)]
+    batched = jax.jit(jax.vmap(jax.grad(loss), (None, 0, 0, 0)))(synthetic, *pairs)
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *looped)
+    assert_trees_all_close(batched, stacked, rtol=1e-8, atol=1e-10)
+    summed = jax.tree.map(lambda *x: sum(x), *looped)
     assert_trees_all_close(jax.jit(jax.grad(total))(synthetic), summed, rtol=1e-8, atol=1e-10)
 
 
