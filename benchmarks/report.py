@@ -1,5 +1,7 @@
 """The records as tables, on the screen and in a Markdown file."""
 
+import dataclasses
+
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.machine import facts_text
 from benchmarks.pair_tables import Pair, pair_tables
@@ -30,7 +32,12 @@ def tables(records, rows):
         made.append(agreement_table(known["agreement"]["cases"]))
     if pairs := [_pair(records, known[row.name]) for row in rows if row.name in known]:
         made += pair_tables(pairs)
-    return made + [e.table(known[name]) for name, e in EXPERIMENTS.items() if name in known]
+    for name, experiment in EXPERIMENTS.items():
+        if name in known:
+            table, run = experiment.table(known[name]), records.run_of(known[name])
+            notes = [*table.notes, f"Measured {run['id']}."]
+            made.append(dataclasses.replace(table, notes=notes))
+    return made
 
 
 def _pair(records, record):
