@@ -25,6 +25,12 @@ import pytest  # noqa: E402
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Bytes are called by their number: an archive's differ with the second it is made in, and
+    every worker must collect the same names."""
+    return f"{argname}-{len(val)}" if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def x64():
     """Float64 for one test."""

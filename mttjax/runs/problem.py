@@ -63,8 +63,7 @@ def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
     if settings.method == "mtt" and not store.experts_with(settings.distill.epochs_needed):
         raise InputError(
             f"{settings.expert_folder}: no experts there have the {settings.distill.epochs_needed} "
-            f"epochs that are read. Train them with train_experts --config {settings.name} "
-            f"--ipc {settings.ipc}"
+            "epochs that are read. Train them with train_experts"
         )
     dataset = dataset or load_data(settings)
     network = make_network(settings.network, dataset.image_shape, dataset.n_classes)

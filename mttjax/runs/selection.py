@@ -47,8 +47,8 @@ def _epochs_of_the_expert(problem):
     if epochs < 1:
         raise InputError(
             f"{problem.store.folder}: no trained expert {number} there for "
-            f"{problem.settings.method} to look at. Train some with train_experts --config "
-            f"{problem.settings.name}, or choose another expert"
+            f"{problem.settings.method} to look at. Train some with train_experts, or choose "
+            "another expert"
         )
     return epochs
 

@@ -40,7 +40,7 @@ def test_a_stopped_run_leaves_with_the_signals_status(capsys):
             "runs/data.dir: the run in run.folder.npz is no set",
         ),
         (
-            InputError("no experts. Train them with train_experts --config a --ipc 1, or not"),
+            InputError("no experts. Train them with train_experts, or not"),
             "no experts. Train them with: mttjax train_experts --config mine.py, or not",
         ),
     ],

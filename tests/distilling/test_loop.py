@@ -191,7 +191,7 @@ def test_one_bad_step_is_skipped_and_counted(settings, dataset, tmp_path, monkey
 
 def test_without_experts_it_says_which_command_makes_them(settings, dataset, tmp_path):
     elsewhere = replace(settings, experts=Experts(folder=str(tmp_path / "none")))
-    with pytest.raises(InputError, match="train_experts --config tiny --ipc 1"):
+    with pytest.raises(InputError, match=r"no experts there have the 4 epochs.*with train_experts"):
         run(elsewhere, tmp_path / "run", dataset)
 
 
