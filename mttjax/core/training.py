@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from mttjax.core.networks import Network
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
 
@@ -23,6 +24,7 @@ __all__ = [
     "accuracy",
     "cache_chunk",
     "divisor_up_to",
+    "fitting_chunk",
     "make_epoch",
     "sgd",
 ]
@@ -123,6 +125,11 @@ def cache_chunk(image_shape: Sequence[int], platform: str) -> int | None:
     if platform != "cpu":
         return None
     return max(1, CPU_CHUNK_PIXELS // (image_shape[0] * image_shape[1]))
+
+
+def fitting_chunk(network: Network) -> int | None:
+    """``cache_chunk`` of a network's images here; None too where it must see a batch as a whole."""
+    return cache_chunk(network.image_shape, jax.default_backend()) if network.per_image else None
 
 
 def divisor_up_to(n: int, limit: int | None) -> int | None:

@@ -20,7 +20,7 @@ from mttjax.config.protocol import Protocol
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network
 from mttjax.core.preprocessing import Preprocessing
-from mttjax.core.training import TrainState, accuracy, cache_chunk, make_epoch, sgd
+from mttjax.core.training import TrainState, accuracy, fitting_chunk, make_epoch, sgd
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
@@ -92,8 +92,7 @@ class Evaluator:
         self._network = network
         self._tests = {name: _to_device(data, network.per_image) for name, data in tests.items()}
         self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
-        fits = cache_chunk(network.image_shape, jax.default_backend())
-        chunk = fits if network.per_image else None
+        chunk = fitting_chunk(network)
         self._epoch = make_epoch(
             network.apply,
             self._optimiser,

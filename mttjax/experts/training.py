@@ -19,7 +19,7 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
-from mttjax.core.training import EpochRecord, TrainState, accuracy, cache_chunk, make_epoch, sgd
+from mttjax.core.training import EpochRecord, TrainState, accuracy, fitting_chunk, make_epoch, sgd
 from mttjax.core.types import Params
 from mttjax.datasets import Dataset
 from mttjax.experts.store import ExpertStore
@@ -66,8 +66,7 @@ class Trainer:
         self._train, self._test = (
             tuple(map(jnp.asarray, split)) for split in (dataset.train, dataset.test)
         )
-        fits = cache_chunk(network.image_shape, jax.default_backend())
-        chunk = fits if network.per_image else None
+        chunk = fitting_chunk(network)
         epoch = make_epoch(
             network.apply,
             optimiser,

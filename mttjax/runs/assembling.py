@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,7 +11,7 @@ from mttjax.core.augmentation import dsa
 from mttjax.core.networks import in_bfloat16
 from mttjax.core.selection import random_selection
 from mttjax.core.synthetic import Synthetic, make_synthetic, one_hot_labels
-from mttjax.core.training import cache_chunk, divisor_up_to
+from mttjax.core.training import divisor_up_to, fitting_chunk
 from mttjax.distilling.condensing import condensing
 from mttjax.distilling.dd import dd
 from mttjax.distilling.ld import ld
@@ -82,12 +81,12 @@ def _mtt(problem, synthetic):
 
 def _student_chunk(distill, synthetic, network):
     """How many images of a student's minibatch are computed at once; None for all."""
-    n, *shape = synthetic.images.shape
+    n = len(synthetic.images)
     batch, chunk = distill.batch or n, distill.chunk
     if batch > n:
         raise InputError(f"batch is {batch}: there are {n} synthetic images; take a divisor of {n}")
     if chunk is None:
-        return divisor_up_to(batch, _fitting(network, shape))
+        return divisor_up_to(batch, fitting_chunk(network))
     if batch % chunk or not network.per_image:
         raise InputError(
             f"chunk is {chunk}: must divide the minibatch of {batch} images, and the network have "
@@ -100,15 +99,10 @@ def _real_chunk(problem):
     """How many real images are computed at once; None for all."""
     chunk, network = problem.settings.distill.chunk, problem.network
     if chunk is None:
-        return _fitting(network, problem.dataset.image_shape)
+        return fitting_chunk(network)
     if not network.per_image:
         raise InputError(f"chunk is {chunk}: the network must have no batch norm")
     return chunk
-
-
-def _fitting(network, shape):
-    """What fits a CPU's caches; all where a network must see a batch as a whole."""
-    return cache_chunk(shape, jax.default_backend()) if network.per_image else None
 
 
 def initial_set(problem: Problem) -> Synthetic:

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import errno
 import os
 import platform
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from mttjax.system.files import remove_leftovers
 __all__ = ["exclusive"]
 
 LOCK, HOLDER = ".lock", ".holder"
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What file systems without locks answer."""
 
 
 @contextlib.contextmanager
@@ -53,7 +57,9 @@ def _held(folder):
             f"{folder}: another process is at work here ({_holder(folder)}). "
             "Wait for it or stop it, or choose another folder"
         ) from error
-    except NotImplementedError:
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
         yield
         return
     try:

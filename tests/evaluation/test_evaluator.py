@@ -87,7 +87,7 @@ def with_batch_norm(problem):
 
 def test_a_batch_norm_is_given_whole_batches(with_batch_norm, monkeypatch):
     """In chunks, as a CPU takes other networks, it would normalise by the chunk."""
-    monkeypatch.setattr(evaluating, "cache_chunk", lambda *_: 1)
+    monkeypatch.setattr("mttjax.core.training.cache_chunk", lambda *_: 1)
     network, images, labels, test, preprocessing = with_batch_norm
     protocol = Protocol(networks=1, epochs=31)
     evaluator = Evaluator(network, preprocessing, (), {"test": test}, protocol)
@@ -104,7 +104,7 @@ def test_a_batch_norm_is_not_tested_on_a_class_at_a_time(
         return jnp.mean(labels[:chunk] == 0)
 
     monkeypatch.setattr(evaluating, "accuracy", share_of_the_first_class)
-    monkeypatch.setattr(evaluating, "cache_chunk", lambda *_: 5)
+    monkeypatch.setattr("mttjax.core.training.cache_chunk", lambda *_: 5)
     monkeypatch.setattr(evaluating, "TEST_BATCH", 5)
     network, images, labels, test, preprocessing = with_batch_norm if shuffled else problem
     by_class = tuple(np.asarray(part)[np.argsort(test[1])] for part in test)

@@ -1,11 +1,13 @@
 """One process at a time, and what a killed one leaves."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from mttjax.system.errors import InputError
@@ -51,6 +53,21 @@ def test_another_process_is_refused_and_named_until_it_is_killed(tmp_path):
     with exclusive(folder):
         assert not list(folder.glob(".half.*.tmp"))
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, None])
+def test_on_a_file_system_without_locks_nothing_is_held(number, tmp_path, monkeypatch):
+    answer = NotImplementedError() if number is None else OSError(number, "no locks here")
+
+    def acquire(self):
+        raise answer
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    with exclusive(tmp_path), exclusive(tmp_path):
+        (tmp_path / "x").touch()
+    answer = PermissionError(errno.EACCES, "not yours")
+    with pytest.raises(PermissionError), exclusive(tmp_path):
+        pass
 
 
 def test_where_nothing_was_written_nothing_is_left(tmp_path):

@@ -23,7 +23,7 @@ from mttjax.core.networks import make_network
 from mttjax.core.objectives.trajectory import match_loss
 from mttjax.core.preprocessing import Preprocessing
 from mttjax.core.synthetic import Synthetic
-from mttjax.core.training import cache_chunk, divisor_up_to
+from mttjax.core.training import divisor_up_to, fitting_chunk
 from mttjax.core.types import Apply, Params
 from mttjax.core.unrolling import sample_batches
 from mttjax.datasets import Dataset
@@ -200,7 +200,7 @@ def draw_distance(
     folder, recipe, walks = Path(folder), store.recipe, walks.as_distilled(distilled)
     remove_leftovers(folder)
     network = make_network(recipe.network, dataset.image_shape, dataset.n_classes)
-    chunk = cache_chunk(dataset.image_shape, jax.default_backend()) if network.per_image else None
+    chunk = fitting_chunk(network)
     student = distilled_student(distilled, network.apply, walks.batch, chunk)
     real = real_student(dataset, recipe, store.preprocessing, network.apply, chunk)
     students = {"distilled": student, "real": real}
