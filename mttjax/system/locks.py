@@ -35,16 +35,18 @@ def exclusive(folder: str | Path) -> Iterator[None]:
     folder = Path(folder)
     made = [f for f in (folder, *folder.parents) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with _held(folder):
-            remove_leftovers(folder)
+    with _held(folder):
+        remove_leftovers(folder)
+        try:
             yield
-    finally:
-        if made and os.listdir(folder) == [LOCK]:  # nothing was written: nothing is left behind
-            (folder / LOCK).unlink()
-            with contextlib.suppress(OSError):
-                for empty in made:
-                    empty.rmdir()
+        finally:
+            empty = set(os.listdir(folder)) <= {LOCK, HOLDER}
+            if made and empty:  # nothing was written: nothing is left behind
+                for name in (HOLDER, LOCK):  # while it is held: whoever waits for it sees it gone
+                    (folder / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    for parent in made:
+                        parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -52,7 +54,7 @@ def _held(folder):
     lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
-    except filelock.Timeout as error:
+    except (filelock.Timeout, FileNotFoundError) as error:  # held, or just being removed
         raise InputError(
             f"{folder}: another process is at work here ({_holder(folder)}). "
             "Wait for it or stop it, or choose another folder"
