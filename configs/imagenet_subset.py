@@ -21,8 +21,6 @@ ROWS = {
     ),
 }
 
-METHODS = {"dd": {1: {"lr": 0.001}}}  # published for colour images
-
 
 def get_config(ipc=1):
     return Settings(

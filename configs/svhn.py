@@ -16,8 +16,6 @@ ROWS = {
     50: MTT(student_steps=30, expert_epochs=2, max_start=40, lr_img=1e3, lr_lr=1e-5, lr=1e-3),
 }
 
-METHODS = {"dd": {1: {"lr": 0.001}}}  # published for colour images
-
 
 def get_config(ipc=1):
     return Settings(

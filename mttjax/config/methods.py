@@ -29,9 +29,11 @@ __all__ = [
     "SELECTIONS",
     "TITLES",
     "Condensation",
+    "Forgetting",
     "Loop",
     "Selection",
     "published_settings",
+    "published_sizes",
     "require_method",
     "row_for",
 ]
@@ -74,7 +76,8 @@ class MTT(Loop):
     max_start: Annotated[int, COUNT] = 20
     """T⁺, the start epoch is drawn from 0 to T⁺ - 1."""
     batch: Annotated[int | None, COUNT] = None
-    """B, synthetic images per student step; a divisor of N. None: all of them."""
+    """B, synthetic images per student step; what is over when it does not divide N is left out
+    of every pass. None: all of them."""
     lr_img: Annotated[float, NOT_NEGATIVE] = 100.0
     """The rate of the images."""
     lr_lr: Annotated[float, NOT_NEGATIVE] = 0.1
@@ -146,6 +149,8 @@ class DD(Loop):
     """Steps between halvings of Adam's rate; 0: never."""
     beta1: Annotated[float, SHARE_BELOW_ONE] = 0.5
     """Adam's."""
+    augmented: bool = True
+    """Real images with colours are shifted by up to 4 pixels and flipped; gray ones never are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,27 +167,44 @@ class LD(Loop):
     """Adam's rate for the labels."""
     network_lr: Annotated[float, NOT_NEGATIVE] = 1e-3
     """Adam's rate for the network, which takes a step on the base images after every other."""
-    decay: Annotated[float, SHARE_BELOW_ONE] = 0.95
-    """Of the moving average of the loss that tells when a network has learned what it can."""
     patience: Annotated[int, COUNT] = 50
-    """Steps without a new least moving average after which a fresh network begins."""
+    """Steps that the error on real images is averaged over, and steps after the least average
+    until a fresh network begins."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection(Checked):
-    """The selection of real images: random, herding, k_center or forgetting."""
+    """The selection of real images: random, or herding and k_center by an expert's features."""
 
     expert: Annotated[int, COUNT_OR_ZERO] = 0
-    """Whose features (herding, k_center) or training (forgetting) the selection looks at, to
-    the last epoch it has."""
+    """Whose features herding and k_center look at, after the last epoch it has."""
+    lr: Annotated[float, POSITIVE] = 0.01
+    """α, which the set is evaluated at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Forgetting(Checked):
+    """The selection of the images forgotten most often in a training of its own."""
+
+    networks: Annotated[int, COUNT] = 3
+    """Networks trained; what they forget is summed."""
+    epochs: Annotated[int, COUNT] = 30
+    """Of each, so many that nearly every image is learned once."""
+    network_lr: Annotated[float, POSITIVE] = 0.01
+    """Their learning rate."""
+    momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
+    """Of their SGD."""
+    batch: Annotated[int, COUNT] = 128
+    """Real images per gradient step."""
     lr: Annotated[float, POSITIVE] = 0.01
     """α, which the set is evaluated at."""
 
 
 SELECTIONS = ("random", "herding", "k_center", "forgetting")
 
-KINDS: dict[str, type[Loop] | type[Selection]] = {
+KINDS: dict[str, type[Loop] | type[Selection] | type[Forgetting]] = {
     **dict.fromkeys(SELECTIONS, Selection),
+    "forgetting": Forgetting,
     "dd": DD,
     "ld": LD,
     **dict.fromkeys(("dc", "dsa", "dm", "cafe", "cafe_dsa"), Condensation),
@@ -208,11 +230,19 @@ TITLES = {
 
 METHODS = tuple(TITLES)
 
-NEED_EXPERTS = ("herding", "k_center", "forgetting", "mtt")
+NEED_EXPERTS = ("herding", "k_center", "mtt")
 """The methods that look at trained experts."""
 
-_LOOPS = {1: (1, 1), 10: (10, 50), 50: (50, 10)}
-"""ipc -> (steps of the images with one network, epochs of the network between them)."""
+_LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10)}
+"""ipc -> (steps of the images with one network, epochs of the network between them) of DC."""
+
+_BASE_BATCHES = {1: 10, 2: 10, 5: 25, 10: 50, 20: 50, 50: 50}
+"""ipc -> base images of a step of LD."""
+
+_SIZES = {"dd": (10,), "ld": tuple(_BASE_BATCHES), "cafe": (1, 10, 50), "cafe_dsa": (1, 10, 50)}
+_SIZES |= dict.fromkeys(("dc", "dsa"), tuple(_LOOPS))
+
+_GRAY = ("digits", "mnist", "fashion_mnist")
 
 
 def require_method(method: str) -> None:
@@ -221,30 +251,73 @@ def require_method(method: str) -> None:
         raise InputError(f"method is {method!r}: {did_you_mean(method, METHODS)}")
 
 
-def published_settings(method: str, ipc: int) -> Loop | Selection:
-    """The settings of a method as published; what is not published says so here.
+def published_sizes(method: str) -> tuple[int, ...]:
+    """The images per class that a method was published for; empty where its settings are the
+    same for all, and of MTT, whose rows are those of the presets."""
+    return _SIZES.get(method, ())
 
-    DC and DSA: 1000 networks. DM: 20,000 steps, the images' rate 1, and 10 from 100 images
-    per class. CAFE: 2000 networks in DC's loops. DD: 400 epochs of 50,000 images in batches of
-    1024, about 50 steps each. LD: the steps are not published; 10,000 are ours.
+
+def published_settings(method: str, ipc: int, dataset: str = "") -> Loop | Selection | Forgetting:
+    """The settings of a method as published; between and beyond ``published_sizes`` those below.
+
+    DC and DSA: 1000 networks. DM: 20,000 steps, the images' rate 1, on CIFAR-10 10 from 100
+    images per class. CAFE: 2000 networks in DC's loops; at 1 per class 10 steps for each, with
+    10 epochs in between, the least that its own loops allow. DD: 400 epochs of real batches, 49
+    steps each on CIFAR, 59 on MNIST. LD: 400 epochs, 44 steps each on CIFAR and 49 on MNIST, as
+    its validation images are left out; 800 for more than 100 images or classes.
+
+    Args:
+      method: one of ``METHODS``.
+      ipc: images per class.
+      dataset: which real images; where nothing was published for them, CIFAR-10's serve.
+
+    Raises:
+      InputError: no such method.
     """
     require_method(method)
-    image_steps, network_epochs = row_for(_LOOPS, ipc)
-    looped = partial(Condensation, image_steps=image_steps, network_epochs=network_epochs)
-    dc = partial(looped, steps=1000 * image_steps)
-    halvings = tuple(n * image_steps for n in (1200, 1600, 1800))
-    cafe = partial(looped, match="layers", steps=2000 * image_steps, halve_at=halvings)
+    at_most_100 = ipc <= 10 and dataset != "cifar100"
+    gray, many_classes = dataset in _GRAY, dataset == "cifar100"
+    dd_epoch, ld_epoch = (59, 49) if gray else (49, 44)
     makers: dict[str, Any] = {
-        "dc": partial(dc, augmented=False, initial="noise"),
-        "dsa": dc,
-        "dm": partial(Condensation, match="means", steps=20_000, lr_img=10 if ipc >= 100 else 1),
-        "cafe": partial(cafe, augmented=False, initial="noise"),
-        "cafe_dsa": partial(cafe, initial="noise"),
-        "dd": partial(DD, steps=20_000, halve_every=2000, initial="noise"),
-        "ld": partial(LD, steps=10_000),
+        "dc": partial(_in_loops, 1000, row_for(_LOOPS, ipc), augmented=False, initial="noise"),
+        "dsa": partial(_in_loops, 1000, row_for(_LOOPS, ipc)),
+        "dm": partial(
+            Condensation,
+            match="means",
+            steps=20_000,
+            lr_img=10 if ipc >= 100 and dataset == "cifar10" else 1,
+        ),
+        "cafe": partial(_cafe, ipc, augmented=False),
+        "cafe_dsa": partial(_cafe, ipc),
+        "dd": partial(
+            DD,
+            steps=400 * dd_epoch,
+            halve_every=40 * dd_epoch,
+            initial="noise",
+            lr=0.02 if gray else 0.001,
+        ),
+        "ld": partial(
+            LD,
+            steps=(400 if at_most_100 else 800) * ld_epoch,
+            base_batch=100 if many_classes else row_for(_BASE_BATCHES, ipc),
+            patience=100 if many_classes else 50 if at_most_100 else 200,
+        ),
         "mtt": MTT,
     }
-    return makers.get(method, Selection)()
+    return makers.get(method, KINDS[method])()
+
+
+def _in_loops(networks, loops, **settings):
+    image_steps, epochs = loops
+    how = {"image_steps": image_steps, "network_epochs": epochs, "steps": networks * image_steps}
+    return Condensation(**(how | settings))
+
+
+def _cafe(ipc, **settings):
+    image_steps, epochs = row_for(_LOOPS | {1: (10, 10)}, ipc)
+    halvings = tuple(n * image_steps for n in (1200, 1600, 1800))
+    how = {"match": "layers", "initial": "noise", "halve_at": halvings}
+    return _in_loops(2000, (image_steps, epochs), **how, **settings)
 
 
 Row = TypeVar("Row")

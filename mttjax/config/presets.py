@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mttjax.config.methods import Loop, published_settings, require_method, row_for
+from mttjax.config.methods import (
+    TITLES,
+    Loop,
+    published_settings,
+    published_sizes,
+    require_method,
+    row_for,
+)
 from mttjax.config.settings import Settings, settings_from
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -29,6 +36,9 @@ class Preset(NamedTuple):
     below serves those between."""
     method: str = "mtt"
     """The method that ``get_config`` gives the settings of."""
+    others: Mapping[str, Any] = types.MappingProxyType({})
+    """How the other methods see the images, where MTT alone does so in its own way:
+    ``preprocessing``, and ``statistics`` as in ``Data``."""
 
     def settings(self, ipc: int | None = None, method: str | None = None) -> Settings:
         """The settings for a number of images per class and a method; None: the preset's.
@@ -41,7 +51,7 @@ class Preset(NamedTuple):
         settings = self.get_config(ipc)
         if method == settings.method:
             return settings
-        distill = published_settings(method, ipc)
+        distill = published_settings(method, ipc, settings.data.dataset)
         rows = self.methods.get(method)
         changes = row_for(rows, ipc) if rows else {}
         known = {field.name for field in dataclasses.fields(distill)}
@@ -51,7 +61,30 @@ class Preset(NamedTuple):
                 f"setting of {method}"
             )
         distill = dataclasses.replace(distill, **changes)
-        return dataclasses.replace(settings, method=method, distill=distill)
+        return dataclasses.replace(self._seen_otherwise(settings), method=method, distill=distill)
+
+    def _seen_otherwise(self, settings):
+        """MTT's settings with the images as the other methods see them; the experts stay its."""
+        preprocessing, statistics = settings.preprocessing, settings.data.statistics
+        experts = dataclasses.replace(
+            settings.experts, preprocessing=preprocessing, statistics=statistics
+        )
+        data = dataclasses.replace(
+            settings.data, statistics=self.others.get("statistics", statistics)
+        )
+        own = self.others.get("preprocessing", preprocessing)
+        return dataclasses.replace(settings, preprocessing=own, data=data, experts=experts)
+
+    def note(self, ipc: int, method: str) -> str:
+        """A line where nothing is published for a method and so many images; else empty."""
+        sizes = self.ipcs if method == self.method else published_sizes(method)
+        if not sizes or ipc in sizes:
+            return ""
+        taken = row_for({size: size for size in sizes}, ipc)
+        return (
+            f"{TITLES[method]} at {ipc} per class: no published setting; taken are those of "
+            f"{taken}, of {', '.join(map(str, sizes))}"
+        )
 
 
 def preset_row(rows: Mapping[int, L], ipc: int, **changes: Any) -> L:
@@ -118,12 +151,14 @@ def _from_module(path):
             raise InputError(f"{path}: get_config({ipc}) must return Settings with ipc {ipc}")
         return settings
 
-    return Preset(tuple(ipcs), checked, getattr(module, "METHODS", {}))
+    methods, others = getattr(module, "METHODS", {}), getattr(module, "OTHERS", {})
+    return Preset(tuple(ipcs), checked, methods, others=others)
 
 
 def _from_json(path):
     record = read_json(path)
-    record.pop("versions", None)  # of a run's config.json
+    for beside in ("versions", "real_images"):  # in a run's config.json
+        record.pop(beside, None)
     try:
         settings = settings_from(record)
     except InputError as error:

@@ -38,8 +38,8 @@ class Data(Checked):
     None: those of the data set itself, published or measured."""
     validation: Annotated[float, Range(0, 0.5)] = 0.1
     """The fraction of the training set that selection is done on; never the test set."""
-    seed: Annotated[int | None, SEED] = None
-    """Decides which images those are. None: the run's seed."""
+    seed: Annotated[int, SEED] = 0
+    """Decides which images those are, whatever the run's seed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,8 +62,12 @@ class Experts(Checked):
     """Trained at once. None: one per core on CPU, 10 on an accelerator."""
     folder: str | None = None
     """The store. None: experts/DATASET/RECIPE."""
-    seed: Annotated[int | None, SEED] = None
-    """Decides their initialisations, orders and augmentations. None: the run's seed."""
+    seed: Annotated[int, SEED] = 0
+    """Decides their initialisations, orders and augmentations, whatever the run's seed."""
+    preprocessing: Literal["standardize", "zca"] | None = None
+    """Of the images that they are trained on. None: the run's, as MTT needs."""
+    statistics: str | None = None
+    """As in `data`, for them; where their preprocessing is the run's, the run's are taken."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +89,8 @@ class Settings(Checked, Generic[D]):
     ipc: Annotated[int, COUNT] = 1
     """Images per class."""
     seed: Annotated[int, SEED] = 0
-    """Decides everything drawn."""
+    """Decides everything drawn but the experts and the validation split, which have their own
+    seeds: runs of several seeds share them."""
     preprocessing: Literal["standardize", "zca"] = "standardize"
     """Of the real images, for experts, students and evaluation alike."""
     ops: tuple[Operation, ...] = DSA_OPS
@@ -109,17 +114,12 @@ class Settings(Checked, Generic[D]):
         if not self.name.strip(". ") or "/" in self.name:
             raise InputError(f"name is {self.name!r}: a name for the run, without /")
         check_ops(self.ops)
-
-    def with_seed(self, seed: int) -> "Settings[D]":
-        """These settings with another seed, on the same experts and the same split of the data."""
-        experts = dataclasses.replace(self.experts, seed=self.recipe().seed)
-        data = dataclasses.replace(self.data, seed=self.split_seed)
-        return dataclasses.replace(self, seed=seed, experts=experts, data=data)
-
-    @property
-    def split_seed(self) -> int:
-        """What decides the validation split."""
-        return self.seed if self.data.seed is None else self.data.seed
+        seen_by_experts = (self.recipe().preprocessing, self.recipe().statistics)
+        if self.method == "mtt" and seen_by_experts != (self.preprocessing, self.data.statistics):
+            raise InputError(
+                f"experts.preprocessing is {self.experts.preprocessing!r}: the images of mtt are "
+                "preprocessed as those of its experts, so leave it out"
+            )
 
     @property
     def expert_epochs(self) -> int:
@@ -132,14 +132,15 @@ class Settings(Checked, Generic[D]):
 
     def recipe(self) -> Recipe:
         """How the experts are trained."""
+        own = self.experts.preprocessing
         return Recipe(
             network=self.network,
-            preprocessing=self.preprocessing,
+            preprocessing=own or self.preprocessing,
             ops=self.ops,
             lr=self.experts.lr,
             batch=self.experts.batch,
-            seed=self.seed if self.experts.seed is None else self.experts.seed,
-            statistics=self.data.statistics,
+            seed=self.experts.seed,
+            statistics=self.experts.statistics if own else self.data.statistics,
         )
 
     @property
@@ -153,7 +154,7 @@ class Settings(Checked, Generic[D]):
             for name in ("norm", "activation", "pooling")
             if getattr(net, name) != getattr(usual, name)
         )
-        recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.preprocessing}"
+        recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.recipe().preprocessing}"
         return Path("experts") / self.data.dataset / recipe
 
     @property

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-__all__ = ["OPERATIONS", "dsa"]
+__all__ = ["OPERATIONS", "crop_and_flip", "dsa"]
 
 BRIGHTNESS = 0.5
 SATURATION = 2.0
@@ -58,6 +58,26 @@ def dsa(
     if len(branches) == 1:
         return branches[0](key, images)
     return lax.switch(jax.random.randint(which_key, (), 0, len(ops)), branches, key, images)
+
+
+def crop_and_flip(key: jax.Array, images: jax.Array, *, pad: int = 4) -> jax.Array:
+    """Shifts every image by up to ``pad`` pixels, its border reflected, and flips every second one.
+
+    The usual augmentation of small photographs, which DD (Wang et al., 2018) trains on.
+
+    Args:
+      key: a JAX random key.
+      images: [B, H, W, C], H and W above ``pad``.
+      pad: pixels.
+
+    Returns:
+      [B, H, W, C] of the same dtype.
+    """
+    crop_key, flip_key = jax.random.split(key)
+    around = ((0, 0), (pad, pad), (pad, pad), (0, 0))
+    corners = jax.random.randint(crop_key, (len(images), 2), 0, 2 * pad + 1)
+    at = lambda image, corner: lax.dynamic_slice(image, (*corner, 0), images.shape[1:])
+    return _flip(flip_key, jax.vmap(at)(jnp.pad(images, around, "reflect"), corners), len(images))
 
 
 def _uniform(key, draws, low, high, dtype):

@@ -91,13 +91,16 @@ def k_center(features: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) 
     return _per_class(choose, labels, ipc, classes)
 
 
-def forgetting(counts: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) -> np.ndarray:
-    """The most forgotten images of every class; among equals the lower index first.
+def forgetting(
+    rng: np.random.Generator, counts: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int
+) -> np.ndarray:
+    """The most forgotten images of every class; among equals chance decides.
 
     Toneva et al., "An Empirical Study of Example Forgetting during Deep Neural Network
     Learning", ICLR 2019.
 
     Args:
+      rng: a ``numpy.random.Generator``.
       counts: [n], how often each image was forgotten: ``forgetting_counts``, or a sum or
         mean of them over several networks.
       labels, ipc, classes: as in every selection, see above.
@@ -110,7 +113,9 @@ def forgetting(counts: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) 
     falling = -np.asarray(counts, np.float64)  # floating: unsigned numbers have no negative
 
     def choose(members):
-        return np.argsort(falling[members], kind="stable")[:ipc]
+        by_chance = rng.permutation(len(members))
+        order = np.argsort(falling[members[by_chance]], kind="stable")
+        return by_chance[order][:ipc]
 
     return _per_class(choose, labels, ipc, classes)
 

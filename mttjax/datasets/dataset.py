@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,6 +93,12 @@ class Dataset:
         """What the training images and labels are known by: their CRC-32, 8 hexadecimal digits."""
         images, labels = (np.ascontiguousarray(array).data for array in self.train)
         return f"{zlib.crc32(labels, zlib.crc32(images)):08x}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the images are known by, as JSON values; where they lie is not part of it."""
+        shape, classes = list(self.image_shape), list(self.class_names)
+        return {"checksum": self.checksum, "shape": shape, "classes": classes}
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))

@@ -1,6 +1,5 @@
 """DC, DSA, DM and CAFE: real and synthetic images matched at one network's parameters."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from mttjax.core.objectives.gradient import gradient_match_loss
 from mttjax.core.preprocessing import ZCA, Standardize
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import TrainState, divisor_up_to, make_epoch, sgd
+from mttjax.core.types import Augment
 from mttjax.distilling.method import Drawn, Method, pure_method
 from mttjax.distilling.real_batches import ClassBatches
 from mttjax.distilling.step import Slope, field_optimiser
@@ -43,7 +43,8 @@ def condensing(
     *,
     network: Network,
     preprocessing: Standardize | ZCA,
-    augment: Callable[[jax.Array, jax.Array], jax.Array] | None,
+    siamese: Augment | None,
+    augment: Augment | None,
     settings: Condensation,
     chunk: int | None = None,
 ) -> Method:
@@ -62,16 +63,20 @@ def condensing(
       batches: ``ClassBatches``.
       network: a ``Network``.
       preprocessing: uint8 images to normalised ones.
-      augment: ``augment(key, images)``, siamese, or None.
+      siamese: ``siamese(key, images)``, the same for all images, where real and synthetic ones
+        are matched; or None.
+      augment: ``augment(key, images)``, every image by itself, where the network is trained on
+        the synthetic ones; or None.
       settings: a ``Condensation``.
       chunk: images at once where a real gradient is summed and a network trained, or None.
 
     Returns:
       A ``Method`` whose contexts are ``Context``.
     """
-    augment_matched = augment if settings.augmented else None
-    loss_and_slope = _over_classes(network, augment_matched, settings, chunk)
-    train = _trainer(network, augment_matched, settings, chunk)
+    if not settings.augmented:
+        siamese = augment = None
+    loss_and_slope = _over_classes(network, siamese, settings, chunk)
+    train = _trainer(network, augment, settings, chunk)
 
     def draw(step):
         place = step % settings.image_steps

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 
 from mttjax.config.methods import DD
+from mttjax.core.augmentation import crop_and_flip
 from mttjax.core.networks import Network
 from mttjax.core.objectives.meta import terminal_loss
 from mttjax.core.preprocessing import ZCA, Standardize
@@ -38,7 +39,8 @@ def dd(
     Every step begins with a fresh network, takes S plain gradient steps on the images and
     descends the cross entropy of a real batch. Different from the published code: the rates
     are positive by their logarithms, not by a softplus; steps are counted, not epochs; and
-    fresh networks have PyTorch's distribution, not Xavier's. As there, nothing is augmented.
+    fresh networks have PyTorch's distribution, not Xavier's. Real images with colours are
+    augmented as there, by ``crop_and_flip``.
 
     Args:
       synthetic: the ``Synthetic`` to begin with, class by class; its log_lr is [S].
@@ -56,10 +58,14 @@ def dd(
 
     def gradient(synthetic, carry, context, key):
         images, labels = context
+        real = preprocessing(images)
+        if settings.augmented and images.shape[-1] > 1:
+            key, augment_key = jax.random.split(key)
+            real = crop_and_flip(augment_key, real)
         (loss, aux), grads = jax.value_and_grad(terminal_loss, has_aux=True)(
             synthetic,
             network.init(key),
-            preprocessing(images),
+            real,
             jax.nn.one_hot(labels, classes),
             apply=network.apply,
             batches=order,

@@ -27,11 +27,14 @@ class Carry(NamedTuple):
 
     params: dict
     optimiser: tuple
-    average: jax.Array
-    """[] the moving average of the loss."""
+    wrong: jax.Array
+    """[patience] int32, real images taken for another class in each of the last steps."""
+    steps: jax.Array
+    """[] int32, how many it has taken."""
     least: jax.Array
+    """[] int32, the least sum of ``wrong`` so far."""
     since: jax.Array
-    """[] int32, steps since the least."""
+    """[] int32, steps since."""
 
 
 def probabilities(synthetic: Synthetic) -> Synthetic:
@@ -57,10 +60,10 @@ def ld(
     Images", 2020.
 
     A step takes θ' = θ - α ∇ CE(θ; base batch, labels) and descends the cross entropy of a
-    real batch at θ' by the labels; then θ takes a step of Adam on the base batch. A network
-    whose loss, as a moving average, has not fallen for ``patience`` steps is replaced. Different
-    from the published code: the patience is a setting, and the loss is watched, not the error.
-    As there, nothing is augmented.
+    real batch at θ' by the labels; then θ takes a step of Adam on the base batch, with the
+    labels as they were before. A network is replaced when the error of θ' on real images, as
+    the mean of the last ``patience`` steps, has not fallen for as many steps and one more.
+    Nothing is augmented, as published.
 
     Args:
       synthetic: real images [N, H, W, C], labels [N, K] (1/K to begin with), log α [].
@@ -78,12 +81,13 @@ def ld(
     adam = optax.adam(settings.network_lr)
 
     def begin(key):
-        params, unknown = network.init(key), jnp.float32(jnp.inf)
-        return Carry(params, adam.init(params), unknown, unknown, jnp.int32(0))
+        params, none = network.init(key), jnp.int32(0)
+        wrong = jnp.zeros(settings.patience, jnp.int32)
+        return Carry(params, adam.init(params), wrong, none, none, none)
 
     def gradient(synthetic, carry, context, key):
         batch_key, network_key = jax.random.split(key)
-        worn_out = carry.since >= settings.patience
+        worn_out = carry.since > settings.patience
         carry = lax.cond(worn_out, begin, lambda _: carry, network_key)
         images, labels = context
         base = sample_batches(batch_key, n, 1, min(settings.base_batch, n))
@@ -96,11 +100,11 @@ def ld(
             batches=base,
             real_chunk=divisor_up_to(len(labels), chunk),
         )
-        return Slope(loss, aux.losses[-1], grads), (_watched(carry, loss, settings.decay), base[0])
+        data = (synthetic.images[base[0]], synthetic.labels[base[0]])
+        return Slope(loss, aux.losses[-1], grads), (_watched(carry, aux.wrong), data)
 
-    def advance(carry_and_base, synthetic, context, key):
-        carry, base = carry_and_base
-        data = (synthetic.images[base], synthetic.labels[base])
+    def advance(carry_and_data, synthetic, context, key):
+        carry, data = carry_and_data
         (_, grads), _ = value_and_grad_in_chunks(network.apply, carry.params, *data)
         updates, optimiser = adam.update(grads, carry.optimiser)
         params = optax.apply_updates(carry.params, updates)
@@ -119,13 +123,15 @@ def ld(
     )
 
 
-def _watched(carry, loss, decay):
-    """The moving average and how long ago it was least, with one loss more."""
-    first = jnp.isinf(carry.average)
-    average = jnp.where(first, loss, decay * carry.average + (1 - decay) * loss)
-    better = average < carry.least
+def _watched(carry, wrong):
+    """How the network fares, with one step more; nothing is compared until ``wrong`` is full."""
+    patience = len(carry.wrong)
+    last = carry.wrong.at[carry.steps % patience].set(wrong)
+    steps, total = carry.steps + 1, jnp.sum(last)
+    better = (steps == patience) | (total < carry.least)
     return carry._replace(
-        average=average,
-        least=jnp.where(better, average, carry.least),
-        since=jnp.where(better, 0, carry.since + 1),
+        wrong=last,
+        steps=steps,
+        least=jnp.where(better & (steps >= patience), total, carry.least),
+        since=jnp.where(better | (steps < patience), 0, carry.since + 1),
     )

@@ -103,8 +103,8 @@ def run_loop(
       schedule: a ``Schedule``.
       folder: keeps state and metrics.
       seed: decides everything drawn.
-      evaluate: ``evaluate(synthetic, step)`` -> the ``Score`` called ``validation``, and ``test``
-        where the best on test is wanted too; or None.
+      evaluate: ``evaluate(synthetic, step)`` -> the ``Score`` called ``validation``, that called
+        ``test`` where the best on test is wanted, or both; or None.
       on_saved: ``on_saved(kind, synthetic, step)``, called when a set is worth keeping;
         kind is ``last``, ``best`` or ``best_on_test``.
       log: called with lines of text.
@@ -209,12 +209,14 @@ def _evaluated(state, evaluate, folder, on_saved, log):
         return state
     step, synthetic = int(state.step), state.outer.synthetic
     scores = evaluate(synthetic, step)
-    score, test = scores["validation"], scores.get("test")
-    line = {"step": step, "evaluation": score.record()}
-    folder.metrics_log.write(line | ({} if test is None else {"test": test.record()}))
-    percent = f"{100 * score.mean:.2f} ± {100 * score.std:.2f} %"
-    log(f"step {step}: validation {percent}, α {mean_rate(synthetic):.4f}")
-    if score.mean >= state.best:  # a later set with the same score has learned more
+    score, test = scores.get("validation"), scores.get("test")
+    line = {"step": step}
+    for name, found in (("evaluation", score), ("test", test)):
+        line |= {} if found is None else {name: found.record()}
+    folder.metrics_log.write(line)
+    shown = [f"{n} {100 * s.mean:.2f} ± {100 * s.std:.2f} %" for n, s in scores.items()]
+    log(f"step {step}: {', '.join(shown)}, α {mean_rate(synthetic):.4f}")
+    if score is not None and score.mean >= state.best:  # a later one has learned more
         state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
         on_saved("best", synthetic, step)
     if test is not None and test.mean > state.best_test:

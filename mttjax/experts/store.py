@@ -1,9 +1,8 @@
 """Expert trajectories on disk: one snapshot per expert and epoch, and a manifest.
 
 ``<store>/0007/012.npz`` holds the parameters of expert 7 after epoch 12 (000 is the
-initialisation); ``012.correct.npz`` beside it, which training images the expert classified
-correctly when they were presented in that epoch; ``manifest.json`` the recipe, versions and
-accuracies; ``preprocessing.npz`` the arrays that the experts' images were normalised with.
+initialisation); ``manifest.json`` the recipe, versions and accuracies; ``preprocessing.npz`` the
+arrays that the experts' images were normalised with.
 """
 
 import datetime
@@ -24,7 +23,7 @@ from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.trees import load_tree, save_tree, tree_checksum
 
-__all__ = ["AGAIN", "ExpertStore", "checksum_fault", "correct_path"]
+__all__ = ["AGAIN", "ExpertStore", "checksum_fault"]
 
 AGAIN = (
     "train_experts with the settings that the store was made with trains what is missing again, "
@@ -139,15 +138,7 @@ class ExpertStore:
         """Where a snapshot is, or is to be."""
         return self.folder / f"{expert:04d}" / f"{epoch:03d}.npz"
 
-    def save(
-        self,
-        expert: int,
-        epoch: int,
-        params: Params,
-        *,
-        record: dict[str, Any],
-        correct: np.ndarray | None = None,
-    ) -> bool:
+    def save(self, expert: int, epoch: int, params: Params, *, record: dict[str, Any]) -> bool:
         """Writes a snapshot, then enters ``record`` (JSON values) for it in the manifest.
 
         Args:
@@ -155,18 +146,12 @@ class ExpertStore:
           epoch: how many epochs it was trained.
           params: a pytree of arrays.
           record: JSON values about the epoch.
-          correct: [n] bool, see ``EpochRecord``; None at epoch 0.
 
         Returns:
           Whether the manifest knew the snapshot before, with this very content: then the
           snapshots after it follow from it still. If not, those are forgotten.
         """
-        path = self.snapshot_path(expert, epoch)
-        if correct is not None:
-            bits = {"bits": np.packbits(np.asarray(correct)), "count": np.int64(len(correct))}
-            write_arrays(correct_path(path), bits)
-            record = record | {"correct_checksum": tree_checksum(bits)}
-        save_tree(path, params)
+        save_tree(self.snapshot_path(expert, epoch), params)
         record = record | {"checksum": tree_checksum(params)}
         same = self.record(expert, epoch).get("checksum") == record["checksum"]
         records = self.records(expert)
@@ -189,35 +174,12 @@ class ExpertStore:
         _require_checksum(path, params, self.record(expert, epoch).get("checksum"))
         return params
 
-    def correct(self, expert: int, epochs: int) -> np.ndarray:
-        """[T, n] bool: which training images an expert knew when they came, epochs 1 to T.
-
-        Raises:
-          InputError: the record of an epoch is gone, or damaged.
-        """
-        return np.stack([self._correct_of(expert, epoch) for epoch in range(1, epochs + 1)])
-
-    def _correct_of(self, expert, epoch):
-        path = correct_path(self.snapshot_path(expert, epoch))
-        if not path.exists():
-            raise InputError(f"{path}: no record of which images the expert knew; {AGAIN}")
-        arrays = read_arrays(path)
-        _require_checksum(path, arrays, self.record(expert, epoch).get("correct_checksum"))
-        try:
-            return np.unpackbits(arrays["bits"], count=int(arrays["count"])).astype(bool)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: not a record of known images ({error!r}). Remove it; {AGAIN}"
-            ) from error
-
     def missing(self, expert: int, last_epoch: int) -> list[int]:
         """The epochs 0 to ``last_epoch`` of which there is no snapshot, or no record of it."""
         return [e for e in range(last_epoch + 1) if not self._is_there(expert, e)]
 
     def _is_there(self, expert, epoch):
-        record, path = self.record(expert, epoch), self.snapshot_path(expert, epoch)
-        beside = correct_path(path) if "correct_checksum" in record else path
-        return bool(record) and path.exists() and beside.exists()
+        return bool(self.record(expert, epoch)) and self.snapshot_path(expert, epoch).exists()
 
     def epochs_done(self, expert: int) -> int:
         """How many snapshots of an expert there are, in unbroken order from epoch 0."""
@@ -229,11 +191,6 @@ class ExpertStore:
     def experts_with(self, last_epoch: int) -> list[int]:
         """The numbers of the experts that have every snapshot from 0 to ``last_epoch``."""
         return [n for n in self.numbers() if not self.missing(n, last_epoch)]
-
-
-def correct_path(snapshot: Path) -> Path:
-    """Where the record of the images known in a snapshot's epoch is."""
-    return snapshot.with_suffix(".correct.npz")
 
 
 def _require_checksum(path, tree, known):

@@ -195,10 +195,10 @@ class _Experts:
                 params = None
                 continue
             params = self._before(group, epoch, keys) if params is None else params
-            params, records, correct = self._trained(params, keys, epoch)
+            params, records = self._trained(params, keys, epoch)
             same = [
-                self.store.save(expert, epoch, p, record=record, correct=c)
-                for expert, p, record, c in zip(group, params, records, correct, strict=True)
+                self.store.save(expert, epoch, p, record=record)
+                for expert, p, record in zip(group, params, records, strict=True)
             ]
             if not all(same):  # what was trained from another snapshot does not follow from this
                 missing |= set(range(epoch + 1, epochs + 1))
@@ -215,9 +215,9 @@ class _Experts:
         return [self.store.load(expert, epoch - 1, self.network.shapes) for expert in group]
 
     def _trained(self, params, keys, epoch):
-        """(parameters, records for the manifest, images known) of every expert after an epoch."""
+        """(parameters, records for the manifest) of every expert after an epoch."""
         if epoch == 0:
-            return params, [{}] * len(params), [None] * len(params)
+            return params, [{}] * len(params)
         begin = time.perf_counter()
         keys = [jax.random.fold_in(key, epoch) for key in keys]
         after = self.trainer.epochs(list(map(self.trainer.state, params)), keys, self.recipe.lr)
@@ -230,4 +230,4 @@ class _Experts:
             }
             for trained in after
         ]
-        return [t.state.params for t in after], records, [t.seen.correct for t in after]
+        return [t.state.params for t in after], records

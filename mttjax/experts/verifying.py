@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.experts.manifest import BEFORE, MANIFEST
-from mttjax.experts.store import AGAIN, ExpertStore, checksum_fault, correct_path
+from mttjax.experts.store import AGAIN, ExpertStore, checksum_fault
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
@@ -65,7 +65,7 @@ def _check_snapshots(store, findings):
         for expert in store.numbers():
             for epoch, record in enumerate(store.records(expert)):
                 path = store.snapshot_path(expert, epoch)
-                known |= {path, correct_path(path)}
+                known.add(path)
                 snapshots.check(path, record)
                 bar.advance(1, str(path.name))
     if snapshots.strange == total > 1:
@@ -105,8 +105,3 @@ class _Snapshots:
                 fault = "it holds numbers that are not finite: the training diverged"
             if fault:
                 raise InputError(fault)
-        if "correct_checksum" in record:
-            beside = correct_path(path)
-            with self.findings.of(beside, RETRAIN, removable=beside.exists()):
-                if fault := checksum_fault(read_arrays(beside), record["correct_checksum"]):
-                    raise InputError(fault)

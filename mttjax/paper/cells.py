@@ -19,6 +19,7 @@ from mttjax.system.findings import Findings
 from mttjax.system.kept import kept
 from mttjax.system.memory import peak_memory
 from mttjax.system.provenance import stamp
+from mttjax.system.trees import tree_checksum
 
 __all__ = ["CellResult", "check_cells", "moments", "run_cell", "set_folder"]
 
@@ -106,7 +107,11 @@ def run_cell(
         )._asdict()
 
     path = Path(folder) / "cells" / protocol_name / f"{name}.json"
-    record = kept(path, settings.decisive() | {"kind": kind}, make, log)
+    decided = settings.decisive() | {
+        "kind": kind,
+        "real_images": dataset.identity | {"test": tree_checksum(dataset.test)},
+    }
+    record = kept(path, decided, make, log)
     result = CellResult(**record["result"])
     log(f"{name}: {100 * moments(result.accuracies)[0]:.2f} %, measured on {record['date']}")
     return result

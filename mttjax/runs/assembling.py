@@ -54,8 +54,9 @@ def _condensing(problem, synthetic, how):
         raise InputError(f"classes_at_once is {at_once}: must divide the {classes} classes")
     size, seed = distill.real_batch, settings.seed
     batches = ClassBatches(*dataset.train, classes, size=size, seed=seed)
-    siamese = partial(dsa, ops=settings.ops, siamese=True) if settings.ops else None
-    return condensing(synthetic, batches, augment=siamese, **how)
+    augment = partial(dsa, ops=settings.ops) if settings.ops else None
+    siamese = partial(augment, siamese=True) if augment else None
+    return condensing(synthetic, batches, siamese=siamese, augment=augment, **how)
 
 
 def _mtt(problem, synthetic):

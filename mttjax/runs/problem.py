@@ -32,6 +32,10 @@ class Problem(NamedTuple):
     preprocessing: Standardize | ZCA
     network: Network
 
+    def decisive(self) -> dict[str, Any]:
+        """All that decides a run, as JSON values: its settings, and whose images they are."""
+        return self.settings.decisive() | {"real_images": self.dataset.identity}
+
 
 def load_data(settings: Settings[Any]) -> Dataset:
     """The real images of the settings."""
@@ -43,7 +47,7 @@ def load_data(settings: Settings[Any]) -> Dataset:
         resolution=data.resolution,
         classes=data.classes,
         validation=data.validation,
-        seed=settings.split_seed,
+        seed=data.seed,
     )
 
 
@@ -73,12 +77,13 @@ def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
 
 
 def _preprocessing(settings, dataset, store):
-    """That of the experts where there are some of this recipe, else fitted anew: the same."""
+    """That of the experts where there are some that see the images so, else fitted anew."""
     if store.exists:
-        needed = settings.method in NEED_EXPERTS
+        recipe, needed = settings.recipe(), settings.method in NEED_EXPERTS
         with contextlib.nullcontext() if needed else contextlib.suppress(InputError):
-            store.require(settings.recipe(), dataset)
-            return store.preprocessing
+            store.require(recipe, dataset)
+            if settings.preprocessing == recipe.preprocessing == "zca":
+                return store.preprocessing  # fitting it takes half a minute
     images = np.ascontiguousarray(dataset.train.images)
     known = settings.data.statistics or dataset.name
     return fit_preprocessing(settings.preprocessing, images, dataset=known)

@@ -72,15 +72,15 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
         process at work there.
       Diverged, Stopped: see ``run_loop``.
     """
-    if settings.method in SELECTIONS and _is_selected(settings, log):
-        return RunFolder(settings.run_folder)
     problem = prepare(settings, dataset, log)
-    if settings.method in SELECTIONS:
-        return _selected(problem, log)
-    method, plan = assemble(problem), settings.distill
+    selects = settings.method in SELECTIONS
+    method, plan = None if selects else assemble(problem), settings.distill
     with exclusive(settings.run_folder):
         folder = RunFolder(settings.run_folder)
-        folder.begin(settings.decisive(), log)
+        folder.begin(problem.decisive(), log)
+        if method is None:
+            _select(problem, folder, log)
+            return folder
         run_loop(
             method,
             Schedule(plan.steps, plan.evaluate_every, plan.save_every),
@@ -93,45 +93,31 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
     return folder
 
 
-def _is_selected(settings, log):
-    """Whether the set is there, whole and of these settings; a damaged one is made again."""
-    folder = RunFolder(settings.run_folder)
-    if not folder.set_path("last").exists():
-        return False
-    with exclusive(folder.path):
-        folder.begin(settings.decisive(), log)
-    try:
-        folder.load("last")
-    except InputError as error:
-        log(f"{error}; made again")
-        return False
-    log(f"selected already: {folder.path}")
-    return True
-
-
-def _selected(problem, log):
-    """Selects real images, which is done in one go."""
+def _select(problem, folder, log):
+    """Selects real images, unless the set is there and whole."""
+    if folder.set_path("last").exists():
+        try:
+            folder.load("last")
+            return log(f"selected already: {folder.path}")
+        except InputError as error:
+            log(f"{error}; made again")
     settings, dataset = problem.settings, problem.dataset
-    chosen = select(problem, log)
+    chosen, by = select(problem, log)
     images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
     labels = one_hot_labels(settings.ipc, dataset.n_classes)
-    with exclusive(settings.run_folder):
-        folder = RunFolder(settings.run_folder)
-        folder.begin(settings.decisive(), log)
-        keep = SetKeeper(problem, folder)
-        keep.write("last", images, labels, settings.distill.lr, {"chosen": chosen.tolist()})
-    return folder
+    keep = SetKeeper(problem, folder)
+    keep.write("last", images, labels, settings.distill.lr, by | {"chosen": chosen.tolist()})
 
 
 def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]] | None:
-    """``evaluate`` of the loop; None without validation images or networks."""
+    """``evaluate`` of the loop; None without images to evaluate on, or networks."""
     settings, dataset = problem.settings, problem.dataset
     protocol = settings.distill.validation
-    if not len(dataset.validation.labels) or protocol.networks == 0:
-        return None
-    tests = {"validation": dataset.validation}
+    tests = {"validation": dataset.validation} if len(dataset.validation.labels) else {}
     if settings.distill.track_test:
         tests["test"] = dataset.test
+    if not tests or protocol.networks == 0:
+        return None
     evaluator = Evaluator(problem.network, problem.preprocessing, settings.ops, tests, protocol)
 
     def evaluate(synthetic, step):
@@ -172,7 +158,7 @@ class SetKeeper:
             dataset=dataset.name,
             class_names=dataset.class_names,
             seed=settings.seed,
-            settings=settings.decisive() | made,
+            settings=self.problem.decisive() | made,
             versions=versions(),
         )
         self.folder.save(kind, distilled)

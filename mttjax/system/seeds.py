@@ -29,6 +29,8 @@ STREAMS = {
     "evaluation": "the networks that are trained on a set",
     "test_order": "the order in which a network that looks at batches is tested",
     "full_data": "[network] the networks that are trained on all real images",
+    "forgetting": "[ipc] which of the images that were forgotten equally often are taken",
+    "forgetting_networks": "[network] the networks whose forgetting is counted",
     "distance": "[expert, start, data] the orders and augmentations of the figure of distances",
 }
 """name -> what is drawn from it; in brackets the places that it is asked for at."""

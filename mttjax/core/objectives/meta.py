@@ -21,6 +21,8 @@ class TerminalAux(NamedTuple):
     """[S] the student's cross entropy before each step."""
     params: Params
     """θ_S, the student's last parameters."""
+    wrong: jax.Array
+    """[] int32, real images that θ_S takes for another class than their most probable."""
 
 
 def terminal_loss(
@@ -76,13 +78,20 @@ def terminal_loss(
         chunk=chunk,
         derivative=derivative,
     )
-    loss = _mean_over_pieces(apply, params, images, labels, real_chunk or len(images))
-    return loss, lax.stop_gradient(TerminalAux(losses, params))
+    loss, wrong = _over_pieces(apply, params, images, labels, real_chunk or len(images))
+    return loss, lax.stop_gradient(TerminalAux(losses, params, wrong))
 
 
-def _mean_over_pieces(apply, params, images, labels, piece):
-    one = lambda at: soft_cross_entropy(apply(params, at[0]), at[1])
+def _over_pieces(apply, params, images, labels, piece):
+    """The mean cross entropy, and how many are wrong."""
+
+    def one(at):
+        logits, labels = apply(params, at[0]), at[1]
+        differ = jnp.argmax(logits, axis=-1) != jnp.argmax(labels, axis=-1)
+        return soft_cross_entropy(logits, labels), jnp.sum(differ)
+
     if piece == len(images):
         return one((images, labels))
     split = lambda x: x.reshape(-1, piece, *x.shape[1:])
-    return jnp.mean(lax.map(jax.checkpoint(one), (split(images), split(labels))))
+    losses, wrong = lax.map(jax.checkpoint(one), (split(images), split(labels)))
+    return jnp.mean(losses), jnp.sum(wrong)

@@ -1,29 +1,17 @@
 """The table's last rows: the network trained on all real images, in two ways."""
 
 import dataclasses
-import json
-import time
-import zlib
+import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import jax
-import numpy as np
-
-from mttjax.core.training import sgd
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import Trainer
+from mttjax.runs.networks import Training, train_networks
 from mttjax.runs.problem import Problem
-from mttjax.system import seeds
-from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, Checked, Range
 from mttjax.system.kept import kept
-from mttjax.system.locks import exclusive
-from mttjax.system.progress import progress_bar
-from mttjax.system.threads import in_threads
-from mttjax.system.trees import load_tree, save_tree, tree_checksum
+from mttjax.system.trees import tree_checksum
 
 __all__ = ["FullData", "FullRow", "experts_row", "train_better"]
 
@@ -78,53 +66,25 @@ def train_better(
       InputError: another process is at work on these networks.
     """
     folder, settings, dataset = Path(folder) / "full_data", problem.settings, problem.dataset
+    training = Training(
+        "full_data",
+        networks=recipe.networks,
+        epochs=recipe.epochs,
+        rates=lambda epoch: recipe.lr * 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs)),
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        batch=recipe.batch,
+        ops=settings.ops,
+    )
     decided = {
         "full": dataclasses.asdict(recipe),
-        "recipe": dataclasses.asdict(settings.recipe()) | {"seed": settings.seed},
-        "data": [dataset.name, dataset.checksum, tree_checksum(dataset.test)],
+        "settings": problem.decisive(),
+        "test": tree_checksum(dataset.test),
     }
-    # States of another recipe lie beside: to go on from them would be neither.
-    place = folder / f"{zlib.crc32(json.dumps(decided, sort_keys=True).encode()):08x}"
 
     def make() -> dict[str, Any]:
-        optimiser = sgd(momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-        how = (problem.preprocessing, settings.ops, optimiser, recipe.batch, dataset)
-        trainer = Trainer(problem.network, *how)
-        train = partial(_train, trainer, problem, recipe, place, log)
-        with progress_bar("full data", recipe.networks * recipe.epochs) as bar:
-            trained = in_threads(partial(train, bar), range(recipe.networks))
-        for number, (score, _) in enumerate(trained):
-            log(f"full data, network {number}: {100 * score:.2f} % after {recipe.epochs} epochs")
-        accuracies, seconds = zip(*trained, strict=True)
-        return FullRow(list(accuracies), recipe.epochs, sum(seconds))._asdict()
+        trained = train_networks(problem, training, folder, log)
+        seconds = sum(network.seconds for network in trained)
+        return FullRow([n.accuracy for n in trained], recipe.epochs, seconds)._asdict()
 
-    with exclusive(folder):
-        return FullRow(**kept(folder / "result.json", decided, make, log)["result"])
-
-
-def _train(trainer, problem, recipe, folder, log, bar, number):
-    """(test accuracy, seconds) of one network."""
-    key = seeds.key("full_data", problem.settings.seed, number)
-    initial, *keys = jax.random.split(key, 1 + recipe.epochs)
-    path = folder / f"network-{number}.npz"
-    begun = (trainer.state(problem.network.init(initial)), np.int32(0), np.float32(0))
-    state, done, seconds = _resumed(path, begun, log)
-    done, seconds = int(done), float(seconds)
-    bar.advance(done)
-    for epoch in range(done, recipe.epochs):
-        begin = time.perf_counter()
-        rate = recipe.lr * 0.5 * (1 + np.cos(np.pi * epoch / recipe.epochs))
-        state, _ = trainer.epoch(state, keys[epoch], rate)
-        seconds += time.perf_counter() - begin
-        save_tree(path, (state, np.int32(epoch + 1), np.float32(seconds)))
-        bar.advance(1)
-    return trainer.accuracy(state.params), seconds
-
-
-def _resumed(path, begun, log):
-    """What ``path`` holds; a state that is damaged is begun again."""
-    try:
-        return load_tree(path, jax.eval_shape(lambda: begun)) if path.exists() else begun
-    except InputError as error:
-        log(f"{error}; this network is trained again from the beginning")
-        return begun
+    return FullRow(**kept(folder / "result.json", decided, make, log)["result"])

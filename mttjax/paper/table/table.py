@@ -44,7 +44,7 @@ def compare(
     folder, plan = Path(folder), dataclasses.replace(plan, ipc=plan.ipc or preset.ipcs)
     protocol = dataclasses.replace(PROTOCOLS[plan.protocol], networks=plan.networks)
     settings = {
-        cell: change(preset.settings(cell.ipc, cell.method)).with_seed(cell.seed)
+        cell: dataclasses.replace(change(preset.settings(cell.ipc, cell.method)), seed=cell.seed)
         for cell in plan.cells()
     }
     remove_leftovers(folder)
