@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Condensation,
         Data,
         Experts,
+        Forgetting,
         NetworkSpec,
         Protocol,
         Recipe,
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
     from mttjax.system.errors import InputError
 
 _PUBLIC = {
-    "config": "DD LD MTT Condensation Data Experts NetworkSpec Protocol Recipe Run Selection "
-    "Settings",
+    "config": "DD LD MTT Condensation Data Experts Forgetting NetworkSpec Protocol Recipe Run "
+    "Selection Settings",
     "config.presets": "load_preset",
     "core.augmentation": "dsa",
     "core.convolution": "convolve",
@@ -94,6 +95,7 @@ __all__ = [
     "ExpertPairs",
     "ExpertStore",
     "Experts",
+    "Forgetting",
     "InputError",
     "Network",
     "NetworkSpec",

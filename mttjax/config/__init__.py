@@ -3,7 +3,7 @@
 A preset's file, ours or a user's, imports from here and from nowhere else.
 """
 
-from mttjax.config.methods import DD, LD, MTT, Condensation, Selection
+from mttjax.config.methods import DD, LD, MTT, Condensation, Forgetting, Selection
 from mttjax.config.presets import preset_row
 from mttjax.config.protocol import Protocol
 from mttjax.config.recipe import Recipe
@@ -19,6 +19,7 @@ __all__ = [
     "Condensation",
     "Data",
     "Experts",
+    "Forgetting",
     "NetworkSpec",
     "Protocol",
     "Recipe",

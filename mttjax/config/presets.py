@@ -6,14 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mttjax.config.methods import (
-    TITLES,
-    Loop,
-    published_settings,
-    published_sizes,
-    require_method,
-    row_for,
-)
+from mttjax.config.methods import TITLES, Loop, require_method
+from mttjax.config.published import published_settings, published_sizes, row_for
 from mttjax.config.settings import Settings, settings_from
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json

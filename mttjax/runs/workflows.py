@@ -73,14 +73,12 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
       Diverged, Stopped: see ``run_loop``.
     """
     problem = prepare(settings, dataset, log)
-    selects = settings.method in SELECTIONS
-    method, plan = None if selects else assemble(problem), settings.distill
+    if settings.method in SELECTIONS:
+        return _selected(problem, log)
+    method, plan = assemble(problem), settings.distill
     with exclusive(settings.run_folder):
         folder = RunFolder(settings.run_folder)
         folder.begin(problem.decisive(), log)
-        if method is None:
-            _select(problem, folder, log)
-            return folder
         run_loop(
             method,
             Schedule(plan.steps, plan.evaluate_every, plan.save_every),
@@ -93,20 +91,26 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
     return folder
 
 
-def _select(problem, folder, log):
+def _selected(problem, log):
     """Selects real images, unless the set is there and whole."""
-    if folder.set_path("last").exists():
-        try:
-            folder.load("last")
-            return log(f"selected already: {folder.path}")
-        except InputError as error:
-            log(f"{error}; made again")
     settings, dataset = problem.settings, problem.dataset
-    chosen, by = select(problem, log)
-    images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
-    labels = one_hot_labels(settings.ipc, dataset.n_classes)
-    keep = SetKeeper(problem, folder)
-    keep.write("last", images, labels, settings.distill.lr, by | {"chosen": chosen.tolist()})
+    with exclusive(settings.run_folder):
+        folder = RunFolder(settings.run_folder)
+        if folder.set_path("last").exists():
+            folder.begin(problem.decisive(), log)
+            try:
+                folder.load("last")
+                log(f"selected already: {folder.path}")
+                return folder
+            except InputError as error:
+                log(f"{error}; made again")
+        chosen, by = select(problem, log)
+        folder.begin(problem.decisive(), log)
+        images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
+        labels = one_hot_labels(settings.ipc, dataset.n_classes)
+        keep = SetKeeper(problem, folder)
+        keep.write("last", images, labels, settings.distill.lr, by | {"chosen": chosen.tolist()})
+    return folder
 
 
 def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]] | None:

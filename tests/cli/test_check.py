@@ -32,8 +32,7 @@ def make_store(folder, seed=0):
     for expert in range(2):
         for epoch in range(3):
             params = {"w": np.float32([expert, epoch, seed])}
-            correct = np.arange(9) % 2 == 0 if epoch else None
-            store.save(expert, epoch, params, record={"loss": 1.0}, correct=correct)
+            store.save(expert, epoch, params, record={"loss": 1.0})
 
 
 def images_at(step):
@@ -131,7 +130,7 @@ def test_what_a_killed_process_left_is_a_note(folder):
 
 
 DAMAGED = (
-    *("store/0001/002.npz", "store/0000/001.correct.npz", "store/preprocessing.npz"),
+    *("store/0001/002.npz", "store/preprocessing.npz"),
     *("store/manifest.before.json", "run/config.json", "run/state.npz"),
     *("run/state.before.npz", "run/last.npz", "run/best.npz", "run/results.json"),
     *("run/grids/last.png", "table/cells/short/dm-ipc1-seed0.json", "set/a.npz"),
@@ -163,7 +162,7 @@ def of_another_store(folder):
 
 def not_finite(folder):
     store = ExpertStore(folder / "store")
-    store.save(1, 2, {"w": np.float32([1, np.nan, 1])}, record={}, correct=np.ones(9, bool))
+    store.save(1, 2, {"w": np.float32([1, np.nan, 1])}, record={})
 
 
 def cut_off_metrics(folder):
@@ -264,7 +263,7 @@ def test_the_command_names_faults_and_touches_nothing(folder, mttjax):
 
 def test_only_what_is_made_again_is_removed(folder, mttjax):
     again = [
-        *("store/0001/001.npz", "store/0000/002.correct.npz", "run/state.npz"),
+        *("store/0001/001.npz", "store/0000/002.npz", "run/state.npz"),
         *("run/grids/last.png", "table/cells/short/dm-ipc1-seed1.json"),
     ]
     stays = ["store/preprocessing.npz", "run/best.npz", "run/last.npz", "run/config.json"]

@@ -2,12 +2,14 @@
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mttjax.config.methods import KINDS, METHODS, published_settings
+from mttjax.config.methods import KINDS, METHODS
 from mttjax.config.presets import load_preset, preset_names
+from mttjax.config.published import published_settings
 from mttjax.config.settings import settings_from
 from mttjax.system.errors import InputError
 
@@ -23,7 +25,7 @@ TABLE = [
     ("cifar100", 50, 3, 80, 2, 40, 1e3, 1e-5, 1e-2, True, 125),
     ("tiny_imagenet", 1, 4, 10, 2, 10, 1e4, 1e-4, 1e-2, False, None),
     ("tiny_imagenet", 10, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 200),
-    ("tiny_imagenet", 50, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 400),
+    ("tiny_imagenet", 50, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 300),
     ("imagenet_subset", 1, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, None),
     ("imagenet_subset", 10, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, 20),
 ]
@@ -64,7 +66,7 @@ def test_every_preset_has_settings_for_every_method_that_survive_a_file(name, me
         settings = preset.settings(ipc, method)
         assert (settings.name, settings.method, settings.ipc) == (name, method, ipc)
         assert type(settings.distill) is KINDS[method]
-        assert settings.data == preset.settings(ipc).data
+        assert settings.recipe() == preset.settings(ipc).recipe()  # they share the experts
         assert settings_from(json.loads(json.dumps(settings.record()))) == settings
 
 
@@ -77,24 +79,63 @@ def test_every_method_has_a_kind_of_settings():
     [
         ("dc", 1, {"image_steps": 1, "network_epochs": 1, "steps": 1000, "augmented": False}),
         ("dc", 10, {"image_steps": 10, "network_epochs": 50, "initial": "noise", "lr_img": 0.1}),
+        ("dc", 20, {"image_steps": 20, "network_epochs": 25, "steps": 20_000}),
+        ("dsa", 30, {"image_steps": 30, "network_epochs": 20}),
+        ("dsa", 40, {"image_steps": 40, "network_epochs": 15}),
         ("dsa", 50, {"image_steps": 50, "network_epochs": 10, "initial": "real"}),
         ("dsa", 10, {"augmented": True, "real_batch": 256, "network_lr": 0.01}),
         ("dm", 10, {"match": "means", "steps": 20000, "lr_img": 1, "image_steps": 1}),
         ("dm", 100, {"lr_img": 10}),
-        ("cafe", 1, {"match": "layers", "halve_at": (1200, 1600, 1800), "augmented": False}),
+        ("cafe", 1, {"match": "layers", "augmented": False, "image_steps": 10, "steps": 20_000}),
+        ("cafe", 1, {"network_epochs": 10, "halve_at": (12_000, 16_000, 18_000)}),
         ("cafe_dsa", 1, {"match": "layers", "augmented": True, "initial": "noise"}),
         ("dd", 10, {"passes": 3, "real_batch": 1024, "beta1": 0.5, "lr_img": 0.01}),
+        ("dd", 10, {"lr": 0.001, "augmented": True, "steps": 19_600, "halve_every": 1960}),
+        ("ld", 2, {"steps": 17_600, "base_batch": 10, "patience": 50}),
+        ("ld", 5, {"steps": 17_600, "base_batch": 25, "patience": 50}),
         ("ld", 10, {"base_batch": 50, "real_batch": 1024, "lr_labels": 1e-3, "initial": "real"}),
+        ("ld", 50, {"steps": 35_200, "base_batch": 50, "patience": 200}),
     ],
 )
 def test_published_settings(method, ipc, expected):
-    distill = published_settings(method, ipc)
+    distill = published_settings(method, ipc, "cifar10")
     assert {name: getattr(distill, name) for name in expected} == expected
+
+
+def test_what_is_published_differs_by_data_set():
+    assert published_settings("dm", 100, "cifar100").lr_img == 1
+    ld = published_settings("ld", 1, "cifar100")
+    assert (ld.steps, ld.base_batch, ld.patience) == (35_200, 100, 100)
+    assert published_settings("ld", 1, "mnist").steps == 19_600
+    assert published_settings("dd", 10, "fashion_mnist").lr == 0.02
+
+
+def test_only_mtt_is_on_whitened_images():
+    for name, own in (("cifar10", None), ("cifar100", None)):
+        preset = load_preset(name)
+        for ipc in preset.ipcs:
+            mtt = preset.settings(ipc)
+            for method in set(METHODS) - {"mtt"}:
+                other = preset.settings(ipc, method)
+                assert (other.preprocessing, other.data.statistics) == ("standardize", own)
+                assert other.recipe() == mtt.recipe()
+                assert other.expert_folder == mtt.expert_folder
+    assert load_preset("cifar100").settings(10).data.statistics == "cifar10"
+    assert load_preset("imagenet_subset").settings(1, "dm").data.statistics == "imagenet"
+
+
+def test_sizes_that_nothing_is_published_for_are_named():
+    preset = load_preset("cifar10")
+    assert preset.note(20, "dsa") == preset.note(7, "dm") == preset.note(3, "random") == ""
+    assert preset.note(1, "mtt") == preset.note(10, "dd") == ""
+    assert "those of 40, of 1, 10, 20, 30, 40, 50" in preset.note(45, "dc")
+    assert "MTT at 20 per class: no published setting; taken are those of 10" in preset.note(
+        20, "mtt"
+    )
 
 
 def test_a_preset_changes_a_few_of_them():
     cifar10, mnist, fashion = map(load_preset, ("cifar10", "mnist", "fashion_mnist"))
-    assert cifar10.settings(10, "dd").distill.lr == 0.001  # published for colour images
     assert mnist.settings(10, "dd").distill.lr == 0.02
     assert cifar10.settings(10, "dsa").distill == published_settings("dsa", 10)
     cut_down = fashion.settings(10, "dsa").distill
@@ -130,13 +171,14 @@ def test_what_is_no_preset_is_refused(name, content, message, tmp_path, monkeypa
 
 
 def test_a_file_of_settings_is_a_preset_of_one_row(tmp_path):
-    settings = load_preset("digits").settings(10, "dm").with_seed(4)
+    settings = replace(load_preset("digits").settings(10, "dm"), seed=4)
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps(settings.record() | {"versions": {"jax": "1"}}))
+    path.write_text(json.dumps(settings.record() | {"versions": {"jax": "1"}, "real_images": {}}))
     preset = load_preset(str(path))
     assert (preset.ipcs, preset.method) == ((10,), "dm")
     assert preset.settings() == preset.settings(10) == preset.settings(10, "dm") == settings
-    assert preset.settings(method="dd").distill == published_settings("dd", 10)
+    dd = published_settings("dd", 10, "digits")
+    assert preset.settings(method="dd").distill == dd
     for wrong in (0, 1):
         with pytest.raises(InputError, match=f"is for ipc 10, not {wrong}"):
             preset.settings(wrong)

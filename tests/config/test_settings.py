@@ -157,9 +157,18 @@ def test_what_decides_a_run_is_nothing_of_the_machine():
 
 
 def test_another_seed_keeps_the_experts_and_the_split():
-    other = Settings(seed=5).with_seed(3)
-    assert (other.seed, other.split_seed, other.recipe().seed) == (3, 5, 5)
-    assert other.recipe() == Settings(seed=5).recipe()
+    first, second = Settings(), Settings(seed=3)
+    assert (first.recipe(), first.data) == (second.recipe(), second.data)
+    assert Settings(experts=Experts(seed=3)).recipe().seed == 3
+
+
+def test_the_experts_may_see_the_images_otherwise_but_not_those_of_mtt():
+    zca = Experts(preprocessing="zca")
+    other = Settings(method="random", distill=Selection(), experts=zca)
+    assert (other.preprocessing, other.recipe().preprocessing) == ("standardize", "zca")
+    assert other.expert_folder.name.endswith("-zca")
+    with pytest.raises(InputError, match=r"experts.preprocessing is 'zca': the images of mtt"):
+        Settings(experts=zca)
 
 
 def test_the_epochs_of_the_experts_are_what_mtt_reads_or_asked_for():

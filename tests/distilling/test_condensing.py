@@ -45,7 +45,7 @@ def method(settings, **options):
     labels = jnp.repeat(jnp.eye(K), IPC, axis=0)
     synthetic = Synthetic(images, labels, jnp.log(jnp.float32(0.01)))
     batches = ClassBatches(*real_images(), K, size=settings.real_batch, seed=0)
-    options = {"augment": None} | options
+    options = {"siamese": None, "augment": None} | options
     return condensing(
         synthetic, batches, network=NETWORK, preprocessing=prepare, settings=settings, **options
     )
@@ -144,17 +144,22 @@ def test_the_rate_is_halved_at_the_steps_named():
     np.testing.assert_allclose(moves(halved)[1], moves(plain)[1] / 2, atol=1e-5)
 
 
-def test_the_option_for_augmentation_decides_whether_images_are_augmented():
-    seen = []
+def test_matched_images_are_augmented_alike_and_those_trained_on_each_by_itself():
+    seen = {"siamese": set(), "augment": set()}
 
-    def augment(key, images):
-        seen.append(images.shape[0])
-        return images
+    def noted(name):
+        def augment(key, images):
+            seen[name].add(images.shape[0])
+            return images
 
-    steps(method(MEANS, augment=augment), 1)
-    assert not seen
-    steps(method(replace(MEANS, augmented=True), augment=augment), 1)
-    assert set(seen) == {IPC, R}
+        return augment
+
+    how = {name: noted(name) for name in seen}
+    trained = replace(MEANS, image_steps=2)
+    steps(method(trained, **how), 1)
+    assert seen == {"siamese": set(), "augment": set()}
+    steps(method(replace(trained, augmented=True), **how), 1)
+    assert seen == {"siamese": {IPC, R}, "augment": {K * IPC}}
 
 
 def test_class_batches_are_of_their_classes_without_repeats_and_decided_by_the_step():

@@ -6,13 +6,15 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from mttjax.config.methods import DD, LD
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.synthetic import Synthetic, mean_rate
+from mttjax.core.unrolling import soft_cross_entropy
 from mttjax.distilling.dd import dd, dd_batches
-from mttjax.distilling.ld import ld, probabilities
+from mttjax.distilling.ld import Carry, _watched, ld, probabilities
 from mttjax.distilling.real_batches import MixedBatches
 from mttjax.distilling.step import StepRecord
 
@@ -89,15 +91,84 @@ def test_ld_moves_labels_alone_and_trains_its_network():
     assert moved.params["linear"]["kernel"] == pytest.approx(LABELS.network_lr, rel=0.01)  # Adam
 
 
-def test_lds_network_is_replaced_when_its_loss_no_longer_falls():
-    """At a decay of 1 in float32 the average stays what it was, and the patience runs out."""
+def lives(wrong, patience):
+    """How many steps each network lives, as the published code counts: a window to be filled,
+    then as many steps without a lower sum of it and one more."""
+    lived, window, least, since, found = 0, [], None, 0, []
+    for count in wrong:
+        window, lived = [*window, count][-patience:], lived + 1
+        if lived < patience:
+            continue
+        if lived == patience or sum(window) < least:
+            least, since = sum(window), 0
+        elif since < patience:
+            since += 1
+        else:
+            found.append(lived)
+            lived, window, since = 0, [], 0
+    return found
+
+
+@pytest.mark.parametrize("patience", [1, 5])
+def test_a_network_of_ld_lives_as_long_as_published(patience):
+    wrong = np.random.default_rng(0).integers(0, 20, 300)
+    fresh = Carry({}, (), jnp.zeros(patience, jnp.int32), *[jnp.int32(0)] * 3)
+    watched, carry, found = jax.jit(_watched), fresh, []
+    for count in wrong:
+        carry = watched(carry, jnp.int32(count))
+        if int(carry.since) > patience:
+            found.append(int(carry.steps))
+            carry = fresh
+    assert found == lives(wrong, patience)
+    assert len(found) > 5
+
+
+def test_lds_network_is_replaced_when_its_error_no_longer_falls():
+    """Without a rate the error on the same images is always the same."""
     even = np.full((K * IPC, K), 1 / K)
-    states, losses = steps(
-        method(ld, replace(LABELS, decay=1 - 2**-40, network_lr=0.0), even, 0.01, seed=0), 7
-    )
+    still = replace(LABELS, real_batch=30, network_lr=0.0, lr_labels=0.0)
+    states, _ = steps(method(ld, still, even, 0.01, seed=0), 7)
     kernels = [np.asarray(s.carry.params["linear"]["kernel"]) for s in states]
     changed = [not np.array_equal(a, b) for a, b in itertools.pairwise(kernels)]
-    # Steps 1, 2, 3: the first average is the least, then two without a new one.
-    assert changed == [False, False, False, True, False, False, True]
-    assert float(states[1].carry.average) == pytest.approx(losses[0], rel=1e-6)
-    assert [int(s.carry.since) for s in states[1:]] == [0, 1, 2, 0, 1, 2, 0]
+    assert changed == [False, False, False, False, False, True, False]  # 2 · 2 + 1 steps
+    assert [int(s.carry.since) for s in states[1:]] == [0, 0, 1, 2, 3, 0, 0]
+
+
+def test_lds_network_learns_from_the_labels_as_they_were_before_the_step():
+    """At a rate of the labels that moves them far: one step of Adam, by hand."""
+    even = np.full((K * IPC, K), 1 / K)
+    far = replace(LABELS, base_batch=K * IPC, lr_labels=0.3)
+    (first, second), _ = steps(method(ld, far, even, 0.01, seed=0), 1)
+    assert np.abs(second.synthetic.labels - even).max() > 0.1
+
+    def stepped(labels):
+        params, adam = first.carry.params, optax.adam(far.network_lr)
+        loss = lambda p: soft_cross_entropy(NETWORK.apply(p, first.synthetic.images), labels)
+        updates, _ = adam.update(jax.grad(loss)(params), adam.init(params))
+        return optax.apply_updates(params, updates)
+
+    distance = lambda tree: max(
+        float(jnp.abs(a - b).max())
+        for a, b in zip(*map(jax.tree.leaves, (tree, second.carry.params)), strict=True)
+    )
+    assert distance(stepped(first.synthetic.labels)) < 1e-6
+    assert distance(stepped(second.synthetic.labels)) > 1e-4
+
+
+def test_dd_augments_photographs_and_nothing_else(monkeypatch):
+    seen = []
+
+    def noted(key, images):
+        seen.append(images.shape)
+        return images
+
+    monkeypatch.setattr("mttjax.distilling.dd.crop_and_flip", noted)
+    for channels, augmented in ((1, True), (3, False), (3, True)):
+        network = make_network(NetworkSpec(depth=1, width=4), (8, 8, channels), K)
+        first = Synthetic(jnp.zeros((K, 8, 8, channels)), jnp.eye(K), jnp.zeros(1))
+        images = np.zeros((9, 8, 8, channels), np.uint8)
+        batches = MixedBatches(images, np.arange(9) % K, size=9, seed=0)
+        how = {"network": network, "preprocessing": prepare}
+        settings = DD(passes=1, real_batch=9, augmented=augmented)
+        steps(dd(first, batches, settings=settings, **how), 1)
+    assert seen == [(9, 8, 8, 3)]

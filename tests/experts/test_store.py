@@ -111,20 +111,6 @@ def test_a_snapshot_saved_again_keeps_the_later_ones_if_it_is_the_same(tmp_path)
     np.testing.assert_equal(store.load(0, 1, params(0, 0)), params(7, 1))
 
 
-def test_which_images_an_expert_knew_come_back_bit_by_bit(tmp_path):
-    """Eleven images: the last byte of bits is not full."""
-    store = filled(tmp_path, experts=(0,), epochs=0)
-    rng = np.random.default_rng(0)
-    correct = rng.random((3, 11)) < 0.5
-    for epoch, known in enumerate(correct, 1):
-        store.save(0, epoch, params(0, epoch), record={}, correct=known)
-    found = ExpertStore(tmp_path).correct(0, 3)
-    assert found.dtype == bool
-    np.testing.assert_array_equal(found, correct)
-    (tmp_path / "0000" / "002.correct.npz").unlink()
-    assert store.missing(0, 3) == [2]
-
-
 # --- what is refused ----------------------------------------------------------------
 
 

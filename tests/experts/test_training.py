@@ -97,12 +97,11 @@ def test_an_epoch_is_sgd_on_the_mean_cross_entropy(one_step):
 def test_every_expert_and_epoch_has_a_snapshot_and_a_record(finished):
     folder, store, lines = finished
     names = {f"{e:04d}/{t:03d}.npz" for e in range(EXPERTS) for t in range(EPOCHS + 1)}
-    names |= {f"{e:04d}/{t:03d}.correct.npz" for e in range(EXPERTS) for t in range(1, EPOCHS + 1)}
     assert set(snapshots(folder)) == names
     assert store.experts_with(EPOCHS) == [0, 1, 2]
     for records in results(store):
         assert set(records[0]) == {"checksum"}
-        known = {"loss", "test_accuracy", "checksum", "correct_checksum"}
+        known = {"loss", "test_accuracy", "checksum"}
         assert all(set(r) == known for r in records[1:])
         losses = [r["loss"] for r in records[1:]]
         assert losses[0] > losses[-1]
@@ -112,10 +111,7 @@ def test_every_expert_and_epoch_has_a_snapshot_and_a_record(finished):
 
 
 def test_experts_epochs_and_seeds_differ(finished, one_step):
-    def parameters(folder):
-        return {n: b for n, b in snapshots(folder).items() if "correct" not in n}
-
-    of_seed_0, of_seed_1 = (parameters(folder) for folder in (finished[0], one_step.folder))
+    of_seed_0, of_seed_1 = (snapshots(folder) for folder in (finished[0], one_step.folder))
     assert len({*of_seed_0.values(), *of_seed_1.values()}) == EXPERTS * (EPOCHS + 1) + 2
 
 
@@ -176,7 +172,7 @@ def test_later_epochs_and_experts_have_the_bits_of_a_longer_run(finished, tmp_pa
 
     with pytest.raises(RuntimeError, match="terminal closed"):
         train_experts(DATASET, RECIPE, tmp_path, experts=2, epochs=1, parallel=1, log=log)
-    assert set(snapshots(tmp_path)) == {"0000/000.npz", "0000/001.npz", "0000/001.correct.npz"}
+    assert set(snapshots(tmp_path)) == {"0000/000.npz", "0000/001.npz"}
     assert [ExpertStore(tmp_path).epochs_done(e) for e in range(2)] == [2, 0]
 
     store, _ = train(tmp_path)

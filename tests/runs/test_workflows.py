@@ -15,6 +15,7 @@ from mttjax.core.networks import NetworkSpec
 from mttjax.datasets import Dataset, load_dataset
 from mttjax.distilling import method as method_module
 from mttjax.distilling import mtt as mtt_module
+from mttjax.runs.folder import SETS
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
@@ -84,12 +85,69 @@ def test_random_images_of_one_seed_are_one_set(dataset, tmp_path):
     assert lines[0].startswith("selected already")
 
 
+@pytest.fixture
+def exchanged(dataset):
+    """The same data with two classes in each other's place, as in a folder whose names changed."""
+    labels = np.int32([1, 0, *range(2, 10)])[dataset.train.labels]
+    return replace(dataset, train=dataset.train._replace(labels=labels))
+
+
+@pytest.mark.parametrize("method", ["random", "dm"])
+def test_a_run_on_other_images_is_refused_by_name(method, dataset, exchanged, tmp_path):
+    change = {} if method == "random" else {"steps": 2, "real_batch": 8}
+    made = make(method, tmp_path, dataset, **change)
+    before = made.set_path("last").read_bytes()
+    for other in (exchanged, replace(dataset, class_names=tuple("abcdefghij"))):
+        with pytest.raises(InputError, match=r"real_images\.(checksum|classes)"):
+            make(method, tmp_path, other, **change | ({"steps": 4} if change else {}))
+    assert made.set_path("last").read_bytes() == before
+    assert made.config()["real_images"]["checksum"] == dataset.checksum
+    assert made.load("last").settings["real_images"] == made.config()["real_images"]
+
+
+def test_forgetting_counts_on_a_training_of_its_own_that_all_sizes_share(dataset, tmp_path):
+    how = {"networks": 2, "epochs": 4, "network_lr": 0.05, "batch": 64}
+    lines = []
+    first = make("forgetting", tmp_path / "one", dataset, log=lines.append, **how)
+    assert sum("forgetting networks, network" in line for line in lines) == 2
+    assert 0 < first.load().settings["never_learned"] < 0.5
+    kept = sorted((tmp_path / "forgetting").rglob("network-*.npz"))
+    stamps = [path.stat().st_mtime_ns for path in kept]
+    assert len(kept) == 2
+    again = make("forgetting", tmp_path / "two", dataset, **how)
+    assert [path.stat().st_mtime_ns for path in kept] == stamps
+    assert again.load().settings["chosen"] == first.load().settings["chosen"]
+    other = make("forgetting", tmp_path / "three", dataset, **how | {"epochs": 5})
+    assert other.load().settings["chosen"] != first.load().settings["chosen"]
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.25])
+def test_the_papers_protocol_keeps_the_best_on_test_with_or_without_validation(fraction, tmp_path):
+    dataset = load_dataset("digits", validation=fraction, seed=0)
+    one = {"networks": 1, "epochs": 2}
+    run = make(
+        "dm",
+        tmp_path,
+        dataset,
+        steps=2,
+        real_batch=8,
+        evaluate_every=1,
+        track_test=True,
+        validation=Protocol(**one),
+    )
+    kinds = [kind for kind in SETS if run.set_path(kind).exists()]
+    assert kinds == ["last", "best_on_test"] if fraction == 0 else ["last", "best", "best_on_test"]
+    scores = [line["test"]["mean"] for line in run.metrics() if "test" in line]
+    assert len(scores) == 3
+    assert run.load("best_on_test").settings["step"] == int(np.argmax(scores))
+
+
 @pytest.mark.parametrize(
     ("method", "changes", "message"),
     [
         ("dc", {"classes_at_once": 3}, "classes_at_once is 3: must divide the 10"),
         ("herding", {}, "no trained expert 0 there for herding"),
-        ("forgetting", {"expert": 7}, "no trained expert 7"),
+        ("k_center", {"expert": 7}, "no trained expert 7"),
         ("mtt", {}, "Train them with train_experts"),
     ],
 )
@@ -150,7 +208,7 @@ def test_a_run_looks_at_its_settings_its_data_and_its_network_once_before_the_fi
     assert counts["network applied"] > 0
     expected = {
         "settings checked": 0,
-        "images hashed": int(method == "mtt"),  # the experts' recipe names them
+        "images hashed": 1,
         "network initialised": 1,
         "network applied": 0,
     }

@@ -4,7 +4,8 @@ import dataclasses
 import statistics
 from pathlib import Path
 
-from mttjax.config.methods import METHODS, TITLES, published_settings
+from mttjax.config.methods import METHODS, TITLES
+from mttjax.config.published import published_settings
 from mttjax.config.settings import Settings
 from mttjax.datasets import Dataset
 from mttjax.paper.cells import CellResult, moments, set_folder
