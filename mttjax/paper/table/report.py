@@ -11,7 +11,7 @@ from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.table.full_data import FullRow
 from mttjax.paper.table.plan import Cell, Plan
-from mttjax.paper.table.published import published_figure, published_protocols
+from mttjax.paper.table.published import SOURCES, published_caption, published_figure
 from mttjax.reporting import markdown_table, percent, save_grid, write_page
 from mttjax.runs.folder import RunFolder
 from mttjax.system.files import atomically
@@ -27,7 +27,10 @@ DETAILS = (
     *("making, min", "evaluating, min", "peak, MiB"),
 )
 PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr")
-COLUMNS = ("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets")
+COLUMNS = (
+    *("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets"),
+    "published_in",
+)
 
 
 @dataclasses.dataclass
@@ -100,7 +103,8 @@ def _overview(plan, dataset, rows):
             # Networks trained on all images have no size: theirs is in every column.
             result, _ = rows.get((method, ipc)) or rows.get((method, None), (None, 0))
             line.append(percent(*moments(result.accuracies)) if result else "")
-            line.append(published_figure(dataset.name, method, ipc) or "")
+            figure = published_figure(dataset.name, method, ipc)
+            line.append(f"{figure.percent} [{figure.source}]" if figure else "")
     return "Test accuracy, %", headers, [ratios, *lines.values()]
 
 
@@ -124,10 +128,7 @@ def _details(ipc, pooled):
 
 
 def _steps(method, ipc, steps):
-    if not steps:
-        return ""
-    # LD's paper does not say how many.
-    return f"{steps}" if method == "ld" else f"{steps} of {published_settings(method, ipc).steps}"
+    return f"{steps} of {published_settings(method, ipc).steps}" if steps else ""
 
 
 def _caption(report):
@@ -140,12 +141,13 @@ def _caption(report):
         f"MTT and DD train at the rate learned with the set (DD at the mean of its rates), all "
         f"others at theirs. {len(dataset.train.labels)} training images.",
         "Time is that of the steps alone, without compiling; experts are not counted in. CAFE runs "
-        "in DC's fixed loops. Peak is the highest memory in use: the process's on a CPU, with data "
-        "and compiled programs, else the device's.",
+        "in fixed loops; its code's end by running accuracies. Peak is the highest memory in use: "
+        "the process's on a CPU, with data and compiled programs, else the device's.",
         "Measured on: " + "; ".join(sorted({r.where for r in report.results.values()})) + ".",
     ]
-    if protocols := published_protocols(dataset.name):
-        lines.insert(2, f"Published figures are their papers' own, at width 128: {protocols}.")
+    cells = [(method, ipc) for method in (*plan.methods, *report.full) for ipc in plan.ipc]
+    if published := published_caption(dataset.name, cells):
+        lines.insert(2, published)
     for name, result in report.full.items():
         lines.append(
             f"{NAMES[name]}: {len(result.accuracies)} networks of {result.epochs} epochs, "
@@ -159,7 +161,9 @@ def _numbers(dataset, rows):
     for (method, ipc), (result, sets) in rows.items():
         score = (*moments(result.accuracies), len(result.accuracies))
         known = published_figure(dataset.name, method, ipc)
-        yield method, ipc, *score, known, *(getattr(result, n, None) for n in PER_SET), sets
+        percent, source = (known.percent, SOURCES[known.source]) if known else (None, None)
+        per_set = (getattr(result, name, None) for name in PER_SET)
+        yield method, ipc, *score, percent, *per_set, sets, source
 
 
 def _grids(folder, pooled):
