@@ -8,7 +8,7 @@ import pytest
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import load_preset, preset_names
 from mttjax.paper.table.published import SOURCES, published_caption, published_figure
-from mttjax.paper.table.report import _numbers, _overview
+from mttjax.paper.table.report import _numbers, _overview, _steps
 
 DATASETS = {load_preset(name).settings().data.dataset for name in preset_names()}
 CELLS = [(d, m, n) for d in DATASETS for m in (*METHODS, "full_better") for n in (1, 10, 50)]
@@ -82,3 +82,11 @@ def test_a_table_shows_the_source_beside_the_figure():
     of_dc, of_mtt = _numbers(dataset, rows)
     assert (of_dc[5], of_dc[-1]) == (82.3, SOURCES["DC"])
     assert (of_mtt[5], of_mtt[-1]) == (None, None)
+
+
+def test_steps_stand_beside_those_published_for_the_data_set_and_the_size():
+    assert _steps("ld", 10, "fashion_mnist", 250) == "250 of 19600"
+    assert _steps("ld", 10, "cifar10", 250) == "250 of 17600"
+    assert _steps("dd", 1, "fashion_mnist", 200) == "200, size not published"
+    assert _steps("dm", 1, "fashion_mnist", 400) == "400 of 20000"  # the same at every size
+    assert _steps("random", 1, "fashion_mnist", None) == ""

@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 from pathlib import Path
 
-from mttjax.config.methods import METHODS, TITLES, published_settings
+from mttjax.config.methods import METHODS, TITLES, published_settings, published_sizes
 from mttjax.config.settings import Settings
 from mttjax.datasets import Dataset
 from mttjax.paper.cells import CellResult, moments, set_folder
@@ -55,7 +55,7 @@ class Report:
         pooled = _pooled(self.results)
         rows = pooled | {(name, None): (row, None) for name, row in self.full.items()}
         tables = [_overview(self.plan, self.dataset, rows)]
-        tables += [_details(ipc, pooled) for ipc in self.plan.ipc]
+        tables += [_details(ipc, pooled, self.dataset.name) for ipc in self.plan.ipc]
         title, caption = f"{self.dataset.name}: every method, one evaluator", _caption(self)
         text = [f"# {title}", "", caption, "", "```sh", self.command, "```"]
         for heading, headers, lines in tables:
@@ -108,14 +108,14 @@ def _overview(plan, dataset, rows):
     return "Test accuracy, %", headers, [ratios, *lines.values()]
 
 
-def _details(ipc, pooled):
+def _details(ipc, pooled, dataset):
     rows = [
         (
             NAMES[method],
             percent(*moments(result.accuracies)),
             sets,
             len(result.accuracies),
-            _steps(method, ipc, result.steps),
+            _steps(method, ipc, dataset, result.steps),
             f"{result.lr:.4f}",
             f"{result.seconds / 60:.1f}",
             f"{result.evaluation_seconds / 60:.1f}",
@@ -127,8 +127,12 @@ def _details(ipc, pooled):
     return f"{ipc} image{'' if ipc == 1 else 's'} per class", DETAILS, rows
 
 
-def _steps(method, ipc, steps):
-    return f"{steps} of {published_settings(method, ipc).steps}" if steps else ""
+def _steps(method, ipc, dataset, steps):
+    if not steps:
+        return ""
+    if ipc not in (published_sizes(method) or [ipc]):
+        return f"{steps}, size not published"
+    return f"{steps} of {published_settings(method, ipc, dataset).steps}"
 
 
 def _caption(report):
