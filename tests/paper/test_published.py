@@ -60,7 +60,7 @@ def test_the_caption_says_of_the_methods_shown_how_they_were_measured_and_where_
     caption = published_caption("fashion_mnist", [("dc", 1), ("dc", 10), ("mtt", 1)])
     assert "DC by 300 epochs without augmentation" in caption
     assert not any(word in caption for word in ("DSA", "MTT", "not read"))
-    assert caption.endswith(f"Read in: [DC] {SOURCES['DC']}.")
+    assert caption.endswith(f"Read in: [1] {SOURCES['DC']}.")
     both = published_caption("cifar10", [("dd", 10), ("ld", 1), ("dsa", 1), ("dm", 1)])
     assert "DD by its own 30 steps" in both
     assert "LD by some hundred steps of Adam" in both
@@ -77,7 +77,7 @@ def test_a_table_shows_the_source_beside_the_figure():
     )
     rows = {("dc", 10): (result, 1), ("mtt", 10): (result, 1)}
     _, _, (_, dc, mtt) = _overview(SimpleNamespace(ipc=(10,)), dataset, rows)
-    assert dc[2] == "82.3 [DC]"
+    assert dc[2] == "82.3 [1]"
     assert mtt[2] == ""
     of_dc, of_mtt = _numbers(dataset, rows)
     assert (of_dc[5], of_dc[-1]) == (82.3, SOURCES["DC"])

@@ -21,7 +21,7 @@ SOURCES = {
     "PAD": "Li et al., arXiv 2408.03360, Table 1, quoting DM",
     "InfoUtil": "Wang et al., arXiv 2601.21296, Table 1, quoting MTT, and Table 9, the selections",
 }
-"""Where a figure was read, by the name that tables give it."""
+"""Where a figure was read; tables number these in their order."""
 
 
 class Figure(NamedTuple):
@@ -30,6 +30,11 @@ class Figure(NamedTuple):
     percent: float
     source: str
     """A key of ``SOURCES``."""
+
+    @property
+    def mark(self) -> str:
+        """As tables and captions refer to the source, such as ``[3]``."""
+        return f"[{list(SOURCES).index(self.source) + 1}]"
 
 
 class _Row(NamedTuple):
@@ -108,7 +113,7 @@ def published_figure(dataset: str, method: str, ipc: int | None) -> Figure | Non
 def published_caption(dataset: str, cells: Iterable[tuple[str, int | None]]) -> str:
     """Where the figures of these (method, ipc) were read and how they were measured, or ``""``."""
     known = [(method, published_figure(dataset, method, ipc)) for method, ipc in cells]
-    used = {figure.source for _, figure in known if figure}
+    used = {figure.mark: SOURCES[figure.source] for _, figure in known if figure}
     shown = {method for method, figure in known if figure}
     if not shown:
         return ""
@@ -118,7 +123,7 @@ def published_caption(dataset: str, cells: Iterable[tuple[str, int | None]]) -> 
             measured.append(f"{', '.join(names)} {words}")
     if shown - {method for methods in _MEASURED.values() for method in methods}:
         measured.append("how the other rows were trained was not read")
-    read = "; ".join(f"[{name}] {text}" for name, text in SOURCES.items() if name in used)
+    read = "; ".join(f"{mark} {text}" for mark, text in sorted(used.items()))
     return (
         "Published figures are of the papers' own protocols, from all training images; where "
         "nothing else is said, at rate .01 on a ConvNet of width 128: "

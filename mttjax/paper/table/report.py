@@ -104,7 +104,7 @@ def _overview(plan, dataset, rows):
             result, _ = rows.get((method, ipc)) or rows.get((method, None), (None, 0))
             line.append(percent(*moments(result.accuracies)) if result else "")
             figure = published_figure(dataset.name, method, ipc)
-            line.append(f"{figure.percent} [{figure.source}]" if figure else "")
+            line.append(f"{figure.percent} {figure.mark}" if figure else "")
     return "Test accuracy, %", headers, [ratios, *lines.values()]
 
 
