@@ -70,8 +70,8 @@ METHODS = {
     "cafe": _LAYERS,
     "cafe_dsa": _LAYERS,
 }
-"""The other methods in some minutes of one core each: few of the published steps, and of the
-real images and the networks' epochs half or less. Nothing else differs from what is published."""
+"""The other methods in some minutes of one core each: fewer steps, and fewer real images and
+epochs of the networks, than published. What else differs from the published: docs/methods.md."""
 
 
 def get_config(ipc=1):

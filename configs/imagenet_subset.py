@@ -3,8 +3,9 @@
 ImageNette by default; for another give its class indices, from mttjax.config.IMAGENET_SUBSETS
 (imagenette, imagewoof, imagemeow, imagesquawk, imagefruit, imageyellow), with --data.classes.
 The folder has train/ and val/ (or test/) with the 1,000 classes' sub-folders, sorted by wnid.
-Source: the settings of the published implementation's author, as transcribed by DC-BENCH; in a
-thread its author names 1e5 for the images' rate. Measured here: not run.
+Source: the command in the README of the published code, and issue 1 there, in which its author says
+that all runs of the paper had 1e5 for the images' rate (the command has 1e3) and B 20 at 10 per
+class. Measured here: not run.
 
     mttjax train_experts --config imagenet_subset --data.dir FOLDER
     mttjax distill --config imagenet_subset --ipc 10 --data.dir FOLDER

@@ -1,7 +1,8 @@
 """Tiny ImageNet at 64 px, ConvNet depth 4, width 128: the rows of MTT (CVPR 2022).
 
 Source: the settings of the published implementation's author, as transcribed by DC-BENCH.
-Published test accuracy at 1, 10, 50 per class: 8.8, 23.2, 28.0 %. Measured here: not run.
+Published test accuracy of MTT at 1, 10, 50 per class: 8.8, 23.2, 28.0 % (its paper, as quoted
+in arXiv 2601.21296, Table 1). Measured here: not run.
 The folder is the archive's own, unpacked: it has train/, val/ and wnids.txt.
 
     mttjax train_experts --config tiny_imagenet --ipc 10 --data.dir FOLDER

@@ -11,7 +11,10 @@ import mttjax
 from mttjax.cli.launch import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "CHANGELOG.md"]
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("docs/architecture.md", "docs/methods.md"),
+]
 
 
 def blocks(document, language):

@@ -39,9 +39,11 @@ def random_selection(
 def herding(features: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) -> np.ndarray:
     """The images whose running mean of features stays nearest to that of their class.
 
-    Welling, "Herding Dynamical Weights to Learn", ICML 2009, in the greedy form of Rebuffi
-    et al., "iCaRL", CVPR 2017. With μ the mean of the class, choose in turn, after i
-    images, the one not yet chosen that minimises ‖(i+1)·μ - Σ_chosen f - f_j‖.
+    Welling, "Herding Dynamical Weights to Learn", ICML 2009. With μ the mean of the class,
+    choose in turn, after i images, the one not yet chosen that minimises
+    ‖(i+1)·μ - Σ_chosen f - f_j‖: the greedy form that DC's author gives for the row of the papers
+    (issue 15 of its code). Rebuffi et al., "iCaRL", CVPR 2017, scale every f to length 1 before;
+    here, as there, f is taken as it is.
 
     Args:
       features: [n, D] floating, of a trained network; computed with in float64.
@@ -68,7 +70,8 @@ def k_center(features: ArrayLike, labels: ArrayLike, *, ipc: int, classes: int) 
     """The image nearest the class mean, then repeatedly the one farthest from all chosen.
 
     Sener & Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set
-    Approach", ICLR 2018: the greedy solution, class by class.
+    Approach", ICLR 2018: the greedy solution, class by class, begun as DC's author begins it
+    (issue 21 of its code).
 
     Args:
       features: [n, D] floating, of a trained network; computed with in float64.

@@ -54,9 +54,17 @@ def condensing(
     trained on the synthetic images in between, which never happens where it is 1.
 
     Zhao, Mopuri & Bilen, ICLR 2021 (DC); Zhao & Bilen, ICML 2021 (DSA); Zhao & Bilen, WACV
-    2023 (DM); Wang et al., CVPR 2022 (CAFE). Different from the published codes: the gradient
-    of a step is that of the sum over classes, so one step of the images is taken from it, as in
-    their papers; a step has one network for all classes. CAFE has DC's fixed loops.
+    2023 (DM); Wang et al., CVPR 2022 (CAFE). As in their codes, the losses of all classes at one
+    network are summed, and the images take one step down the sum. Different from them:
+
+    - Batch norm normalises the images of a class by themselves. DC and DSA freeze it at the
+      statistics of 16 real images of every class, DM gives it all classes in one batch.
+    - DC and DSA run 1000 networks, and CAFE 2000, where their codes run one more.
+    - Numbers of images per class without published loops take those of the nearest below.
+    - CAFE's loops are fixed: DC's from 10 images per class, and at 1 ten steps of the images with
+      ten epochs between them, the fewest that its code can take. There they end by running
+      accuracies.
+    - CAFE's loss: see ``feature_alignment_loss``.
 
     Args:
       synthetic: the ``Synthetic`` to begin with, class by class; N = K·ipc.

@@ -37,10 +37,18 @@ def dd(
     """Wang, Zhu, Torralba & Efros, "Dataset Distillation", 2018, with random networks.
 
     Every step begins with a fresh network, takes S plain gradient steps on the images and
-    descends the cross entropy of a real batch. Different from the published code: the rates
-    are positive by their logarithms, not by a softplus; steps are counted, not epochs; and
-    fresh networks have PyTorch's distribution, not Xavier's. Real images with colours are
-    augmented as there, by ``crop_and_flip``.
+    descends the cross entropy of a real batch. As there, real images with colours are augmented, by
+    ``crop_and_flip``, and synthetic ones never are. Different from the published code:
+
+    - The rates are positive by their logarithms, there by a softplus; for rates far below 1 their
+      steps are alike.
+    - Fresh networks have PyTorch's distribution, there Xavier's with biases of 0; and they are of
+      the settings' architecture, there AlexCifarNet (CIFAR-10) and LeNet (MNIST).
+    - Steps are counted, and every real batch is a fresh draw; there an epoch is one pass over the
+      real images.
+    - One network a step, and one image of a class in a minibatch; there both can be more.
+    - The set is used as every other, by momentum SGD at the mean of its rates; there by its own S
+      steps in order, each at its rate, which is a score of its own here.
 
     Args:
       synthetic: the ``Synthetic`` to begin with, class by class; its log_lr is [S].

@@ -63,7 +63,14 @@ def ld(
     real batch at θ' by the labels; then θ takes a step of Adam on the base batch, with the
     labels as they were before. A network is replaced when the error of θ' on real images, as
     the mean of the last ``patience`` steps, has not fallen for as many steps and one more.
-    Nothing is augmented, as published.
+    Nothing is augmented, as published. Different from the published code (its second-order form):
+
+    - Networks are of the settings' architecture, there AlexNet (colour) and LeNet (grey).
+    - Steps are counted, and every real batch is a fresh draw; there an epoch is one pass over the
+      real images.
+    - The last labels are taken; there the best of every fifth epoch on validation images.
+    - The set is used as every other, by momentum SGD at rate α with augmentation; there by Adam,
+      for as many steps as networks lived.
 
     Args:
       synthetic: real images [N, H, W, C], labels [N, K] (1/K to begin with), log α [].

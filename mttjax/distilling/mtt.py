@@ -43,6 +43,18 @@ def mtt(
 ) -> Method:
     """Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR 2022.
 
+    Different from the published code:
+
+    - α is learned as its logarithm. With ``lr_lr_in="alpha"`` the logarithm moves by lr_lr / α²
+      times its gradient, which is the published step of α to first order.
+    - A step is skipped where it is not finite, or takes the images' rms above 30 or α out of
+      1e-6..100. There, nothing is.
+    - Where B does not divide N, the rest of a permutation is left out; there it comes first.
+    - An expert is drawn anew for every step; there, by default, a file of experts is gone through.
+    - Sets are tried on the way by fewer and shorter networks, on validation images held out of the
+      training set, and the last set is the one reported. There: on the test set, every 100 steps,
+      the best one reported; ``data.validation`` 0 with ``track_test`` does that.
+
     Args:
       synthetic: the ``Synthetic`` to begin with.
       pairs: what is matched.

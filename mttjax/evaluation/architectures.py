@@ -29,7 +29,8 @@ POOLS = {
     "pooling": ("convnet-nopool", "convnet-max", "convnet-average"),
     "norm": tuple(f"convnet-{n}" for n in ("nonorm", "batch", "layer", "instance", "group")),
 }
-"""The networks of the paper's comparison, and those of the ablations of DC's code."""
+"""The networks of MTT's comparison, to which its code adds resnet18_ap, and those of the
+ablations of DC's code."""
 
 _VALUES = {name: get_args(hint) for name, hint in get_type_hints(NetworkSpec).items()}
 _WORDS = {"nonorm": ("norm", "none"), "nopool": ("pooling", "none")} | {

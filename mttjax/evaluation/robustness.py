@@ -158,8 +158,15 @@ def robustness_of(
 ) -> Robustness:
     """Both scores of a distilled set, with w = γ = .5, and the accuracies they are made of.
 
-    DD-Ranking searches the rate of each training on the test set. Here distilled images
-    have their own rate, random ones .01.
+    Different from DD-Ranking's code:
+
+    - Distilled images are trained on at their own rate, random ones at .01; there the rate of
+      each training is searched on the test set.
+    - A network is tested once, at the end; there the best of its epochs on test counts.
+    - Random images are drawn once, and the scores are of means; there they are drawn for each of
+      five runs, and the scores averaged.
+    - With soft labels, random images get the distilled ones of their class; there a teacher's.
+    - Accuracies are in [0, 1], as in its paper; its code's scores are of percentages.
 
     Args:
       distilled: the set. Without augmentation of its own, its accuracies with and without are

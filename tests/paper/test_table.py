@@ -13,7 +13,6 @@ from mttjax.paper.cells import check_cells
 from mttjax.paper.table import Plan, compare
 from mttjax.paper.table.full_data import FullData, train_better
 from mttjax.paper.table.plan import PROTOCOLS
-from mttjax.paper.table.published import published_figure, published_protocols
 from mttjax.runs.problem import load_data, prepare
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -178,14 +177,3 @@ def test_full_data_of_another_recipe_is_not_taken_for_this_one(made, problem, tm
 def test_no_plan_can_be_made_of_what_no_table_can_hold(change, message):
     with pytest.raises(InputError, match=message):
         replace(PLAN, **change)
-
-
-def test_published_figures():
-    assert published_figure("cifar10", "mtt", 10) == 65.3
-    assert published_figure("cifar10", "dd", 1) is None
-    assert published_figure("fashion_mnist", "dsa", 50) == 88.7
-    assert published_figure("fashion_mnist", "mtt", 10) is None
-    assert published_figure("digits", "mtt", 1) is None
-    assert published_protocols("fashion_mnist").startswith("all but MTT's")
-    assert published_protocols("cifar10").startswith("MTT's by 1001")
-    assert published_protocols("digits") == ""

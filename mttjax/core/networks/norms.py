@@ -81,7 +81,7 @@ class Norm(nn.Module):
     ``batch``: over the images it is given and their pixels, in training and in testing
     alike. There are no running statistics, so that the network stays a function of its
     parameters: what an image gives depends on the images beside it, and a batch in pieces
-    is not the batch.
+    is not the batch. The published networks have running statistics, and test with them.
     """
 
     kind: str = "instance"

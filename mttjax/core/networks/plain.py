@@ -15,7 +15,8 @@ class Plain(nn.Module):
     """Stages of [convolution → norm → activation] blocks, a 2×2 pool after each; then linear.
 
     A one-channel 28×28 image gets two pixels more of padding in the first convolution, so
-    that every pool halves evenly (28 → 32).
+    that every pool halves evenly (28 → 32). The published code pads every one-channel image so,
+    of whatever size; published are only those of 28×28.
     """
 
     classes: int

@@ -77,10 +77,12 @@ def feature_alignment_loss(
     the sum over the real images of the cross entropy of ⟨f(real), mean_k f(images)⟩ over
     the classes k, f being the embedding; a sum as in the published code.
 
-    How the published code differs. It draws an augmentation for every class where this
-    draws one, is fixed to ten classes and three blocks, and adds the real images' own cross
-    entropy, a constant. Its outer and inner loops end by running accuracies that depend on one
-    another in ways that are hard to reproduce: use DC's fixed loops around this.
+    Different from the published code:
+
+    - One augmentation is drawn for all classes; there one for every class.
+    - Any number of classes and blocks; there ten and three, and images of 32×32×3.
+    - The real images' own cross entropy, a constant in the images, is left out.
+    - Its loops around this end by running accuracies; ``condensing`` has fixed ones.
 
     Args:
       images: [K, n, H, W, C] floating, the synthetic images, class by class.

@@ -5,14 +5,14 @@ import statistics
 from pathlib import Path
 
 from mttjax.config.methods import METHODS, TITLES
-from mttjax.config.published import published_settings
+from mttjax.config.published import published_settings, published_sizes
 from mttjax.config.settings import Settings
 from mttjax.datasets import Dataset
 from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.table.full_data import FullRow
 from mttjax.paper.table.plan import Cell, Plan
-from mttjax.paper.table.published import published_figure, published_protocols
+from mttjax.paper.table.published import SOURCES, published_caption, published_figure
 from mttjax.reporting import markdown_table, percent, save_grid, write_page
 from mttjax.runs.folder import RunFolder
 from mttjax.system.files import atomically
@@ -28,7 +28,10 @@ DETAILS = (
     *("making, min", "evaluating, min", "peak, MiB"),
 )
 PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr")
-COLUMNS = ("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets")
+COLUMNS = (
+    *("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets"),
+    "published_in",
+)
 
 
 @dataclasses.dataclass
@@ -53,7 +56,7 @@ class Report:
         pooled = _pooled(self.results)
         rows = pooled | {(name, None): (row, None) for name, row in self.full.items()}
         tables = [_overview(self.plan, self.dataset, rows)]
-        tables += [_details(ipc, pooled) for ipc in self.plan.ipc]
+        tables += [_details(ipc, pooled, self.dataset.name) for ipc in self.plan.ipc]
         title, caption = f"{self.dataset.name}: every method, one evaluator", _caption(self)
         text = [f"# {title}", "", caption, "", "```sh", self.command, "```"]
         for heading, headers, lines in tables:
@@ -101,18 +104,19 @@ def _overview(plan, dataset, rows):
             # Networks trained on all images have no size: theirs is in every column.
             result, _ = rows.get((method, ipc)) or rows.get((method, None), (None, 0))
             line.append(percent(*moments(result.accuracies)) if result else "")
-            line.append(published_figure(dataset.name, method, ipc) or "")
+            figure = published_figure(dataset.name, method, ipc)
+            line.append(f"{figure.percent} {figure.mark}" if figure else "")
     return "Test accuracy, %", headers, [ratios, *lines.values()]
 
 
-def _details(ipc, pooled):
+def _details(ipc, pooled, dataset):
     rows = [
         (
             NAMES[method],
             percent(*moments(result.accuracies)),
             sets,
             len(result.accuracies),
-            _steps(method, ipc, result.steps),
+            _steps(method, ipc, dataset, result.steps),
             f"{result.lr:.4f}",
             f"{result.seconds / 60:.1f}",
             f"{result.evaluation_seconds / 60:.1f}",
@@ -124,11 +128,12 @@ def _details(ipc, pooled):
     return f"{ipc} image{'' if ipc == 1 else 's'} per class", DETAILS, rows
 
 
-def _steps(method, ipc, steps):
+def _steps(method, ipc, dataset, steps):
     if not steps:
         return ""
-    # LD's paper does not say how many.
-    return f"{steps}" if method == "ld" else f"{steps} of {published_settings(method, ipc).steps}"
+    if ipc not in (published_sizes(method) or [ipc]):
+        return f"{steps}, size not published"
+    return f"{steps} of {published_settings(method, ipc, dataset).steps}"
 
 
 def _caption(report):
@@ -141,12 +146,13 @@ def _caption(report):
         f"MTT and DD train at the rate learned with the set (DD at the mean of its rates), all "
         f"others at theirs. {len(dataset.train.labels)} training images.",
         "Time is that of the steps alone, without compiling; experts are not counted in. CAFE runs "
-        "in DC's fixed loops. Peak is the highest memory in use: the process's on a CPU, with data "
-        "and compiled programs, else the device's.",
+        "in fixed loops; its code's end by running accuracies. Peak is the highest memory in use: "
+        "the process's on a CPU, with data and compiled programs, else the device's.",
         "Measured on: " + "; ".join(sorted({r.where for r in report.results.values()})) + ".",
     ]
-    if protocols := published_protocols(dataset.name):
-        lines.insert(2, f"Published figures are their papers' own, at width 128: {protocols}.")
+    cells = [(method, ipc) for method in (*plan.methods, *report.full) for ipc in plan.ipc]
+    if published := published_caption(dataset.name, cells):
+        lines.insert(2, published)
     for name, result in report.full.items():
         lines.append(
             f"{NAMES[name]}: {len(result.accuracies)} networks of {result.epochs} epochs, "
@@ -160,7 +166,9 @@ def _numbers(dataset, rows):
     for (method, ipc), (result, sets) in rows.items():
         score = (*moments(result.accuracies), len(result.accuracies))
         known = published_figure(dataset.name, method, ipc)
-        yield method, ipc, *score, known, *(getattr(result, n, None) for n in PER_SET), sets
+        percent, source = (known.percent, SOURCES[known.source]) if known else (None, None)
+        per_set = (getattr(result, name, None) for name in PER_SET)
+        yield method, ipc, *score, percent, *per_set, sets, source
 
 
 def _grids(folder, pooled):
