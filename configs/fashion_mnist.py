@@ -41,36 +41,36 @@ ROWS = {
 
 _NONE = Protocol(networks=0)
 _GRADIENTS = {
-    1: {"steps": 400, "real_batch": 128, "validation": _NONE},
-    10: {"steps": 300, "real_batch": 128, "network_epochs": 10, "validation": _NONE},
+    1: {"steps": 1000, "real_batch": 128, "validation": _NONE},
+    10: {"steps": 1200, "real_batch": 128, "network_epochs": 10, "validation": _NONE},
 }
 _LAYERS = {
-    1: {"steps": 400, "real_batch": 64, "halve_at": (240, 320, 360), "validation": _NONE},
+    1: {"steps": 1000, "real_batch": 64, "halve_at": (600, 800, 900), "validation": _NONE},
     10: {
-        "steps": 200,
+        "steps": 800,
         "real_batch": 64,
         "network_epochs": 10,
-        "halve_at": (120, 160, 180),
+        "halve_at": (480, 640, 720),
         "validation": _NONE,
     },
 }
 
 METHODS = {
     "dd": {
-        1: {"steps": 200, "halve_every": 100, "validation": _NONE},
-        10: {"steps": 150, "halve_every": 60, "validation": _NONE},
+        1: {"steps": 400, "halve_every": 160, "validation": _NONE},
+        10: {"steps": 600, "halve_every": 240, "validation": _NONE},
     },
-    "ld": {1: {"steps": 300, "validation": _NONE}, 10: {"steps": 250, "validation": _NONE}},
+    "ld": {1: {"steps": 600, "validation": _NONE}, 10: {"steps": 1000, "validation": _NONE}},
     "dc": _GRADIENTS,
     "dsa": _GRADIENTS,
     "dm": {
-        1: {"steps": 400, "real_batch": 128, "validation": _NONE},
-        10: {"steps": 800, "real_batch": 128, "validation": _NONE},
+        1: {"steps": 1600, "real_batch": 128, "validation": _NONE},
+        10: {"steps": 3200, "real_batch": 128, "validation": _NONE},
     },
     "cafe": _LAYERS,
     "cafe_dsa": _LAYERS,
 }
-"""The other methods in some minutes of one core each: fewer steps, and fewer real images and
+"""The other methods in half an hour of one core each: fewer steps, and fewer real images and
 epochs of the networks, than published. What else differs from the published: docs/methods.md."""
 
 

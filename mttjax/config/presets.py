@@ -54,20 +54,17 @@ class Preset(NamedTuple):
                 f"METHODS[{method!r}] of the preset has {', '.join(unknown)}, which is no "
                 f"setting of {method}"
             )
-        distill = dataclasses.replace(distill, **changes)
-        return dataclasses.replace(self._seen_otherwise(settings), method=method, distill=distill)
-
-    def _seen_otherwise(self, settings):
-        """MTT's settings with the images as the other methods see them; the experts stay its."""
-        preprocessing, statistics = settings.preprocessing, settings.data.statistics
-        experts = dataclasses.replace(
-            settings.experts, preprocessing=preprocessing, statistics=statistics
+        # The experts see the images as MTT does, whose they are.
+        seen = {"preprocessing": settings.preprocessing, "statistics": settings.data.statistics}
+        own = seen | self.others
+        return dataclasses.replace(
+            settings,
+            method=method,
+            distill=dataclasses.replace(distill, **changes),
+            preprocessing=own["preprocessing"],
+            data=dataclasses.replace(settings.data, statistics=own["statistics"]),
+            experts=dataclasses.replace(settings.experts, **seen),
         )
-        data = dataclasses.replace(
-            settings.data, statistics=self.others.get("statistics", statistics)
-        )
-        own = self.others.get("preprocessing", preprocessing)
-        return dataclasses.replace(settings, preprocessing=own, data=data, experts=experts)
 
     def note(self, ipc: int, method: str) -> str:
         """A line where nothing is published for a method and so many images; else empty."""
