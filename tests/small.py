@@ -7,6 +7,7 @@ import struct
 import tarfile
 
 import numpy as np
+from PIL import Image
 
 from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec
@@ -75,3 +76,19 @@ def write_tar(path, members):
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
+
+
+def save_image(path, colour, size=(8, 8), mode="RGB"):
+    """An image of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+def write_class_folders(root, split, classes=("ant", "bee", "cat"), n=2, mode="RGB", size=(8, 8)):
+    """n images of every class in ``root/split/<class>``; image i of class k is 40 k + i grey."""
+    for k, name in enumerate(classes):
+        for i in range(n):
+            grey = (40 * k + i) % 256
+            colour = grey if mode == "L" else (grey, grey, grey)
+            save_image(root / split / name / f"{i}.png", colour, size, mode)
+    return root

@@ -38,8 +38,6 @@ def run_demo(folder: Path = Path("runs/demo")) -> None:
     begin = time.perf_counter()
     rows_of_preset = _settings(folder)
     dataset = load_data(rows_of_preset[0])
-    counts = [len(split.labels) for split in (dataset.train, dataset.validation, dataset.test)]
-    print(f"digits: {counts} images to train, validate and test on")
     store = run_experts(rows_of_preset[0], dataset)
     curves = save_expert_curves(folder / "experts.png", store.accuracies())
     rows, figures = [], [(curves, "The experts' test accuracy over their epochs.")]

@@ -8,6 +8,7 @@ from mttjax.config.methods import KINDS, MTT, require_method
 from mttjax.config.protocol import Protocol
 from mttjax.config.recipe import DSA_OPS, Operation, Recipe, check_ops, check_statistics
 from mttjax.core.networks import NetworkSpec
+from mttjax.datasets import Fit, dataset_name
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, COUNT_OR_ZERO, POSITIVE, SEED, Checked, Range
 from mttjax.system.text import did_you_mean
@@ -30,14 +31,22 @@ class Data(Checked):
     download: bool = False
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
     resolution: Annotated[int | None, Range(4, 1024)] = None
-    """Side in pixels that the images of a folder are brought to."""
-    classes: Annotated[tuple[int, ...] | None, COUNT_OR_ZERO] = None
-    """Keep these classes only, by index, renumbered in this order."""
+    """Side in pixels that the images of a folder are brought to. None: their own size, which all
+    must have."""
+    classes: Annotated[tuple[str | int, ...] | None, COUNT_OR_ZERO] = None
+    """Keep these classes only, renumbered in this order: names, such as `cat dog`; or indices,
+    where no class is called so."""
+    fit: Fit = "crop"
+    """How the images of a folder are brought to the resolution. crop: the central square,
+    antialiased. squash: the whole image, its sides scaled each by themselves, not antialiased, as
+    the published code of MTT reads ImageNet."""
     statistics: str | None = None
     """Standardise by the published mean and deviation of this data set, such as `imagenet`.
     None: those of the data set itself, published or measured."""
     validation: Annotated[float, Range(0, 0.5)] = 0.1
-    """The fraction of the training set that selection is done on; never the test set."""
+    """The fraction of the training set that selection is done on; never the test set. Data with
+    a validation split of their own (`val/`, `x_val`) are selected on that, and all of the training
+    set is trained on."""
     seed: Annotated[int, SEED] = 0
     """Decides which images those are, whatever the run's seed."""
 
@@ -61,7 +70,7 @@ class Experts(Checked):
     parallel: Annotated[int | None, COUNT] = None
     """Trained at once. None: one per core on CPU, 10 on an accelerator."""
     folder: str | None = None
-    """The store. None: experts/DATASET/RECIPE."""
+    """The store. None: experts/DATASET/RECIPE, own data by the name of their folder or file."""
     seed: Annotated[int, SEED] = 0
     """Decides their initialisations, orders and augmentations, whatever the run's seed."""
     preprocessing: Literal["standardize", "zca"] | None = None
@@ -75,7 +84,8 @@ class Run(Checked):
     """Where a run goes."""
 
     folder: str | None = None
-    """None: runs/PRESET-ipcN, or runs/PRESET-METHOD-ipcN for another method than MTT."""
+    """None: runs/PRESET-ipcN, or runs/PRESET-METHOD-ipcN for another method than MTT; of own data
+    PRESET-DATA in the place of PRESET."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +154,11 @@ class Settings(Checked, Generic[D]):
         )
 
     @property
+    def data_name(self) -> str:
+        """What the real images are called: own data by the name of their folder or file."""
+        return dataset_name(self.data.dataset, self.data.dir)
+
+    @property
     def expert_folder(self) -> Path:
         """The store of the experts."""
         if self.experts.folder:
@@ -155,13 +170,14 @@ class Settings(Checked, Generic[D]):
             if getattr(net, name) != getattr(usual, name)
         )
         recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.recipe().preprocessing}"
-        return Path("experts") / self.data.dataset / recipe
+        return Path("experts") / self.data_name / recipe
 
     @property
     def run_folder(self) -> Path:
         """Where the run goes."""
         method = "" if self.method == "mtt" else f"-{self.method}"
-        return Path(self.run.folder or f"runs/{self.name}{method}-ipc{self.ipc}")
+        own = "" if self.data_name in (self.data.dataset, self.name) else f"-{self.data_name}"
+        return Path(self.run.folder or f"runs/{self.name}{own}{method}-ipc{self.ipc}")
 
     def record(self) -> dict[str, Any]:
         """All settings as JSON values; ``settings_from`` takes them back."""

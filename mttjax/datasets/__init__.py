@@ -7,14 +7,17 @@ are read within a stated size, nothing of them is run, and every fault is an ``I
 
 from mttjax.datasets.catalogue import IMAGENET_SUBSETS
 from mttjax.datasets.dataset import Dataset, Split
-from mttjax.datasets.loading import DATASET_NAMES, load_dataset
+from mttjax.datasets.images import Fit
+from mttjax.datasets.loading import DATASET_NAMES, dataset_name, load_dataset
 from mttjax.datasets.preparing import prepare_from_archives
 
 __all__ = [
     "DATASET_NAMES",
     "IMAGENET_SUBSETS",
     "Dataset",
+    "Fit",
     "Split",
+    "dataset_name",
     "load_dataset",
     "prepare_from_archives",
 ]

@@ -1,5 +1,6 @@
 """Images that are arrays already: scikit-learn's digits and the user's own ``.npz``."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split, split_off, take
 from mttjax.system.errors import InputError
+from mttjax.system.memory import physical_memory
 from mttjax.system.npz import read_arrays as read_npz
 
 __all__ = ["MOST_BYTES", "read_arrays", "read_digits"]
@@ -16,8 +18,11 @@ MOST_BYTES = 16 * 2**30
 
 _SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
     ("images", "labels", "test_images", "test_labels"),
 )
+_VALIDATION = (("x_val", "y_val"), ("val_images", "val_labels"), ("val_images", "val_labels"))
+"""Of each spelling, where it is there."""
 
 
 def read_digits() -> Source:
@@ -29,25 +34,30 @@ def read_digits() -> Source:
     everything = Split(images, bunch.target.astype(np.int32))
     # A constant and no stream of seeds: figures from different seeds must share their test set.
     train, test = split_off(everything.labels, 0.25, np.random.default_rng(0))
-    return Source(tuple(map(str, range(10))), take(everything, train), take(everything, test))
+    names, origins = tuple(map(str, range(10))), {"test": "a quarter of all"}
+    return Source(names, take(everything, train), take(everything, test), origins=origins)
 
 
 def read_arrays(path: Path) -> Source:
-    """Reads x_train, y_train, x_test, y_test and, when there, class_names.
+    """Reads x_train, y_train, x_test, y_test and, when there, x_val, y_val and class_names.
 
-    Images are [n, H, W, C] or [n, H, W] uint8, labels [n] integers. The names images,
-    labels, test_images, test_labels do as well. Nothing is unpickled.
+    Images are [n, H, W, C] or [n, H, W] uint8, labels [n] or [n, 1] integers. The names
+    train_images, train_labels and so on (as MedMNIST has them), or images, labels, test_images,
+    test_labels, do as well. Nothing is unpickled.
 
     Raises:
       InputError: not an ``.npz``, damaged, larger than ``MOST_BYTES``, an array missing or
         not as above, a class number without training images.
     """
     arrays = _read(path)
-    keys = next((keys for keys in _SPELLINGS if keys[0] in arrays), _SPELLINGS[0])
-    if missing := [key for key in keys if key not in arrays]:
+    at = next((k for k, keys in enumerate(_SPELLINGS) if keys[0] in arrays), 0)
+    keys, (x_val, y_val) = _SPELLINGS[at], _VALIDATION[at]
+    held = (x_val, y_val) if {x_val, y_val} & set(arrays) else ()
+    if missing := [key for key in (*keys, *held) if key not in arrays]:
+        spellings = ", or ".join(", ".join(keys) for keys in _SPELLINGS)
         raise InputError(
-            f"{path} has no {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}. "
-            f"Expected {', '.join(_SPELLINGS[0])} or {', '.join(_SPELLINGS[1])}"
+            f"{path} has no {', '.join(missing)}; it has {_members(path)}. Expected {spellings}: "
+            "training and test images with their labels, under these names"
         )
     names = arrays.get("class_names")
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
@@ -66,13 +76,24 @@ def read_arrays(path: Path) -> Source:
             )
         names = present
     test = as_split(arrays[keys[2]], arrays[keys[3]], len(names), f"{path}: test")
-    return Source(tuple(map(str, names)), train, test)
+    validation, origins = None, {}
+    if held:
+        validation = as_split(arrays[x_val], arrays[y_val], len(names), f"{path}: validation")
+        origins["validation"] = x_val
+    return Source(tuple(map(str, names)), train, test, validation, origins)
+
+
+def _members(path: Path) -> str:
+    """The names of all arrays there, whether read or not."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "") or "nothing"
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    wanted = {key for keys in _SPELLINGS for key in keys} | {"class_names"}
+    wanted = {key for keys in (*_SPELLINGS, *_VALIDATION) for key in keys} | {"class_names"}
     try:
-        return read_npz(path, only=wanted, most=MOST_BYTES)
+        return read_npz(path, only=wanted, most=min(MOST_BYTES, physical_memory()))
     except InputError as error:
         # The reader's own remedy is for files that this package wrote.
         raise InputError(

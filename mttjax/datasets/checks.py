@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mttjax.datasets.classes import composed
 from mttjax.datasets.dataset import Source, Split
 from mttjax.system.errors import InputError
 from mttjax.system.text import is_printable
@@ -16,7 +17,7 @@ def as_split(images: np.ndarray, labels: np.ndarray, n_classes: int | None, what
 
     Args:
       images: [n, H, W, C] or, greyscale, [n, H, W] uint8.
-      labels: [n] integers.
+      labels: [n] or [n, 1] integers.
       n_classes: K; the labels must lie in 0..K-1. None for the largest label plus one.
       what: how a message names them, such as ``"data.npz: training"``.
 
@@ -65,11 +66,10 @@ def _as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarra
         if array.dtype.kind == "f" and np.isnan(array).any():
             remedy = "; some are NaN: repair or remove those images"
         raise InputError(f"{what} holds {array.dtype}, expected integer labels{remedy}")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if array.ndim != 1:
-        raise InputError(
-            f"{what} has shape {array.shape}, expected [n]: use y.ravel() for [n, 1] "
-            "and y.argmax(-1) for one-hot labels"
-        )
+        raise InputError(f"{what} has shape {array.shape}, expected [n]{_hot_remedy(array)}")
     top = np.iinfo(np.int32).max if n_classes is None else n_classes - 1
     if array.size and (array.min() < 0 or array.max() > top):
         raise InputError(
@@ -78,16 +78,38 @@ def _as_labels(array: np.ndarray, n_classes: int | None, what: str) -> np.ndarra
     return array.astype(np.int32)
 
 
+def _hot_remedy(array: np.ndarray) -> str:
+    if array.ndim != 2 or array.min(initial=0) < 0 or array.max(initial=0) > 1:
+        return ": one class number an image"
+    if (array.sum(axis=1) == 1).all():
+        return ": use y.argmax(-1) for one-hot labels"
+    return (
+        ": these say of each image which of several things are true, so that some are of several "
+        "classes or of none. Only sets with one class an image can be distilled"
+    )
+
+
 def check_names(names: Iterable[str]) -> None:
     """Checks names of classes or of a dataset, which terminals, pages and files will show.
 
     Raises:
-      InputError: a control character (a terminal may obey it), or what UTF-8 cannot hold.
+      InputError: a control character (a terminal may obey it), what UTF-8 cannot hold, or two
+        names that differ in their form of Unicode alone and look the same.
     """
+    names = list(names)
     for name in names:
         if not is_printable(name):
             raise InputError(
                 f"the name {name[:80]!a} has control characters or is not UTF-8: rename it"
+            )
+
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(composed(name), name)
+        if other != name:
+            raise InputError(
+                f"two classes are called {composed(name)!r}, in two forms of Unicode ({other!a} "
+                f"and {name!a}): rename one, or write both in one form"
             )
 
 
@@ -98,7 +120,7 @@ def check_source(source: Source, where: str) -> None:
       InputError: names as in ``check_names``, fewer than two classes, a class without training
         images, no test images, test images of another shape.
     """
-    names, train, test = source
+    names, train, test = source.class_names, source.train, source.test
     check_names(names)
     if len(names) < 2:
         raise InputError(f"{where} has {len(names)} class ({', '.join(names)}), expected 2 or more")
@@ -110,8 +132,9 @@ def check_source(source: Source, where: str) -> None:
         )
     if not len(test.labels):
         raise InputError(f"{where} has no test image of the chosen classes")
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise InputError(
-            f"{where}: training images are {train.images.shape[1:]}, "
-            f"test images {test.images.shape[1:]}; they must agree"
-        )
+    for part, split in (("test", test), ("validation", source.validation)):
+        if split is not None and train.images.shape[1:] != split.images.shape[1:]:
+            raise InputError(
+                f"{where}: training images are {train.images.shape[1:]}, "
+                f"{part} images {split.images.shape[1:]}; they must agree"
+            )

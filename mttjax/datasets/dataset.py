@@ -1,18 +1,15 @@
-"""What every reader returns and what the user gets; choosing classes and splitting."""
+"""What every reader returns and what the user gets, and splitting it."""
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mttjax.system.errors import InputError
-from mttjax.system.fields import is_whole
-from mttjax.system.text import shown
-
-__all__ = ["Dataset", "Source", "Split", "check_classes", "keep_classes", "split_off", "take"]
+__all__ = ["Dataset", "Source", "Split", "split_off", "take"]
 
 
 class Split(NamedTuple):
@@ -27,12 +24,21 @@ class Split(NamedTuple):
     labels: np.ndarray
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 class Source(NamedTuple):
     """A dataset as its source has it: K class names, training and test images."""
 
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    validation: Split | None = None
+    """Where the source has such a split of its own."""
+    origins: Mapping[str, str] = _NOTHING
+    """As those of ``Dataset``."""
+    remarks: tuple[str, ...] = ()
+    """As those of ``Dataset``."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,7 +61,10 @@ class Dataset:
       name: what was asked for, such as ``"cifar10"``, or the name of the folder or file.
       class_names: K names, in the order of the labels.
       train, validation, test: each images [n, H, W, C] uint8 and labels [n] int32.
-        ``validation`` was taken from the training images and may be empty.
+        ``validation`` is the source's own or was taken from the training images; it may be empty.
+      origins: what "classes", "validation" or "test" were made from, where it is worth saying,
+        such as "a tenth of training".
+      remarks: what else a user should know of what was read, and what was not.
 
     Raises:
       ValueError: a split of other types or shapes.
@@ -66,6 +75,8 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    origins: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "validation", "test"):
@@ -100,6 +111,19 @@ class Dataset:
         shape, classes = list(self.image_shape), list(self.class_names)
         return {"checksum": self.checksum, "shape": shape, "classes": classes}
 
+    def describe(self) -> str:
+        """What was read, in one line: classes, images of each split, and what was passed over."""
+        made = lambda part: f" ({self.origins[part]})" if self.origins.get(part) else ""
+        count = lambda split: f"{len(split.labels):,}" if len(split.labels) else "no"
+        how = f": {self.origins['classes']}" if self.origins.get("classes") else ""
+        line = (
+            f"{self.name}: {self.n_classes} classes ({_listed(self.class_names)}{how}), "
+            f"{count(self.train)} training, {count(self.validation)} validation"
+            f"{made('validation')}, {count(self.test)} test images{made('test')} "
+            f"of {'x'.join(map(str, self.image_shape))}"
+        )
+        return "; ".join((line, *self.remarks))
+
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
         return (
@@ -107,6 +131,12 @@ class Dataset:
             f"{len(self.validation.labels)} validation, {len(self.test.labels)} test images "
             f"of {shape})"
         )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Ten names, or the first three and the last of more; of long ones the beginning."""
+    short = [name if len(name) <= 30 else f"{name[:29]}…" for name in names]
+    return ", ".join(short if len(short) <= 10 else [*short[:3], "…", short[-1]])
 
 
 def take(split: Split, indices: np.ndarray) -> Split:
@@ -135,43 +165,3 @@ def split_off(
             count = int(np.clip(round(fraction * len(members)), 1, len(members) - 1))
             held[rng.permutation(members)[:count]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
-
-
-def check_classes(classes: Sequence[int] | None, n_classes: int) -> tuple[int, ...]:
-    """Returns the wanted class indices, all of them for None.
-
-    Raises:
-      InputError: not integers, one twice, one outside 0..n_classes-1.
-    """
-    if classes is None:
-        return tuple(range(n_classes))
-    listed = isinstance(classes, Sequence | np.ndarray) and not isinstance(classes, str)
-    if not listed or not all(map(is_whole, classes)):
-        raise InputError(f"classes is {shown(classes)}, expected class indices such as (0, 3, 5)")
-    wanted = tuple(int(k) for k in classes)
-    if len(set(wanted)) < len(wanted):
-        raise InputError(f"classes {wanted} names a class twice")
-    outside = [k for k in wanted if not 0 <= k < n_classes]
-    if outside:
-        raise InputError(f"classes has {outside[0]}, but the indices go from 0 to {n_classes - 1}")
-    return wanted
-
-
-def keep_classes(source: Source, classes: Sequence[int] | None) -> Source:
-    """Keeps the given classes, renumbered 0..k-1 in the given order.
-
-    Raises:
-      InputError: as ``check_classes``.
-    """
-    if classes is None:
-        return source
-    wanted = check_classes(classes, len(source.class_names))
-    new = np.full(len(source.class_names), -1, np.int32)
-    new[list(wanted)] = np.arange(len(wanted))
-
-    def keep(split: Split) -> Split:
-        labels = new[split.labels]
-        return take(Split(split.images, labels), labels >= 0)
-
-    names = tuple(source.class_names[k] for k in wanted)
-    return Source(names, keep(source.train), keep(source.test))

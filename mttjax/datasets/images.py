@@ -1,106 +1,159 @@
-"""Image files to arrays."""
+"""One image file: what its header says, and its pixels."""
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mttjax.system.errors import InputError
 
-__all__ = ["MOST_PIXELS", "SUFFIXES", "list_images", "read_images"]
+__all__ = ["MOST_PIXELS", "SUFFIXES", "Fit", "Header", "read_header", "read_pixels"]
 
 MOST_PIXELS = 2**26
 """Of one image, by its header: 8192 x 8192. Pillow's own limit can be switched off by anybody."""
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg"),
+    *(".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
+
+Fit = Literal["crop", "squash"]
+"""How an image is brought to a square of R x R. ``crop``: its central square, antialiased, as
+papers describe it. ``squash``: the whole of it, its sides each scaled by themselves, between the
+four nearest pixels and without antialiasing, as the published code of MTT reads ImageNet
+(torchvision 0.12, ``Resize`` of tensors to a pair of sizes)."""
 
 # Named, because Pillow would hand other formats to outside programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 _GREY = ("1", "L", "LA")
+_ORIENTATION, _TURNED, _ON_THEIR_SIDE = 0x0112, range(2, 9), range(5, 9)
+_BITS_PER_SAMPLE = 258
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The image files right in ``folder``, by name; other files and hidden ones are no images.
+class Header(NamedTuple):
+    """What is known of an image before its pixels are decoded."""
 
-    Links are followed, wherever they lead: the images are read and nothing is written.
-
-    Raises:
-      InputError: there is none.
-    """
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
-        raise InputError(f"{folder} has no image ({', '.join(SUFFIXES)}): an empty class")
-    return paths
+    size: tuple[int, int]
+    """(width, height), turned as the photograph's orientation says."""
+    grey: bool
+    transparent: bool
+    """Whether it can have transparent pixels."""
+    kind: str
+    """Its format, such as "JPEG"."""
 
 
-def read_images(paths: Sequence[Path], resolution: int) -> np.ndarray:
-    """Reads images, each cut to its central square and resized.
-
-    Args:
-      paths: n image files.
-      resolution: R, 4 to 1024.
-
-    Returns:
-      [n, R, R, 1] uint8 when every image is greyscale, else [n, R, R, 3]. Transparency
-      and the orientation noted in a photograph are left aside.
+def read_header(path: Path) -> Header:
+    """Reads what is needed to refuse an image, and to know the shape of all of them.
 
     Raises:
       InputError: a file cannot be read, has 16 bits a channel, or is too large to be true.
     """
-    mode = "L" if all(_mode(path) in _GREY for path in paths) else "RGB"
-    channels = 1 if mode == "L" else 3
-    images = np.empty((len(paths), resolution, resolution, channels), np.uint8)
-    for image, path in zip(images, paths, strict=True):
-        pixels = _read_image(path, resolution, mode)
-        image[...] = pixels.reshape(resolution, resolution, channels)
-    return images
-
-
-def _mode(path: Path) -> str:
     with _opened(path) as image:
-        return image.mode
-
-
-def _read_image(path: Path, resolution: int, mode: str) -> np.ndarray:
-    with _opened(path) as image:
-        if image.mode.startswith(("I", "F")):
-            raise InputError(f"{path} has {image.mode} pixels: convert it to 8 bits a channel")
-        width, height = image.size
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        # The box instead of resize-then-crop: a long thin image must not grow on the way.
-        return np.asarray(
-            image.convert(mode).resize(
-                (resolution, resolution),
-                Image.Resampling.BILINEAR,
-                box=(left, top, left + side, top + side),
+        if _is_deep(image):
+            raise InputError(
+                f"{path} has more than 8 bits a channel ({image.mode}): convert it to 8 bits"
             )
-        )
+        width, height = image.size
+        size = (height, width) if _orientation(image) in _ON_THEIR_SIDE else (width, height)
+        kind = image.format or ""
+        return Header(size, image.mode in _GREY, _is_transparent(image), kind)
+
+
+def read_pixels(path: Path, mode: str, resolution: int | None, fit: Fit) -> np.ndarray:
+    """Reads an image, [H, W, C] uint8, turned as it is to be seen and put on white.
+
+    Args:
+      path: the file.
+      mode: "L" or "RGB".
+      resolution: R of the square that it is brought to; None: its own size.
+      fit: how.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    with _opened(path) as image:
+        seen: Image.Image = image
+        if _orientation(image) in _TURNED:
+            seen = ImageOps.exif_transpose(image)
+        if _is_transparent(seen):
+            seen = seen.convert("RGBA")
+            seen = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        seen = seen.convert(mode)
+        if resolution is None:
+            pixels = np.asarray(seen)
+        elif fit == "squash":
+            pixels = _squashed(np.asarray(seen), resolution)
+        else:
+            pixels = np.asarray(_cropped(seen, resolution))
+        return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _cropped(image: Image.Image, resolution: int) -> Image.Image:
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    # The box instead of resize-then-crop: a long thin image must not grow on the way.
+    box = (left, top, left + side, top + side)
+    return image.resize((resolution, resolution), Image.Resampling.BILINEAR, box=box)
+
+
+def _squashed(pixels: np.ndarray, resolution: int) -> np.ndarray:
+    """[h, w, ...] uint8 -> [R, R, ...], between the four nearest pixels, rounded."""
+    out = pixels.astype(np.float32)
+    for axis in (0, 1):
+        n = out.shape[axis]
+        at = np.clip((np.arange(resolution) + 0.5) * (n / resolution) - 0.5, 0, n - 1)
+        low = np.floor(at).astype(int)
+        shape = [1] * out.ndim
+        shape[axis] = resolution
+        share = (at - low).astype(np.float32).reshape(shape)
+        above = out.take(np.minimum(low + 1, n - 1), axis)
+        out = out.take(low, axis) * (1 - share) + above * share
+    return np.rint(out).astype(np.uint8)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether a channel has more than 8 bits; Pillow reads a coloured one's upper byte only."""
+    if image.mode.startswith(("I", "F")):
+        return True
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
+    if max(bits if isinstance(bits, tuple) else (bits,)) > 8:
+        return True
+    for tile in getattr(image, "tile", ()):
+        for how in tile[3] if isinstance(tile[3], tuple) else (tile[3],):
+            if isinstance(how, str) and ";16" in how:
+                return True
+            if image.format == "PPM" and isinstance(how, int) and how > 255:
+                return True
+    return False
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _orientation(image: Image.Image) -> int:
+    """As the photograph's Exif data have it; what is damaged there does no harm."""
+    with suppress(Exception):
+        return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The image with only its header read, and its size believed and found good."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of harmless oddities; of a possible bomb it only warns as well.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise InputError(
-                        f"{path} is too large an image: {image.width}x{image.height}, more than "
-                        f"{MOST_PIXELS} pixels. Make it smaller"
-                    )
-                yield image
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InputError(
+                    f"{path} is too large an image: {image.width}x{image.height}, more than "
+                    f"{MOST_PIXELS} pixels. Make it smaller"
+                )
+            yield image
     except InputError:
         raise
     # The decoders let out SyntaxError, struct.error and others besides OSError; Pillow, its limit.

@@ -1,14 +1,17 @@
 """Tiny ImageNet in the layout of its own archive."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mttjax.datasets.dataset import Source, check_classes
-from mttjax.datasets.folders import Listing, join_listings, read_listings
-from mttjax.datasets.images import list_images
+from mttjax.datasets.classes import choose_classes
+from mttjax.datasets.dataset import Source
+from mttjax.datasets.folders import read_listings
+from mttjax.datasets.listing import Listing, join_listings, list_images
+from mttjax.datasets.reading import Size
 from mttjax.system.errors import InputError
 
 __all__ = ["read_tiny_imagenet"]
@@ -17,13 +20,14 @@ _ARCHIVE_FOLDER = "tiny-imagenet-200"
 _ANNOTATIONS = "val/val_annotations.txt"
 
 
-def read_tiny_imagenet(folder: Path, *, resolution: int, classes: Sequence[int] | None) -> Source:
+def read_tiny_imagenet(folder: Path, *, size: Size, classes: Sequence[str | int] | None) -> Source:
     """Reads the unpacked archive; its validation images are the test set.
 
     Args:
       folder: the unpacked ``tiny-imagenet-200`` or the folder that holds it.
-      resolution: R of the images, [n, R, R, 3].
-      classes: indices into ``wnids.txt``, or None for all; only those are read.
+      size: what images are brought to, 64 x 64 unless it says otherwise.
+      classes: wnids, first words of ``words.txt``, or indices into ``wnids.txt``; None for all.
+        Only those are read.
 
     Raises:
       InputError: a file of the layout is missing or damaged, a class is empty, an
@@ -32,10 +36,16 @@ def read_tiny_imagenet(folder: Path, *, resolution: int, classes: Sequence[int] 
     if (folder / _ARCHIVE_FOLDER).is_dir():
         folder = folder / _ARCHIVE_FOLDER
     wnids = _wnids(folder)
-    kept = {wnids[k]: label for label, k in enumerate(check_classes(classes, len(wnids)))}
+    words = _words(folder, wnids)
+    by_wnid = classes is not None and all(k in wnids for k in classes)
+    indices, how = choose_classes(classes, wnids if by_wnid else words)
+    kept = {wnids[k]: label for label, k in enumerate(indices)}
+    passed: Counter[str] = Counter()
     test = _validation(folder, wnids, kept)
-    training = _training(folder, kept)
-    return read_listings(_names(folder, kept), training, test, resolution)
+    listings = {"train": _training(folder, kept, passed), "test": test}
+    size = size if size.resolution else size._replace(resolution=64)
+    source = read_listings(tuple(words[k] for k in indices), listings, size, folder, passed)
+    return source._replace(origins={"classes": how, "test": "val/"})
 
 
 def _wnids(folder: Path) -> list[str]:
@@ -59,11 +69,11 @@ def _lines(folder: Path, name: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
-def _training(folder: Path, kept: Mapping[str, int]) -> Listing:
+def _training(folder: Path, kept: Mapping[str, int], passed: Counter[str]) -> Listing:
     folders = [folder / "train" / wnid / "images" for wnid in kept]
     if missing := [images for images in folders if not images.is_dir()]:
         raise InputError(f"{missing[0]} is missing, but wnids.txt names {missing[0].parent.name}")
-    return join_listings([list_images(images) for images in folders])
+    return join_listings([list_images(images, passed) for images in folders])
 
 
 def _validation(folder: Path, wnids: Sequence[str], kept: Mapping[str, int]) -> Listing:
@@ -83,11 +93,11 @@ def _validation(folder: Path, wnids: Sequence[str], kept: Mapping[str, int]) -> 
     return Listing(paths, np.array(labels, np.int32))
 
 
-def _names(folder: Path, kept: Mapping[str, int]) -> tuple[str, ...]:
+def _words(folder: Path, wnids: Sequence[str]) -> list[str]:
     """The first word for each class from words.txt where that is there, else the wnid."""
     words = {}
     if (folder / "words.txt").is_file():
         for line in _lines(folder, "words.txt"):
             wnid, _, synonyms = line.partition("\t")
             words[wnid] = synonyms.partition(",")[0].strip()
-    return tuple(words.get(wnid) or wnid for wnid in kept)
+    return [words.get(wnid) or wnid for wnid in wnids]

@@ -113,7 +113,11 @@ def _names(paths):
 
 
 def real_data_of(
-    distilled: DistilledSet, *, folder: str | Path | None = None, download: bool = False
+    distilled: DistilledSet,
+    *,
+    folder: str | Path | None = None,
+    download: bool = False,
+    log: Callable[[str], object] | None = print,
 ) -> Dataset:
     """The real images that a set was distilled from, split as for its own run.
 
@@ -121,6 +125,7 @@ def real_data_of(
       distilled: the set.
       folder: as ``load_dataset``.
       download: as ``load_dataset``.
+      log: as ``load_dataset``.
 
     Raises:
       InputError: as ``load_dataset``, or the set's settings do not say what they should.
@@ -138,8 +143,10 @@ def real_data_of(
         download=download,
         resolution=data.get("resolution"),
         classes=data.get("classes"),
+        fit=data.get("fit", "crop"),
         validation=data.get("validation", 0.1),
         seed=distilled.seed if split is None else split,
+        log=log,
     )
 
 

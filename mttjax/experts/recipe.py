@@ -30,10 +30,13 @@ def recipe_from(record: dict[str, Any]) -> Recipe:
 
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """In which fields two such records differ, in words."""
+    """In which fields two such records differ, in words.
+
+    What the data are called is no difference: a folder that was renamed or copied is the same.
+    """
     there, here = flat(there), flat(here)
     return [
         f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
-        for name in sorted({*there, *here})
+        for name in sorted({*there, *here} - {"data.name"})
         if there.get(name) != here.get(name)
     ]

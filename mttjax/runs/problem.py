@@ -37,8 +37,8 @@ class Problem(NamedTuple):
         return self.settings.decisive() | {"real_images": self.dataset.identity}
 
 
-def load_data(settings: Settings[Any]) -> Dataset:
-    """The real images of the settings."""
+def load_data(settings: Settings[Any], log: Log | None = print) -> Dataset:
+    """The real images of the settings; ``log`` is called with a line that says what was read."""
     data = settings.data
     return load_dataset(
         data.dataset,
@@ -46,8 +46,10 @@ def load_data(settings: Settings[Any]) -> Dataset:
         download=data.download,
         resolution=data.resolution,
         classes=data.classes,
+        fit=data.fit,
         validation=data.validation,
         seed=data.seed,
+        log=log,
     )
 
 
@@ -57,7 +59,7 @@ def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
     Args:
       settings: of any method.
       dataset: the real images, if they are loaded already.
-      log: called with a line of text where something was repaired.
+      log: called with a line that says what was read, and where something was repaired.
 
     Raises:
       InputError: no data, no experts where the method needs them, experts of another recipe, a
@@ -69,7 +71,7 @@ def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
             f"{settings.expert_folder}: no experts there have the {settings.distill.epochs_needed} "
             "epochs that are read. Train them with train_experts"
         )
-    dataset = dataset or load_data(settings)
+    dataset = dataset or load_data(settings, log)
     network = make_network(settings.network, dataset.image_shape, dataset.n_classes)
     require_room(settings, network)
     preprocessing = _preprocessing(settings, dataset, store)

@@ -38,7 +38,7 @@ def run_experts(
       InputError: settings that do not fit the data or the store.
       Stopped: see ``train_experts``.
     """
-    dataset = dataset or load_data(settings)
+    dataset = dataset or load_data(settings, log)
     require_room(settings, make_network(settings.network, dataset.image_shape, dataset.n_classes))
     return train_experts(
         dataset,

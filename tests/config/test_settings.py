@@ -192,3 +192,28 @@ def test_folders_say_what_is_in_them():
     assert dd.run_folder == Path("runs/mine-dd-ipc3")
     here = dataclasses.replace(dd, run=Run(folder="here"), experts=Experts(folder="there"))
     assert (here.run_folder, here.expert_folder) == (Path("here"), Path("there"))
+
+
+@pytest.mark.parametrize(
+    ("data", "experts", "run"),
+    [
+        ({"dataset": "image_folder", "dir": "/a/pets"}, "pets", "digits-pets-random-ipc1"),
+        ({"dataset": "image_folder", "dir": "/b/birds/"}, "birds", "digits-birds-random-ipc1"),
+        ({"dataset": "arrays", "dir": "x/scans.npz"}, "scans", "digits-scans-random-ipc1"),
+        ({"dataset": "image_folder", "dir": "mnist"}, "own-mnist", "digits-own-mnist-random-ipc1"),
+        ({"dataset": "mnist", "dir": "/a/pets"}, "mnist", "digits-random-ipc1"),
+        ({"dataset": "image_folder"}, "image_folder", "digits-random-ipc1"),
+    ],
+)
+def test_own_data_have_stores_and_runs_under_their_own_name(data, experts, run):
+    settings = Settings(name="digits", method="random", distill=Selection(), data=Data(**data))
+    assert settings.expert_folder.parent == Path("experts") / experts
+    assert settings.run_folder == Path("runs") / run
+    named = dataclasses.replace(settings, name=experts)
+    assert named.run_folder == Path(f"runs/{experts}-random-ipc1")
+
+
+def test_classes_are_names_or_indices_and_survive_a_record():
+    data = Data(classes=("cat", "2", 3))
+    again = settings_from(Settings(data=data).record())
+    assert again.data.classes == ("cat", "2", 3)

@@ -40,7 +40,7 @@ def test_other_names_grey_images_and_class_names(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"y_test": None}, "has no y_test; it has x_test, x_train, y_train"),
+        ({"y_test": None}, "has no y_test; it has x_train, y_train, x_test"),
         ({"x_train": X / 255}, r"training images: the images are float64.*multiply by 255"),
         ({"x_train": X * 1.0}, r"lie in \[0, 255\]: scale to 0..255, round and cast"),
         ({"x_train": np.full(X.shape, np.nan)}, "NaN"),
@@ -53,7 +53,11 @@ def test_other_names_grey_images_and_class_names(tmp_path):
         ({"y_train": Y[:11]}, "12 images but 11 labels"),
         ({"y_train": Y.astype(float)}, "holds float64, expected integer labels: number"),
         ({"y_train": np.where(Y == 0, np.nan, Y)}, "some are NaN"),
-        ({"y_train": np.eye(3, dtype=int)[Y]}, r"shape \(12, 3\).*argmax"),
+        ({"y_train": np.eye(3, dtype=int)[Y]}, r"shape \(12, 3\).*use y.argmax\(-1\) for one-hot"),
+        ({"y_train": Y.reshape(4, 3)}, r"shape \(4, 3\), expected \[n\]: one class number an im"),
+        ({"x_val": X[:2]}, "has no y_val; it has x_train, y_train, x_test, y_test, x_val"),
+        ({"x_val": X[:2, :4], "y_val": Y[:2]}, r"validation images \(4, 6, 3\); they must agree"),
+        ({"class_names": np.array(["caf\u00e9", "cafe\u0301", "x"])}, "two forms of Unicode"),
         ({"y_train": Y - 1}, "labels from -1 to 1"),
         ({"y_train": Y + 1}, "class 0 is empty"),
         ({"y_train": Y + 2**40}, "labels from 1099511627776"),
@@ -67,6 +71,38 @@ def test_other_names_grey_images_and_class_names(tmp_path):
 def test_faults_are_named(tmp_path, changed, message):
     with pytest.raises(InputError, match=message):
         load(tmp_path, **{**GOOD, **changed})
+
+
+def test_labels_of_several_classes_are_refused_without_advice_that_makes_other_labels(tmp_path):
+    several = np.array([[1, 1, 0], [0, 0, 0], [0, 0, 1]])[Y]
+    with pytest.raises(InputError, match="of several classes or of none") as caught:
+        load(tmp_path, **GOOD | {"y_train": several})
+    assert "argmax" not in str(caught.value)
+
+
+def test_medmnists_six_arrays_are_read_as_they_are(tmp_path):
+    parts = {"train": slice(0, 6), "val": slice(6, 9), "test": slice(9, 12)}
+    arrays = {f"{part}_images": X[rows] for part, rows in parts.items()}
+    arrays |= {f"{part}_labels": Y[rows, None].astype(np.uint8) for part, rows in parts.items()}
+    mine = load(tmp_path, validation=0.5, **arrays)
+    np.testing.assert_array_equal(mine.train.images, X[:6])
+    np.testing.assert_array_equal(mine.validation.images, X[6:9])
+    np.testing.assert_array_equal(mine.test.labels, Y[9:])
+    assert "6 training, 3 validation (val_images), 3 test images" in mine.describe()
+
+
+def test_a_validation_split_of_its_own_is_used_and_takes_part_in_choosing_classes(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **GOOD, x_val=X[6:], y_val=Y[6:])
+    mine = load_dataset("arrays", folder=path, classes=("2", "0"), validation=0.5)
+    np.testing.assert_array_equal(mine.validation.images, X[6:][Y[6:] != 1])
+    assert mine.validation.labels.tolist() == [1, 0, 1, 0]
+    assert len(mine.train.labels) == 8
+
+
+def test_arrays_under_other_names_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"it has X, y\. Expected x_train, .*train_images"):
+        load(tmp_path, X=X, y=Y)
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-200], lambda b: b"", lambda b: pickle.dumps(1)])

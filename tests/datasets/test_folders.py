@@ -2,6 +2,7 @@
 
 import errno
 import io
+import itertools
 import os
 import struct
 import zlib
@@ -10,23 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small import save_image as save
+from small import write_class_folders as make_split
 
 from mttjax.datasets import load_dataset
+from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.system.errors import InputError
-
-
-def save(path, colour, size=(8, 8), mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-
-
-def make_split(root, split, classes=("ant", "bee", "cat"), n=2, mode="RGB"):
-    for k, name in enumerate(classes):
-        for i in range(n):
-            grey = 40 * k + i
-            colour = grey if mode == "L" else (grey, grey, grey)
-            save(root / split / name / f"{i}.png", colour, mode=mode)
-    return root
 
 
 def load(folder, **settings):
@@ -103,6 +93,97 @@ def test_palette_transparency_and_flat_test_folder_are_fine(whole):
     assert len(load(whole).test.labels) == 6
 
 
+def test_files_passed_over_and_what_validation_and_test_are_made_of_is_said(tmp_path):
+    make_split(tmp_path, "train", n=10)
+    for name in ("a.heic", "b.heic", "c.jp2", "d.avif", "e", ".hidden", "Thumbs.db"):
+        (tmp_path / "train" / "ant" / name).write_bytes(b"?")
+    make_split(tmp_path / "train", "bee", ("more/deeper",), n=3)
+    save(tmp_path / "train" / "cat.png", (1, 2, 3))
+    make_split(tmp_path, "val", n=1)
+    make_split(tmp_path, "extra", n=1)
+    loaded = load(tmp_path, validation=0.1)
+    assert loaded.describe() == (
+        f"{tmp_path.name}: 3 classes (ant, bee, cat), 27 training, 3 validation (a tenth of "
+        "training), 3 test images (val/) of 8x8x3; read from 33 PNG files; 33 of one colour "
+        "throughout; 9 files passed over (.heic 2, .jp2 1, .avif 1, without ending 1, in deeper "
+        "folders 3, beside the classes' folders 1); extra/ is not read"
+    )
+    assert load(tmp_path / "train", classes=("ant", "cat")).origins == {
+        "classes": "by name",
+        "test": "a fifth of each class",
+    }
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_validation_folder_is_the_validation_split(whole, name):
+    make_split(whole, name, classes=("ant", "cat"), n=1)
+    loaded = load(whole, validation=0.5)
+    assert len(loaded.train.labels) == 6
+    assert loaded.validation.labels.tolist() == [0, 2]
+    assert loaded.validation.images[:, 0, 0, 0].tolist() == [0, 40]
+    assert f"2 validation ({name}/), 6 test images of" in loaded.describe()
+    assert "no validation image of 1 class (bee)" in loaded.describe()
+    assert load(whole, classes=("cat", "bee")).validation.labels.tolist() == [0]
+
+
+def test_a_class_without_a_test_image_is_said(tmp_path):
+    make_split(tmp_path, ".", n=5)
+    make_split(tmp_path, ".", ("owl",), n=1)
+    assert "no test image of 1 class (owl)" in load(tmp_path).describe()
+
+
+def test_folders_of_splits_are_no_classes(tmp_path):
+    save(tmp_path / "flat" / "train" / "0.png", (1, 2, 3))
+    refused(r"flat has train/, whose images are not in a folder a class", tmp_path / "flat")
+    save(tmp_path / "flat" / "test" / "0.png", (1, 2, 3))
+    refused(r"test/ and train/, whose .* Make folders such as train/cat/", tmp_path / "flat")
+    for part in ("Training", "Testing"):
+        make_split(tmp_path / "kaggle", part)
+    refused(r"has Testing/ and Training/, with sub-folders: call .* train/", tmp_path / "kaggle")
+    make_split(tmp_path / "parent" / "pets", "train")
+    make_split(tmp_path / "parent" / "pets", "test")
+    refused(r"pets has no image .*but the sub-folders test/, train/: .*Give", tmp_path / "parent")
+    (tmp_path / "heic" / "cat").mkdir(parents=True)
+    (tmp_path / "heic" / "cat" / "0.heic").touch()
+    refused(r"cat has no image .*, only .heic 1: convert them", tmp_path / "heic")
+
+
+def test_one_name_in_two_forms_of_unicode(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    make_split(tmp_path, "train", (composed, "tea"))
+    make_split(tmp_path, "test", (decomposed, "tea"), n=1)
+    loaded = load(tmp_path, classes=(decomposed, "tea"))
+    assert (loaded.class_names, loaded.test.labels.tolist()) == ((composed, "tea"), [0, 1])
+    make_split(tmp_path, "train", (decomposed,))
+    refused(r"two sub-folders called 'café', in two forms of Unicode \('cafe", tmp_path)
+
+
+def test_a_known_dataset_as_image_files(tmp_path):
+    names = CATALOGUE["fashion_mnist"].class_names
+    folders = [name.replace("/", "-").title() for name in names]
+    for part, n in (("train", 2), ("test", 1)):
+        make_split(tmp_path / "fashion_mnist", part, folders[::-1], n=n, size=(28, 28))
+    loaded = load_dataset("fashion_mnist", folder=tmp_path, classes=("Dress", "Bag"), validation=0)
+    assert (loaded.name, loaded.class_names) == ("fashion_mnist", ("Dress", "Bag"))
+    assert loaded.image_shape == (28, 28, 1)
+    assert loaded.train.images[:, 0, 0, 0].tolist() == [240, 241, 40, 41]
+    assert "read from 30 PNG files" in loaded.describe()
+    for part in ("train", "test"):
+        make_split(tmp_path / "10", part, CATALOGUE["cifar10"].class_names, n=1, size=(28, 28))
+    with pytest.raises(InputError, match=r"images of 28x28, but those of cifar10 have 32x32"):
+        load_dataset("cifar10", folder=tmp_path / "10")
+    with pytest.raises(InputError, match=r"has the classes Ankle Boot.*; mnist has 0, 1, 2"):
+        load_dataset("mnist", folder=tmp_path / "fashion_mnist")
+    for k, part in itertools.product(range(10), ("train", "test")):
+        save(tmp_path / "digits" / part / str(k) / "0.png", 9 * k, (28, 28), "L")
+    assert load_dataset("mnist", folder=tmp_path / "digits").train.images[3, 0, 0, 0] == 27
+
+
+def test_own_data_that_are_called_as_known_ones_are_not_those(tmp_path):
+    make_split(tmp_path, "cifar10", n=5)
+    assert load(tmp_path / "cifar10").name == "own-cifar10"
+
+
 def test_a_class_may_be_called_train(tmp_path):
     make_split(tmp_path, ".", classes=("car", "train"), n=5)
     assert load(tmp_path).class_names == ("car", "train")
@@ -160,7 +241,7 @@ def test_of_several_frames_the_first_is_read(whole, kind):
 
 def test_sixteen_bits_are_refused(whole):
     Image.new("I;16", (8, 8), 5000).save(whole / "train" / "ant" / "0.png")
-    refused("convert it to 8 bits a channel", whole)
+    refused("convert it to 8 bits", whole)
 
 
 def test_wrong_layouts_are_named(tmp_path):
@@ -169,7 +250,6 @@ def test_wrong_layouts_are_named(tmp_path):
     refused("neither test/ nor val/", tmp_path)
     make_split(tmp_path, "test", classes=("ant", "yak"))
     refused(r"test has the class 'yak', .*train has not", tmp_path)
-    refused("image_folder needs a resolution", tmp_path, resolution=None)
     make_split(tmp_path / "flat", ".", n=1)
     refused("no test image", tmp_path / "flat")
 
@@ -221,6 +301,7 @@ def test_what_may_not_be_read_is_named(whole, monkeypatch, denied):
         return checked
 
     monkeypatch.setattr(Path, "iterdir", refuse(Path.iterdir))
+    monkeypatch.setattr(os, "scandir", refuse(os.scandir))
     monkeypatch.setattr(Image, "open", refuse(Image.open))
     refused(rf"cannot read .*{denied}.*Permission denied", whole)
 

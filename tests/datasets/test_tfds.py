@@ -89,7 +89,7 @@ def test_cifar100_has_tfds_features(tmp_path):
 def test_a_damaged_or_impossible_cache_is_done_without(tmp_path, archives, monkeypatch):
     prepare_from_archives("mnist", archives, tmp_path / "data")
     first = load_dataset("mnist", folder=tmp_path / "data")
-    (cache,) = (tmp_path / "cache" / "mttjax" / "datasets").iterdir()
+    (cache,) = (tmp_path / ".cache" / "mttjax" / "datasets").iterdir()
     whole = cache.read_bytes()
     for damaged in (whole[:1000], b"", whole[:5000] + b"x" + whole[5001:]):
         cache.write_bytes(damaged)
@@ -200,7 +200,7 @@ def test_a_download_is_prepared_and_then_read_offline(tmp_path, archives, capfd)
     assert_same(loaded, load_dataset("mnist", folder=archives))
     assert (tmp_path / "data" / "mnist" / "3.0.1" / "dataset_info.json").is_file()
     shutil.rmtree(tmp_path / "data" / "downloads")
-    shutil.rmtree(tmp_path / "cache")
+    shutil.rmtree(tmp_path / ".cache")
     assert_same(load_dataset("mnist", folder=tmp_path / "data", download=True), loaded)
     assert capfd.readouterr().out == ""
 

@@ -81,7 +81,7 @@ def draw_range(
     remove_leftovers(folder)
     _require_experts(settings, max(sweep.expert_epochs))
     settings = _with(settings, validation=Protocol(networks=0))
-    dataset = load_data(settings)
+    dataset = load_data(settings, log)
     # The name is part of the path where a cell's result is kept: other protocols lie beside.
     name = f"{sweep.protocol.networks}x{sweep.protocol.epochs}"
     rows: list[tuple[float, ...]] = []
