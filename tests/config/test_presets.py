@@ -26,8 +26,8 @@ TABLE = [
     ("tiny_imagenet", 1, 4, 10, 2, 10, 1e4, 1e-4, 1e-2, False, None),
     ("tiny_imagenet", 10, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 200),
     ("tiny_imagenet", 50, 4, 20, 2, 40, 1e4, 1e-4, 1e-2, False, 300),
-    ("imagenet_subset", 1, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, None),
-    ("imagenet_subset", 10, 5, 20, 2, 10, 1e3, 1e-6, 1e-2, False, 20),
+    ("imagenet_subset", 1, 5, 20, 2, 10, 1e5, 1e-6, 1e-2, False, None),
+    ("imagenet_subset", 10, 5, 20, 2, 10, 1e5, 1e-6, 1e-2, False, 20),
 ]
 
 
@@ -182,3 +182,8 @@ def test_a_file_of_settings_is_a_preset_of_one_row(tmp_path):
     for wrong in (0, 1):
         with pytest.raises(InputError, match=f"is for ipc 10, not {wrong}"):
             preset.settings(wrong)
+
+
+def test_imagenet_is_squashed_as_published_and_nothing_else_is():
+    squashed = {n for n in preset_names() if load_preset(n).settings().data.fit == "squash"}
+    assert squashed == {"imagenet_subset"}
