@@ -54,7 +54,7 @@ class RangeOptions(Sweep):
             experts=_changed(preset.experts, folder=self.experts, count=self.count),
             distill=_changed(preset.distill, steps=self.steps, max_start=self.max_start),
         )
-        folder = self.folder or Path("runs") / f"{settings.name}-ipc{settings.ipc}-range"
+        folder = self.folder or Path("runs") / f"{settings.run_name}-ipc{settings.ipc}-range"
         return draw_range(settings, self, folder, command=command)
 
 

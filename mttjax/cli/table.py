@@ -27,7 +27,7 @@ class TableOptions(Plan):
     config: str
     """A preset's name, or the path of one."""
     folder: Path | None = None
-    """Where everything goes. None: runs/PRESET-table."""
+    """Where everything goes. None: runs/PRESET-table, of own data runs/PRESET-DATA-table."""
     experts: str | None = None
     """The experts' folder. None: the preset's."""
     network: NetworkSpec | None = None
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     require_folder("--folder", options.folder)
     require_folder("--experts", options.experts)
     preset = load_preset(options.config)
-    folder = options.folder or Path("runs") / f"{preset.settings().name}-table"
+    folder = options.folder or Path("runs") / f"{options.change(preset.settings()).run_name}-table"
     command = shlex.join(["mttjax", "table", *arguments])
     print(f"page: {compare(preset, options, folder, options.change, command)}")
     return 0

@@ -173,11 +173,16 @@ class Settings(Checked, Generic[D]):
         return Path("experts") / self.data_name / recipe
 
     @property
+    def run_name(self) -> str:
+        """What folders of runs begin with: two own data sets do not share one."""
+        own = self.data_name not in (self.data.dataset, self.name)
+        return f"{self.name}-{self.data_name}" if own else self.name
+
+    @property
     def run_folder(self) -> Path:
         """Where the run goes."""
         method = "" if self.method == "mtt" else f"-{self.method}"
-        own = "" if self.data_name in (self.data.dataset, self.name) else f"-{self.data_name}"
-        return Path(self.run.folder or f"runs/{self.name}{own}{method}-ipc{self.ipc}")
+        return Path(self.run.folder or f"runs/{self.run_name}{method}-ipc{self.ipc}")
 
     def record(self) -> dict[str, Any]:
         """All settings as JSON values; ``settings_from`` takes them back."""

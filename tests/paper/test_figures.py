@@ -180,7 +180,8 @@ def test_a_sweep_killed_goes_on_and_a_whole_one_makes_nothing(settings, tmp_path
     assert is_png(tmp_path / "range.png")
     lines.clear()
     draw_range(settings, sweep, tmp_path, log=lines.append)
-    assert "measured on" in lines[0]
+    assert lines[0].startswith("digits: 10 classes")
+    assert "measured on" in lines[1]
     rows = rows_of(tmp_path / "range.csv")
     assert [(row["student_steps"], row["expert_epochs"]) for row in rows] == [
         ("3", "1"),
