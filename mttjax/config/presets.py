@@ -55,15 +55,19 @@ class Preset(NamedTuple):
                 f"setting of {method}"
             )
         # The experts see the images as MTT does, whose they are.
-        seen = {"preprocessing": settings.preprocessing, "statistics": settings.data.statistics}
-        own = seen | self.others
+        preprocessing, statistics = settings.preprocessing, settings.data.statistics
+        others = self.others
         return dataclasses.replace(
             settings,
             method=method,
             distill=dataclasses.replace(distill, **changes),
-            preprocessing=own["preprocessing"],
-            data=dataclasses.replace(settings.data, statistics=own["statistics"]),
-            experts=dataclasses.replace(settings.experts, **seen),
+            preprocessing=others.get("preprocessing", preprocessing),
+            data=dataclasses.replace(
+                settings.data, statistics=others.get("statistics", statistics)
+            ),
+            experts=dataclasses.replace(
+                settings.experts, preprocessing=preprocessing, statistics=statistics
+            ),
         )
 
     def note(self, ipc: int, method: str) -> str:
@@ -148,8 +152,6 @@ def _from_module(path):
 
 def _from_json(path):
     record = read_json(path)
-    for beside in ("versions", "real_images"):  # in a run's config.json
-        record.pop(beside, None)
     try:
         settings = settings_from(record)
     except InputError as error:

@@ -198,8 +198,13 @@ class Settings(Checked, Generic[D]):
         return record
 
 
+_BESIDE = ("versions", "real_images")
+
+
 def settings_from(record: dict[str, Any]) -> Settings:
     """Settings from JSON values; what is not said has its default.
+
+    What a run's ``config.json`` holds beside its settings is passed over.
 
     Raises:
       InputError: a name that no setting has, or a value out of range.
@@ -214,7 +219,7 @@ def settings_from(record: dict[str, Any]) -> Settings:
         "evaluate": Protocol,
         "run": Run,
     }
-    return _made(Settings, record, groups)
+    return _made(Settings, {k: v for k, v in record.items() if k not in _BESIDE}, groups)
 
 
 def _made(kind: type, record: dict[str, Any], groups: dict[str, type], within: str = "") -> Any:

@@ -72,8 +72,7 @@ def _course(run, name, experts):
 
 def _seconds_of_experts(run, store):
     """The seconds of all epochs that an MTT run's experts were read to; 0 for other methods."""
-    config = run.config()
-    settings = settings_from({name: config[name] for name in config if name != "versions"})
+    settings = settings_from(run.config())
     if settings.method != "mtt":
         return 0.0
     last = settings.distill.epochs_needed
