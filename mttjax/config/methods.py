@@ -108,7 +108,7 @@ class Condensation(Loop):
     augmented: bool = True
     """Real and synthetic images augmented alike by the settings' `ops`; off in DC and CAFE."""
     real_batch: Annotated[int, COUNT] = 256
-    """R, real images of a class per step."""
+    """R, real images of a class per step; all of them where there are fewer."""
     image_steps: Annotated[int, COUNT] = 1
     """Steps of the images with one network, before another takes its place (the outer loop)."""
     network_epochs: Annotated[int, COUNT_OR_ZERO] = 1

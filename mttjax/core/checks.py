@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from mttjax.system.fields import is_whole
 
-__all__ = ["check_alike", "check_chunk", "check_images", "check_key", "check_student"]
+__all__ = ["check_alike", "check_chunk", "check_images", "check_key", "check_mask", "check_student"]
 
 
 def check_student(
@@ -55,6 +55,15 @@ def check_images(
         )
     if not pixels:
         _check_floating(f"{side} images", images)
+
+
+def check_mask(mask: ArrayLike | None, shape: tuple[int, ...]) -> None:
+    """None, or a bool for every real image."""
+    if mask is not None and (jnp.shape(mask), jnp.result_type(mask)) != (shape, jnp.bool_):
+        raise ValueError(
+            f"real_mask must be bool {list(shape)}, one for each real image, got "
+            f"{jnp.result_type(mask)} {list(jnp.shape(mask))}"
+        )
 
 
 def check_alike(a: Any, b: Any, names: str, *, floating: bool = False) -> None:

@@ -20,6 +20,7 @@ from mttjax.core.types import Augment
 from mttjax.distilling.method import Drawn, Method, pure_method
 from mttjax.distilling.real_batches import ClassBatches
 from mttjax.distilling.step import Slope, field_optimiser
+from mttjax.system.errors import InputError
 
 __all__ = ["condensing"]
 
@@ -80,10 +81,14 @@ def condensing(
 
     Returns:
       A ``Method`` whose contexts are ``Context``.
+
+    Raises:
+      InputError: classes of fewer than R images for a network with batch norm.
     """
+    _check_norm(network, batches.mask)
     if not settings.augmented:
         siamese = augment = None
-    loss_and_slope = _over_classes(network, siamese, settings, chunk)
+    loss_and_slope = _over_classes(network, siamese, settings, chunk, batches.mask)
     train = _trainer(network, augment, settings, chunk)
 
     def draw(step):
@@ -116,6 +121,18 @@ def condensing(
     )
 
 
+def _check_norm(network, mask):
+    """What fills up the batch of a small class must not be seen by the others."""
+    if mask is not None and not network.per_image:
+        small = int(np.argmin(mask.sum(axis=1)))
+        least = int(mask[small].sum())
+        raise InputError(
+            f"class {small} has {least} training image{'' if least == 1 else 's'} of the "
+            f"{mask.shape[1]} of a batch, and a batch norm would see what fills it up: take "
+            f"another norm, or a real_batch of {least}"
+        )
+
+
 def _trainer(network, augment, settings, chunk):
     """The inner loop: ``train(params, synthetic, key) -> params``."""
     epoch = make_epoch(
@@ -139,7 +156,7 @@ def _trainer(network, augment, settings, chunk):
     return train
 
 
-def _over_classes(network, augment, settings, chunk):
+def _over_classes(network, augment, settings, chunk, mask):
     """``(synthetic, params, real [K, R, H, W, C], key) -> (loss, gradient by images)``."""
 
     def embed(params, images):
@@ -148,28 +165,22 @@ def _over_classes(network, augment, settings, chunk):
         one = lambda images: network.layers(params, images).embedding
         return lax.map(one, pieces).reshape(len(images), -1) if len(pieces) > 1 else one(images)
 
-    def of_class(images, labels, real, key, params):
+    def of_class(images, labels, real, key, mask=None, *, params):
+        how = {"augment": augment, "key": key, "real_mask": mask}
         if settings.match == "means":
-            return mean_feature_loss(images, params, real, embed=embed, augment=augment, key=key)
+            return mean_feature_loss(images, params, real, embed=embed, **how)
         real_labels = jnp.broadcast_to(labels[:1], (len(real), labels.shape[1]))
         piece = divisor_up_to(len(real), chunk)
         return gradient_match_loss(
-            images,
-            labels,
-            params,
-            real,
-            real_labels,
-            apply=network.apply,
-            augment=augment,
-            key=key,
-            chunk=piece,
+            images, labels, params, real, real_labels, apply=network.apply, chunk=piece, **how
         )
 
     def run(synthetic, params, real, key):
         classes = len(real)
         images, labels = (x.reshape(classes, -1, *x.shape[1:]) for x in synthetic[:2])
         if settings.match == "layers":
-            loss = partial(feature_alignment_loss, layers=network.layers, augment=augment, key=key)
+            how = {"augment": augment, "key": key, "real_mask": mask}
+            loss = partial(feature_alignment_loss, layers=network.layers, **how)
             value, slope = jax.value_and_grad(loss)(images, params, real)
         else:
             keys = jax.random.split(key, classes)
@@ -179,6 +190,7 @@ def _over_classes(network, augment, settings, chunk):
                 labels,
                 real,
                 keys,
+                *(() if mask is None else (jnp.asarray(mask),)),
                 at_once=settings.classes_at_once,
             )
         return value, slope.reshape(synthetic.images.shape)

@@ -10,18 +10,24 @@ __all__ = ["ClassBatches", "MixedBatches"]
 
 
 class ClassBatches:
-    """R real images of every class; ``draw(step)`` gives them as [K, R, H, W, C] uint8.
+    """Real images of every class; ``draw(step)`` gives them as [K, R, H, W, C] uint8.
+
+    A class of fewer than R images gives each once, and they are repeated up to R, for the shape
+    alone: ``mask`` says which count.
 
     Args:
       images: [n, H, W, C] uint8.
       labels: [n] integers in 0..K-1.
       classes: K.
-      size: R; less where a class has fewer images.
+      size: R; less where no class has so many images.
       seed: of the run.
 
     Raises:
       InputError: a class without images.
     """
+
+    mask: np.ndarray | None
+    """[K, R] bool: False where an image is there for the shape alone; None where all count."""
 
     def __init__(
         self, images: np.ndarray, labels: np.ndarray, classes: int, *, size: int, seed: int
@@ -31,13 +37,15 @@ class ClassBatches:
         counts = [len(indices) for indices in self._of_class]
         if min(counts) < 1:
             raise InputError(f"class {int(np.argmin(counts))} has no training images to match")
-        self._size = min(size, *counts)
+        self._size = min(size, max(counts))
+        mask = np.arange(self._size) < np.array(counts)[:, None]
+        self.mask = None if mask.all() else mask
 
     def draw(self, step: int) -> Drawn:
-        """What step ``step`` matches; no image twice within a step."""
+        """What step ``step`` matches; among those that count, no image twice."""
         rng = seeds.rng("real_batches", self._seed, step)
-        chosen = [rng.choice(indices, self._size, replace=False) for indices in self._of_class]
-        return Drawn(self._images[np.stack(chosen)], {})
+        drawn = [rng.choice(i, min(self._size, len(i)), replace=False) for i in self._of_class]
+        return Drawn(self._images[np.stack([np.resize(i, self._size) for i in drawn])], {})
 
 
 class MixedBatches:

@@ -1,5 +1,7 @@
 """DM and CAFE against hand-computed losses, NumPy, and finite differences."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -124,6 +126,13 @@ def test_both_sides_are_augmented_alike(problem, loss):
     plain = loss(both[:, :IPC], params, both[:, IPC:])
     assert_trees_all_close(augmented, plain, rtol=1e-10)
     assert abs(augmented - loss(images, params, real_images)) > 1e-6
+
+
+@pytest.mark.parametrize(("loss", "shape"), [(dm, [REALS]), (cafe, [K, REALS])])
+def test_a_mask_of_other_images_is_refused(loss, shape):
+    images, params, real_images, _ = make_problem(jnp.float32)
+    with pytest.raises(ValueError, match=re.escape(f"real_mask must be bool {shape}")):
+        loss(images, params, real_images, real_mask=np.ones((K, REALS + 1), bool))
 
 
 @LOSSES

@@ -160,6 +160,8 @@ def test_gradients_that_do_not_compare_are_refused():
         (0, lambda x: x, {"key": None}, "random key"),
         (0, lambda x: x, {"chunk": 4}, "chunk 4 does not divide the 6 real images"),
         (0, lambda x: x, {"chunk": 0}, "chunk 0"),
+        (0, lambda x: x, {"real_mask": np.ones(5, bool)}, r"bool \[6\].*got bool \[5\]"),
+        (0, lambda x: x, {"real_mask": np.ones(6)}, r"bool \[6\].*got float32 \[6\]"),
     ],
 )
 def test_bad_arguments_are_refused_with_their_values(index, change, settings, message):

@@ -12,7 +12,7 @@ from chex import assert_trees_all_close
 
 from mttjax.config.methods import Condensation
 from mttjax.core.networks import NetworkSpec, make_network
-from mttjax.core.objectives import mean_feature_loss
+from mttjax.core.objectives import gradient_match_loss, mean_feature_loss
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import TrainState, make_epoch, sgd
 from mttjax.distilling.condensing import condensing, summed_over_classes
@@ -27,28 +27,29 @@ MEANS = Condensation(match="means", augmented=False, real_batch=R, lr_img=2.0, m
 
 
 def prepare(images):
-    return jnp.asarray(images, jnp.float32) / 255
+    return jnp.asarray(images, jnp.result_type(float)) / 255
 
 
-def real_images():
+EQUAL, UNEQUAL = np.arange(30) % K, np.repeat([0, 1, 2], [26, 3, 1])
+
+
+def real_images(labels=EQUAL):
     rng = np.random.default_rng(0)
-    labels = np.arange(30) % K
     images = rng.integers(0, 256, (30, *SHAPE)).astype(np.uint8)
     images[:, 0, 0, 0] = labels  # which class, and which image, a batch can be asked
     images[:, 0, 1, 0] = np.arange(30)
     return images, labels
 
 
-def method(settings, **options):
+def method(settings, real=None, **options):
     rng = np.random.default_rng(1)
-    images = jnp.asarray(rng.standard_normal((K * IPC, *SHAPE)), jnp.float32)
+    images = jnp.asarray(rng.standard_normal((K * IPC, *SHAPE)), jnp.result_type(float))
     labels = jnp.repeat(jnp.eye(K), IPC, axis=0)
     synthetic = Synthetic(images, labels, jnp.log(jnp.float32(0.01)))
-    batches = ClassBatches(*real_images(), K, size=settings.real_batch, seed=0)
+    batches = ClassBatches(*(real or real_images()), K, size=settings.real_batch, seed=0)
     options = {"siamese": None, "augment": None} | options
-    return condensing(
-        synthetic, batches, network=NETWORK, preprocessing=prepare, settings=settings, **options
-    )
+    options = {"network": NETWORK, "preprocessing": prepare} | options
+    return condensing(synthetic, batches, settings=settings, **options)
 
 
 def steps(method, count):
@@ -118,6 +119,63 @@ def test_the_inner_loop_is_training_on_the_synthetic_images():
     assert_trees_all_close(after.carry, state.params, rtol=1e-4, atol=1e-6)
 
 
+def by_a_plain_loop(match, images, params, reals):
+    """The sum over classes, each with the real images that there are of it."""
+    embed = lambda params, x: NETWORK.layers(params, x).embedding
+    each = images.reshape(K, IPC, *SHAPE)
+    if match == "means":
+        pairs = zip(each, reals, strict=True)
+        return sum(mean_feature_loss(x, params, r, embed=embed) for x, r in pairs)
+    if match == "gradients":
+        of = lambda n, k: jnp.eye(K)[jnp.full(n, k)]
+        return sum(
+            gradient_match_loss(x, of(IPC, k), params, r, of(len(r), k), apply=NETWORK.apply)
+            for k, (x, r) in enumerate(zip(each, reals, strict=True))
+        )
+    real, ours = ([NETWORK.layers(params, x) for x in side] for side in (reals, each))
+    error = lambda a, b: jnp.sum((a.mean(0) - b.mean(0)) ** 2)
+    total = sum(
+        error(r.blocks[-1], o.blocks[-1]) + 2 * error(r.embedding, o.embedding)
+        for r, o in zip(real, ours, strict=True)
+    )
+    centres = jnp.stack([o.embedding.mean(0) for o in ours])
+    told = sum(
+        -jax.nn.log_softmax(feature @ centres.T)[k]
+        for k, r in enumerate(real)
+        for feature in r.embedding
+    )
+    return total + 0.01 * told
+
+
+@pytest.mark.parametrize("match", ["means", "gradients", "layers"])
+def test_a_class_of_few_images_is_matched_by_those_that_there_are(match, x64):
+    """Against a plain loop in float64, with batches of 4, 3 and 1 real images."""
+    settings = replace(MEANS, match=match, lr_img=1.0)
+    double = partial(jax.tree.map, lambda x: x.astype(jnp.float64))
+    network = NETWORK._replace(init=lambda key: double(NETWORK.init(key)))
+    network = network._replace(shapes=jax.eval_shape(network.init, jax.random.key(0)))
+    unequal = method(settings, real_images(UNEQUAL), network=network, chunk=2)
+    real = prepare(unequal.draw(0).context.real)
+    reals = [real[0], real[1, :3], real[2, :1]]
+    assert [len(np.unique(r[:, 0, 1, 0])) for r in reals] == [4, 3, 1]
+    before, after = steps(unequal, 1)
+    key = jax.random.split(jax.random.fold_in(jax.random.key(5), 0))[0]
+    params = network.init(jax.random.split(key)[0])
+    loss = lambda images: by_a_plain_loop(match, images, params, reals)
+    slope = jax.jit(jax.grad(loss))(before.synthetic.images)
+    moved = before.synthetic.images - after.synthetic.images
+    assert float(jnp.abs(slope).max()) > 1e-4
+    assert_trees_all_close(moved, slope, rtol=1e-9, atol=1e-12)
+
+
+def test_what_fills_up_a_batch_is_kept_from_a_batch_norm():
+    network = make_network(NetworkSpec(depth=1, width=4, norm="batch"), SHAPE, K)
+    with pytest.raises(InputError, match="class 2 has 1 training image of the 4 of a batch"):
+        method(MEANS, real_images(UNEQUAL), network=network)
+    method(replace(MEANS, real_batch=1), real_images(UNEQUAL), network=network)
+    method(MEANS, network=network)
+
+
 @pytest.mark.parametrize("match", ["gradients", "layers"])
 def test_dc_and_cafe_lower_their_loss_on_one_network(match):
     """The same network and real images at every step: the loss must fall."""
@@ -174,6 +232,10 @@ def test_class_batches_are_of_their_classes_without_repeats_and_decided_by_the_s
     np.testing.assert_array_equal(batch, draw(3).context)
     assert not np.array_equal(batch, draw(4).context)
     assert ClassBatches(images, labels, K, size=99, seed=0).draw(0).context.shape[1] == 10
+    assert ClassBatches(images, labels, K, size=R, seed=0).mask is None
+    unequal = ClassBatches(*real_images(UNEQUAL), K, size=R, seed=0)
+    np.testing.assert_array_equal(unequal.mask, [[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0]])
+    assert set(unequal.draw(0).context[1, :, 0, 1, 0].tolist()) == {26, 27, 28}
     with pytest.raises(InputError, match="class 3 has no training images"):
         ClassBatches(images, labels, K + 1, size=R, seed=0)
 

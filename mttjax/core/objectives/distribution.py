@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from mttjax.core.checks import check_images
+from mttjax.core.checks import check_images, check_mask
 from mttjax.core.networks.layers import Layers
 from mttjax.core.objectives.gradient import augment_alike
 from mttjax.core.types import Augment, Params
@@ -25,6 +25,7 @@ def mean_feature_loss(
     embed: Callable[[Params, jax.Array], jax.Array],
     augment: Augment | None = None,
     key: jax.Array | None = None,
+    real_mask: jax.Array | None = None,
 ) -> jax.Array:
     """‖mean f(ω(real)) - mean f(ω(images))‖² for the images of one class.
 
@@ -41,6 +42,9 @@ def mean_feature_loss(
       augment: ω, ``augment(key, images) -> images``, siamese; such as ``mttjax.dsa`` with
         ``siamese=True``. None: no augmentation.
       key: a JAX random key, needed if ``augment`` is.
+      real_mask: [R] bool, at least one of them True: which of the real images count; the rest
+        fill up a batch whose size is fixed. The network must then treat each image by itself.
+        None: all.
 
     Returns:
       [].
@@ -50,10 +54,12 @@ def mean_feature_loss(
     """
     check_images("synthetic", images)
     check_images("real", real_images)
+    check_mask(real_mask, jnp.shape(real_images)[:1])
     images, real_images = augment_alike(images, real_images, augment, key)
     real = jax.lax.stop_gradient(embed(params, real_images))
     synthetic = embed(params, images)
-    return jnp.sum(jnp.square(jnp.mean(real, axis=0) - jnp.mean(synthetic, axis=0)))
+    counts = None if real_mask is None else real_mask[:, None]
+    return jnp.sum(jnp.square(jnp.mean(real, axis=0, where=counts) - jnp.mean(synthetic, axis=0)))
 
 
 def feature_alignment_loss(
@@ -64,6 +70,7 @@ def feature_alignment_loss(
     layers: Callable[[Params, jax.Array], Layers],
     augment: Augment | None = None,
     key: jax.Array | None = None,
+    real_mask: jax.Array | None = None,
 ) -> jax.Array:
     """CAFE's loss: class means of features aligned layer by layer, and told apart.
 
@@ -93,6 +100,9 @@ def feature_alignment_loss(
       augment: ``augment(key, images) -> images``, siamese: one draw for all classes and
         both sides; such as ``mttjax.dsa`` with ``siamese=True``. None: no augmentation.
       key: a JAX random key, needed if ``augment`` is.
+      real_mask: [K, R] bool, at least one True in each row: which of the real images count; the
+        rest fill up a batch whose size is fixed. The network must then treat each image by
+        itself. None: all.
 
     Returns:
       [].
@@ -101,20 +111,25 @@ def feature_alignment_loss(
       ValueError: shapes that do not fit, or ``augment`` without a key.
     """
     classes, reals = _check_classes(images, real_images)
+    check_mask(real_mask, (classes, reals))
     images, real_images = (x.reshape(-1, *x.shape[2:]) for x in (images, real_images))
     images, real_images = augment_alike(images, real_images, augment, key)
     real_blocks, real = jax.lax.stop_gradient(layers(params, real_images))
     blocks, synthetic = layers(params, images)
 
-    def means(features):
-        return jnp.mean(features.reshape(classes, -1, *features.shape[1:]), axis=1)
+    def means(features, mask=None):
+        of_class = features.reshape(classes, -1, *features.shape[1:])
+        counts = None if mask is None else mask.reshape(classes, -1, *(1,) * features[0].ndim)
+        return jnp.mean(of_class, axis=1, where=counts)
 
     def error(a, b):
-        return jnp.sum(jnp.square(means(a) - means(b)))
+        return jnp.sum(jnp.square(means(a, real_mask) - means(b)))
 
     *early, last = map(error, real_blocks, blocks)
     aligned = EARLY_BLOCKS * sum(early) + last + 2 * error(real, synthetic)
     labels = jnp.repeat(jnp.eye(classes, dtype=real.dtype), reals, axis=0)
+    if real_mask is not None:
+        labels *= real_mask.reshape(-1, 1)
     told_apart = len(real) * soft_cross_entropy(real @ means(synthetic).T, labels)
     return aligned + DISCRIMINATION * told_apart
 

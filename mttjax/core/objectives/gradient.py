@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mttjax.core.checks import check_alike, check_chunk, check_images, check_key
+from mttjax.core.checks import check_alike, check_chunk, check_images, check_key, check_mask
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
 
@@ -62,6 +62,7 @@ def gradient_match_loss(
     augment: Augment | None = None,
     key: jax.Array | None = None,
     chunk: int | None = None,
+    real_mask: jax.Array | None = None,
 ) -> jax.Array:
     """``gradient_distance`` of the gradients of real and of synthetic images of one class.
 
@@ -85,6 +86,9 @@ def gradient_match_loss(
       key: a JAX random key, needed if ``augment`` is.
       chunk: the real gradient is summed over chunks of so many images, a divisor of R;
         the network must then treat each image by itself. None: all at once.
+      real_mask: [R] bool, at least one of them True: which of the real images count; the rest
+        fill up a batch whose size is fixed. The network must then treat each image by itself.
+        None: all.
 
     Returns:
       [], see ``gradient_distance``.
@@ -96,6 +100,9 @@ def gradient_match_loss(
     check_images("synthetic", images, labels)
     check_images("real", real_images, real_labels)
     check_chunk(chunk, len(real_images), "real images")
+    check_mask(real_mask, jnp.shape(real_images)[:1])
+    if real_mask is not None:  # a cross entropy is linear in its labels
+        real_labels *= (real_mask / jnp.mean(real_mask, dtype=real_labels.dtype))[:, None]
     images, real_images = augment_alike(images, real_images, augment, key)
     (_, real), _ = value_and_grad_in_chunks(apply, params, real_images, real_labels, chunk)
     (_, synthetic), _ = value_and_grad_in_chunks(apply, params, images, labels)
