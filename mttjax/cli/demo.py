@@ -13,7 +13,7 @@ from mttjax.config.presets import load_preset
 from mttjax.config.settings import Run, Settings
 from mttjax.evaluation.sets import evaluate_sets
 from mttjax.reporting import print_table, save_expert_curves, write_page
-from mttjax.runs.page import HEADERS, results_rows, run_figures, save_results
+from mttjax.runs.page import results_table, run_figures, save_results
 from mttjax.runs.problem import load_data
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.provenance import hardware
@@ -40,21 +40,22 @@ def run_demo(folder: Path = Path("runs/demo")) -> None:
     dataset = load_data(rows_of_preset[0])
     store = run_experts(rows_of_preset[0], dataset)
     curves = save_expert_curves(folder / "experts.png", store.accuracies())
-    rows, figures = [], [(curves, "The experts' test accuracy over their epochs.")]
+    records, figures = [], [(curves, "The experts' test accuracy over their epochs.")]
     for settings in rows_of_preset:
         print(f"distilling {settings.ipc} per class")
         run = distill(settings, dataset)
         results = evaluate_sets(run.sets(), dataset, settings.evaluate).record()
         save_results(run.path, results)
-        rows += results_rows(results)
+        records.append(results)
         figures += run_figures(run.path)
-    print_table("digits: test accuracy of networks trained on", HEADERS, rows)
+    table = results_table(*records)
+    print_table("digits: test accuracy of networks trained on", *table)
     minutes = (time.perf_counter() - begin) / 60
     page = write_page(
         folder,
         title="Distilled digits",
         summary=f"Distilled from scikit-learn's digits in {minutes:.1f} minutes on {hardware()}.",
-        tables=[("Test accuracy", HEADERS, rows)],
+        tables=[("Test accuracy", *table)],
         figures=figures,
         settings={},
         command="make demo",

@@ -18,7 +18,7 @@ from mttjax.evaluation.robustness import report_robustness
 from mttjax.evaluation.sets import evaluate_sets, load_sets
 from mttjax.reporting import print_table
 from mttjax.runs.folder import RunFolder
-from mttjax.runs.page import HEADERS, results_rows, save_results
+from mttjax.runs.page import results_table, save_results
 from mttjax.system.errors import InputError
 from mttjax.system.fields import SEED, SHARE, Checked
 
@@ -48,7 +48,7 @@ class WithRandom(EvaluateOptions):
         results = evaluate_sets(
             sets, dataset, self.protocol, seed=self.seed, with_random=self.random
         ).record()
-        print_table(f"{dataset.name}, test accuracy", HEADERS, results_rows(results))
+        print_table(f"{dataset.name}, test accuracy", *results_table(results))
         return results
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "TrainState",
     "accuracy",
     "cache_chunk",
+    "classified_correctly",
     "divisor_up_to",
     "fitting_chunk",
     "make_epoch",
@@ -148,7 +149,25 @@ def accuracy(
     *,
     chunk: int = 256,
 ) -> jax.Array:
-    """The fraction of images that ``params`` classifies correctly, without augmentation.
+    """The fraction of images that ``params`` classifies correctly; [] float32.
+
+    Args:
+      apply, prepare, params, images, labels, chunk: as ``classified_correctly``.
+    """
+    hits = classified_correctly(apply, prepare, params, images, labels, chunk=chunk)
+    return jnp.sum(hits) / len(hits)
+
+
+def classified_correctly(
+    apply: Apply,
+    prepare: Callable[[jax.Array], jax.Array],
+    params: Params,
+    images: jax.Array,
+    labels: jax.Array,
+    *,
+    chunk: int = 256,
+) -> jax.Array:
+    """Whether ``params`` classifies each image correctly, without augmentation.
 
     Args:
       apply: ``apply(params, images) -> logits``.
@@ -159,17 +178,18 @@ def accuracy(
       chunk: images at once.
 
     Returns:
-      [] float32.
+      [n] bool.
     """
     n = images.shape[0]
     chunk = min(chunk, n)
     count = n // chunk
 
     def correct(images, labels):
-        return jnp.sum(jnp.argmax(apply(params, prepare(images)), axis=-1) == labels)
+        return jnp.argmax(apply(params, prepare(images)), axis=-1) == labels
 
     split = lambda x: x[: count * chunk].reshape(count, chunk, *x.shape[1:])
-    total = jnp.sum(lax.map(lambda at: correct(*at), (split(images), split(labels))))
+    hits = lax.map(lambda at: correct(*at), (split(images), split(labels))).reshape(-1)
     if count * chunk < n:
-        total += correct(images[count * chunk :], labels[count * chunk :])
-    return total / n
+        rest = correct(images[count * chunk :], labels[count * chunk :])
+        hits = jnp.concatenate([hits, rest])
+    return hits

@@ -1,13 +1,12 @@
 """DD as a method of the loop: a network trained on the images is good on real ones."""
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from mttjax.config.methods import DD
 from mttjax.core.augmentation import crop_and_flip
 from mttjax.core.networks import Network
-from mttjax.core.objectives.meta import terminal_loss
+from mttjax.core.objectives.meta import class_by_class, terminal_loss
 from mttjax.core.preprocessing import ZCA, Standardize
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import divisor_up_to
@@ -15,14 +14,7 @@ from mttjax.distilling.method import Method, pure_method
 from mttjax.distilling.real_batches import MixedBatches
 from mttjax.distilling.step import Slope, field_optimiser
 
-__all__ = ["dd", "dd_batches"]
-
-
-def dd_batches(ipc: int, classes: int, passes: int) -> jax.Array:
-    """[S, K] int32: minibatch i is image i of every class, gone through ``passes`` times."""
-    once = jnp.arange(ipc, dtype=jnp.int32)[:, None]
-    once = once + ipc * jnp.arange(classes, dtype=jnp.int32)[None]
-    return jnp.tile(once, (passes, 1))
+__all__ = ["dd"]
 
 
 def dd(
@@ -62,7 +54,7 @@ def dd(
       A ``Method`` whose contexts are the real (images, labels).
     """
     n, classes = synthetic.labels.shape
-    order = dd_batches(n // classes, classes, settings.passes)
+    order = class_by_class(n // classes, classes, settings.passes)
 
     def gradient(synthetic, carry, context, key):
         images, labels = context

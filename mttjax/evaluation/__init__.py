@@ -3,7 +3,8 @@
 Nothing here knows how a set is made, or of the folder of a run.
 """
 
-from mttjax.evaluation.evaluator import Evaluation, Evaluator
+from mttjax.evaluation.evaluator import Evaluator
+from mttjax.evaluation.own_way import evaluate_own_way
 from mttjax.evaluation.scorer import Scorer, evaluate, require_same_data
 from mttjax.evaluation.sets import (
     Results,
@@ -13,6 +14,7 @@ from mttjax.evaluation.sets import (
     random_real_set,
     real_data_of,
 )
+from mttjax.evaluation.testing import Evaluation
 
 __all__ = [
     "Evaluation",
@@ -21,6 +23,7 @@ __all__ = [
     "Row",
     "Scorer",
     "evaluate",
+    "evaluate_own_way",
     "evaluate_sets",
     "load_sets",
     "random_real_set",

@@ -10,9 +10,9 @@ from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
-from mttjax.evaluation.evaluator import Evaluation
 from mttjax.evaluation.scorer import Scorer, require_same_data
 from mttjax.evaluation.sets import random_sets
+from mttjax.evaluation.testing import Evaluation
 from mttjax.reporting import markdown_table, percent, print_table
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically, write_json
@@ -86,6 +86,7 @@ class Across(NamedTuple):
     scores: dict[tuple[str, str], Evaluation]
     """By the names of the set and of the network."""
     networks: tuple[str, ...]
+    class_names: tuple[str, ...]
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """(headers, rows): a row per set, a column per network, in %."""
@@ -106,7 +107,8 @@ class Across(NamedTuple):
                 for n in self.networks
             }
             rows[name] = {"ipc": distilled.ipc, "lr": distilled.lr, "scores": scores}
-        return {"rows": rows, "networks": list(self.networks)}
+        listed = {"networks": list(self.networks), "classes": list(self.class_names)}
+        return {"rows": rows} | listed
 
 
 def evaluate_across(
@@ -139,7 +141,7 @@ def evaluate_across(
     for count, ((name, network), spec) in enumerate(specs.items(), 1):
         title = f"{count} of {len(specs)}: {name}, {network}"
         scores[name, network] = score(sets[name], name=title, network=spec)
-    return Across(sets, scores, networks)
+    return Across(sets, scores, networks, dataset.class_names)
 
 
 def report_across(
@@ -165,7 +167,7 @@ def report_across(
     """
     path = Path(folder) / "architectures.md"
     if with_random:
-        sets = {**sets, **random_sets(sets, dataset, seed)}
+        sets = {**sets, **random_sets(sets, dataset, seed, log)}
     score = Scorer(dataset, protocol, seed=seed, folder=path.parent / "scores", log=log)
     across, made = evaluate_across(sets, names, score), stamp()
     title = f"{dataset.name}: test accuracy of other networks, %"

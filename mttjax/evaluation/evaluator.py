@@ -8,7 +8,6 @@ after half the epochs, one test at the end. All networks are one compiled progra
 import itertools
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,41 +19,14 @@ from mttjax.config.protocol import Protocol
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network
 from mttjax.core.preprocessing import Preprocessing
-from mttjax.core.training import TrainState, accuracy, fitting_chunk, make_epoch, sgd
+from mttjax.core.training import TrainState, fitting_chunk, make_epoch, sgd
+from mttjax.evaluation.testing import Evaluation, make_test, on_device
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_one_program, in_threads
 
-__all__ = ["Evaluation", "Evaluator"]
-
-TEST_BATCH = 256  # images that a network with batch norm is tested on at once
-
-
-class Evaluation(NamedTuple):
-    """How well networks did on a test set."""
-
-    accuracies: np.ndarray
-    """Of each network, in [0, 1]."""
-
-    @property
-    def mean(self) -> float:
-        """Of the networks."""
-        return float(np.mean(self.accuracies))
-
-    @property
-    def std(self) -> float:
-        """The population standard deviation, as the papers report it."""
-        return float(np.std(self.accuracies))
-
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "mean": self.mean,
-            "std": self.std,
-            "networks": len(self.accuracies),
-            "accuracies": [float(a) for a in self.accuracies],
-        }
+__all__ = ["Evaluator"]
 
 
 class Evaluator:
@@ -90,7 +62,8 @@ class Evaluator:
             raise InputError("the protocol's networks is 0: at least 1 is needed to evaluate")
         self.protocol = protocol
         self._network = network
-        self._tests = {name: _to_device(data, network.per_image) for name, data in tests.items()}
+        self._labels = {name: labels for name, (_, labels) in tests.items()}
+        self._tests = {name: on_device(data, network) for name, data in tests.items()}
         self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
         chunk = fitting_chunk(network)
         self._epoch = make_epoch(
@@ -101,14 +74,12 @@ class Evaluator:
             batch=protocol.batch,
             chunk=chunk,
         )
-        together = chunk or (1000 if network.per_image else TEST_BATCH)
-        test = partial(accuracy, network.apply, preprocessing.__call__, chunk=together)
         self._vectorise = in_one_program() if vectorise is None else vectorise
         over = jax.vmap if self._vectorise else (lambda function, in_axes: function)
         alike = (None,) * 5  # the set, its rate and the epochs are the same for all networks
         self._init = jax.jit(over(self._init_one, in_axes=0))
         self._train = jax.jit(over(self._train_one, in_axes=(0, 0, *alike)), donate_argnums=0)
-        self._test = jax.jit(over(test, in_axes=(0, None, None)))
+        self._test = jax.jit(over(make_test(network, preprocessing), in_axes=(0, None, None)))
 
     def _init_one(self, key):
         params = self._network.init(jax.random.fold_in(key, 0))
@@ -160,8 +131,8 @@ class Evaluator:
                 scores = run(networks, keys)
             else:
                 of_networks = in_threads(partial(run, 1), keys)
-                scores = {n: np.stack([found[n] for found in of_networks]) for n in self._tests}
-        return {name: Evaluation(values) for name, values in scores.items()}
+                scores = jax.tree.map(lambda *each: np.stack(each), *of_networks)
+        return {n: Evaluation.of(*scores[n], labels=self._labels[n]) for n in self._tests}
 
     def _run(self, images, labels, lr, ends, bar, networks, key):
         """Trains and tests what ``key`` stands for: one network, or all of them in one."""
@@ -169,15 +140,5 @@ class Evaluator:
         for begin, end in itertools.pairwise(ends):
             state = jax.block_until_ready(self._train(state, key, images, labels, lr, begin, end))
             bar.advance(int(end - begin) * networks)
-        return {
-            name: np.asarray(self._test(state.params, *data)) for name, data in self._tests.items()
-        }
-
-
-def _to_device(test, per_image):
-    """The test set; shuffled, always alike, where a batch must not be of one class."""
-    images, labels = test
-    if not per_image:
-        order = seeds.rng("test_order", 0).permutation(len(labels))
-        images, labels = images[order], labels[order]
-    return jnp.asarray(images), jnp.asarray(labels)
+        tested = {name: self._test(state.params, *data) for name, data in self._tests.items()}
+        return jax.tree.map(np.asarray, tested)

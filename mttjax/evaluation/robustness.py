@@ -14,9 +14,9 @@ import numpy as np
 from mttjax.config.protocol import Protocol
 from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
-from mttjax.evaluation.evaluator import Evaluation
 from mttjax.evaluation.scorer import Scorer
-from mttjax.evaluation.sets import random_real_set
+from mttjax.evaluation.sets import classes_with_fewer, random_real_set
+from mttjax.evaluation.testing import Evaluation
 from mttjax.reporting import percent, print_table
 from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
@@ -176,7 +176,7 @@ def robustness_of(
       name: of the set, for the log.
 
     Raises:
-      InputError: a full accuracy outside [0, 1], or a class with too few images.
+      InputError: a full accuracy outside [0, 1].
     """
     _check(full_accuracy=full_accuracy)
     random = random_real_set(distilled, score.dataset, score.seed, own_labels=True)
@@ -224,10 +224,11 @@ def report_robustness(
     """
     path = Path(folder) / "robustness.json"
     score = Scorer(dataset, protocol, seed=seed, folder=path.parent / "scores", log=log)
-    found = {
-        name: robustness_of(distilled, score, full_accuracy=full_accuracy, name=name)
-        for name, distilled in sets.items()
-    }
+    found = {}
+    for name, distilled in sets.items():
+        if fewer := classes_with_fewer(dataset, distilled.ipc):
+            log(f"{name}: fewer than {distilled.ipc} training images of {fewer}: as many are drawn")
+        found[name] = robustness_of(distilled, score, full_accuracy=full_accuracy, name=name)
     rows = [(name, f"{r.ipc} per class", *r.row()) for name, r in found.items()]
     print_table(f"{dataset.name}: robustness, %", HEADERS, rows)
     records = {name: robustness.record() for name, robustness in found.items()}

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
-from mttjax.evaluation.evaluator import Evaluation, Evaluator
+from mttjax.evaluation.evaluator import Evaluator
+from mttjax.evaluation.testing import Evaluation
 from mttjax.system.errors import InputError
 from mttjax.system.kept import kept
 from mttjax.system.trees import tree_checksum
@@ -83,6 +82,7 @@ class Scorer:
         self._evaluations: dict[str, Evaluation] = {}
         self.how = {"protocol": dataclasses.asdict(protocol), "seed": seed}
         self._decided = self.how | {"test": tree_checksum(dataset.test)}
+        self._decided |= {"result": Evaluation._fields}
 
     def __call__(
         self, distilled: DistilledSet, *, name: str, network: NetworkSpec | None = None
@@ -106,7 +106,7 @@ class Scorer:
             path = self._folder and self._folder / f"{key}.json"
             make = lambda: self._evaluate(distilled, network, _digest(way), name).record()
             record = kept(path, decided, make, self._log)["result"]
-            self._evaluations[key] = Evaluation(np.array(record["accuracies"]))
+            self._evaluations[key] = Evaluation.from_record(record)
         evaluation = self._evaluations[key]
         self._log(f"{name}: {100 * evaluation.mean:.2f} ± {100 * evaluation.std:.2f} %")
         return evaluation

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mttjax.config.protocol import Protocol
-from mttjax.core.selection import random_selection
 from mttjax.core.synthetic import one_hot_labels
 from mttjax.datasets import Dataset, load_dataset
 from mttjax.distilled import DistilledSet, load_distilled
-from mttjax.evaluation.evaluator import Evaluation
+from mttjax.evaluation.own_way import evaluate_own_way
 from mttjax.evaluation.scorer import Scorer
+from mttjax.evaluation.testing import Evaluation
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.provenance import stamp
@@ -22,6 +22,7 @@ __all__ = [
     "RANDOM_LR",
     "Results",
     "Row",
+    "classes_with_fewer",
     "evaluate_sets",
     "load_sets",
     "random_real_set",
@@ -42,6 +43,14 @@ class Row(NamedTuple):
     step: int | None
     """Of its run."""
     ipc: int
+    own_way: Evaluation | None = None
+    """A set of DD used as DD uses it: see ``evaluate_own_way``."""
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        own = {} if self.own_way is None else {"own_way": self.own_way.record()}
+        about = {"lr": self.lr, "step": self.step, "ipc": self.ipc}
+        return self.evaluation.record() | about | own
 
 
 class Results(NamedTuple):
@@ -51,16 +60,16 @@ class Results(NamedTuple):
     """By the sets' names."""
     epochs: int
     """Of the protocol."""
+    class_names: tuple[str, ...]
+    """K names."""
     made: dict[str, Any]
     """When, where and with what: a ``stamp``."""
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        rows = {
-            name: row.evaluation.record() | {"lr": row.lr, "step": row.step, "ipc": row.ipc}
-            for name, row in self.rows.items()
-        }
-        return {"rows": rows, "epochs": self.epochs} | self.made
+        rows = {name: row.record() for name, row in self.rows.items()}
+        classes = list(self.class_names)
+        return {"rows": rows, "epochs": self.epochs, "classes": classes} | self.made
 
 
 def evaluate_sets(
@@ -72,7 +81,7 @@ def evaluate_sets(
     with_random: bool = True,
     log: Callable[[str], object] = print,
 ) -> Results:
-    """Evaluates distilled sets, and as many random real images.
+    """Evaluates distilled sets, and as many random real images; those of DD in their own way too.
 
     Args:
       sets: all of one dataset, by their names.
@@ -83,12 +92,18 @@ def evaluate_sets(
       log: called with a line per set.
     """
     score = Scorer(dataset, protocol, seed=seed, log=log)
-    random = random_sets(sets, dataset, seed) if with_random else {}
-    rows = {
-        name: Row(score(s, name=name), s.lr, s.settings.get("step"), s.ipc)
-        for name, s in {**sets, **random}.items()
-    }
-    return Results(rows, protocol.epochs, stamp())
+    random = random_sets(sets, dataset, seed, log) if with_random else {}
+    rows = {}
+    for name, distilled in {**sets, **random}.items():
+        # Of random images there may be fewer for some classes.
+        ipc = int(np.bincount(distilled.classes).max()) if name in random else distilled.ipc
+        about = (distilled.lr, distilled.settings.get("step"), ipc)
+        evaluation, how = score(distilled, name=name), {"networks": protocol.networks, "seed": seed}
+        own = evaluate_own_way(distilled, dataset, **how, title=f"{name}, own way")
+        if own is not None:
+            log(f"{name}, its own steps alone: {100 * own.mean:.2f} ± {100 * own.std:.2f} %")
+        rows[name] = Row(evaluation, *about, own)
+    return Results(rows, protocol.epochs, dataset.class_names, stamp())
 
 
 def load_sets(paths: Sequence[str | Path]) -> dict[str, DistilledSet]:
@@ -151,17 +166,28 @@ def real_data_of(
 
 
 def random_sets(
-    sets: Mapping[str, DistilledSet], dataset: Dataset, seed: int
+    sets: Mapping[str, DistilledSet],
+    dataset: Dataset,
+    seed: int,
+    log: Callable[[str], object] = print,
 ) -> dict[str, DistilledSet]:
-    """``random_real_set`` for each size among the sets, by a name."""
+    """``random_real_set`` for each size among the sets, by a name; says which have fewer images."""
     sizes = {distilled.ipc: distilled for distilled in reversed(list(sets.values()))}
-    name = "random real images"
-    return {
-        name if len(sizes) == 1 else f"{name}, {ipc} per class": random_real_set(
-            distilled, dataset, seed
-        )
-        for ipc, distilled in sorted(sizes.items())
-    }
+    named = {}
+    for ipc, distilled in sorted(sizes.items()):
+        name = "random real images" + (f", {ipc} per class" if len(sizes) > 1 else "")
+        if fewer := classes_with_fewer(dataset, ipc):
+            name = f"{name}, as many as there are"
+            log(f"{name}: fewer than {ipc} training images of {fewer}")
+        named[name] = random_real_set(distilled, dataset, seed)
+    return named
+
+
+def classes_with_fewer(dataset: Dataset, ipc: int) -> str:
+    """The classes with fewer training images than ``ipc``, in words; empty where there is none."""
+    counts = np.bincount(dataset.train.labels, minlength=dataset.n_classes)
+    few = [f"{dataset.class_names[k]} ({counts[k]})" for k in np.flatnonzero(counts < ipc)]
+    return ", ".join(few[:5]) + (f" and {len(few) - 5} classes more" if len(few) > 5 else "")
 
 
 def random_real_set(
@@ -169,28 +195,26 @@ def random_real_set(
 ) -> DistilledSet:
     """Random real images, each once, as many as ``distilled`` has, used in the same way.
 
+    Of a class with fewer training images than that it has all of them.
+
     Args:
       distilled: the set beside which they stand.
       dataset: its real images.
       seed: decides them.
       own_labels: with the distilled labels, each image of its label's class; else as many of
         each class, with hard labels.
-
-    Raises:
-      InputError: a class has fewer training images than are needed.
     """
     classes = dataset.n_classes
     labels = distilled.labels if own_labels else one_hot_labels(distilled.ipc, classes)
     wanted = labels.argmax(axis=1)
     most = int(np.bincount(wanted).max())
     rng = seeds.rng("random_images", seed, distilled.ipc)
-    try:
-        chosen = random_selection(rng, dataset.train.labels, ipc=most, classes=classes)
-    except ValueError as error:
-        raise InputError(f"random real images beside the set: {error}") from error
-    indices = np.empty(len(labels), np.int64)
-    for k, of_class in enumerate(chosen.reshape(classes, most)):
-        indices[wanted == k] = of_class[: np.count_nonzero(wanted == k)]
+    indices = np.full(len(labels), -1)
+    for k in range(classes):
+        members, places = np.flatnonzero(dataset.train.labels == k), np.flatnonzero(wanted == k)
+        drawn = rng.choice(members, min(most, len(members)), replace=False)
+        indices[places[: len(drawn)]] = drawn[: len(places)]
+    labels, indices = labels[indices >= 0], indices[indices >= 0]
     return dataclasses.replace(
         distilled,
         images=np.asarray(distilled.preprocessing(dataset.train.images[indices])),

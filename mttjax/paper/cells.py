@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mttjax.config.methods import SELECTIONS
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Run, Settings
 from mttjax.datasets import Dataset
-from mttjax.evaluation import evaluate
+from mttjax.evaluation import Evaluation, evaluate, evaluate_own_way
 from mttjax.runs.workflows import distill
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -29,6 +31,12 @@ class CellResult(NamedTuple):
 
     accuracies: list[float]
     """Of every network on the test images, in [0, 1]."""
+    correct: list[list[int]]
+    """[networks][K] how many images of each class it classified correctly."""
+    tested: list[int]
+    """[K] how many there are."""
+    own_way: list[float]
+    """Of a set of DD: after its own steps alone, of every network; empty for other methods."""
     lr: float
     """α that they were trained at, the mean where every step has its own."""
     seconds: float
@@ -40,6 +48,11 @@ class CellResult(NamedTuple):
     """Outer steps; None of a selection."""
     where: str
     """The hardware, the date and the version of JAX."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The accuracies, and how many images of each class were right."""
+        return Evaluation(*(np.array(getattr(self, name)) for name in Evaluation._fields))
 
 
 def moments(accuracies: Sequence[float]) -> tuple[float, float]:
@@ -95,9 +108,14 @@ def run_cell(
             distilled, begin = made.load(kind), time.perf_counter()
             score = evaluate(distilled, dataset, protocol, seed=settings.seed, title=name)
             evaluation_seconds = time.perf_counter() - begin
+            how = {"networks": protocol.networks, "seed": settings.seed}
+            own = evaluate_own_way(distilled, dataset, **how, title=f"{name}, own way")
         where = stamp()
         return CellResult(
             accuracies=score.accuracies.tolist(),
+            correct=score.correct.tolist(),
+            tested=score.tested.tolist(),
+            own_way=[] if own is None else own.accuracies.tolist(),
             lr=float(distilled.lr),
             seconds=seconds,
             evaluation_seconds=evaluation_seconds,
@@ -110,6 +128,7 @@ def run_cell(
     decided = settings.decisive() | {
         "kind": kind,
         "real_images": dataset.identity | {"test": tree_checksum(dataset.test)},
+        "result": CellResult._fields,
     }
     record = kept(path, decided, make, log)
     result = CellResult(**record["result"])

@@ -6,9 +6,10 @@ Nothing here knows where a set, a run or a store comes from.
 from mttjax.reporting.curves import save_curves, save_expert_curves
 from mttjax.reporting.grids import save_grid, save_views
 from mttjax.reporting.page import write_page
-from mttjax.reporting.tables import markdown_table, percent, print_table
+from mttjax.reporting.tables import class_table, markdown_table, percent, print_table
 
 __all__ = [
+    "class_table",
     "markdown_table",
     "percent",
     "print_table",

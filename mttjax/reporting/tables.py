@@ -1,16 +1,33 @@
 """Tables for files and for the terminal."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mttjax.system.errors import InputError
 
-__all__ = ["markdown_table", "percent", "print_table"]
+__all__ = ["class_table", "markdown_table", "percent", "print_table"]
 
 
 def percent(mean: float, std: float | None = None) -> str:
     """Accuracies in [0, 1] as per cent: ``percent(0.8134, 0.004)`` is ``"81.3 ± 0.4"``."""
     return f"{100 * mean:.1f}" if std is None else f"{100 * mean:.1f} ± {100 * std:.1f}"
+
+
+def class_table(
+    names: Sequence[str], tested: Sequence[int], scores: Mapping[str, Sequence[float | None]]
+) -> tuple[list[str], list[list[object]]]:
+    """(headers, rows) of the accuracy of each class, in %.
+
+    Args:
+      names: of the classes.
+      tested: how many images of each class were tested on.
+      scores: by what was tested, which becomes a column: an accuracy in [0, 1] for each class, or
+        None where there was no image of it.
+    """
+    shown = lambda score: "" if score is None else percent(score)
+    lines = zip(names, tested, *scores.values(), strict=True)
+    rows = [[name, count, *map(shown, of_class)] for name, count, *of_class in lines]
+    return ["class", "test images", *scores], rows
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -6,29 +6,38 @@ from pathlib import Path
 from typing import Any
 
 from mttjax.config.methods import NEED_EXPERTS, TITLES
-from mttjax.reporting import percent, save_curves, save_views, write_page
+from mttjax.evaluation.testing import is_imbalanced
+from mttjax.reporting import class_table, percent, save_curves, save_views, write_page
 from mttjax.runs.folder import SETS, RunFolder
 from mttjax.system.errors import InputError
 
-__all__ = ["HEADERS", "results_rows", "run_figures", "save_results", "write_run_page"]
+__all__ = ["results_table", "run_figures", "save_results", "write_run_page"]
+
+_OWN_WAY = "Own way: after the set's own steps, each at its own rate, and no more. "
 
 _LOSSES = {"mtt": "trajectory loss", "dd": "loss on real images", "ld": "loss on real images"}
 
-HEADERS = ("images", "method", "test accuracy, %", "networks", "α")
 
+def results_table(*records: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """(headers, rows) of results, a row per set, from each ``Results.record()``.
 
-def results_rows(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a results table under ``HEADERS``, from ``Results.record()``."""
-    return [
-        (
-            f"{row['ipc']} per class",
-            name,
-            percent(row["mean"], row["std"]),
-            row["networks"],
-            f"{row['lr']:.4f}",
-        )
-        for name, row in record["rows"].items()
-    ]
+    Balanced accuracies, the mean of those of the classes, have a column where a test set has more
+    images of one class than of another, and DD's own way of use where a set has one.
+    """
+    sets = [(name, row) for record in records for name, row in record["rows"].items()]
+    shown = lambda score: percent(score["mean"], score["std"]) if score else ""
+    columns = {
+        "images": [f"{row['ipc']} per class" for _, row in sets],
+        "method": [name for name, _ in sets],
+        "test accuracy, %": [shown(row) for _, row in sets],
+    }
+    if any(is_imbalanced(row["tested"]) for _, row in sets):
+        columns["balanced, %"] = [shown(row["balanced"]) for _, row in sets]
+    if any("own_way" in row for _, row in sets):
+        columns["own way, %"] = [shown(row.get("own_way")) for _, row in sets]
+    columns["networks"] = [row["networks"] for _, row in sets]
+    columns["α"] = [f"{row['lr']:.4f}" for _, row in sets]
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
 def save_results(folder: str | Path, record: Mapping[str, Any]) -> Path:
@@ -64,10 +73,16 @@ def write_run_page(folder: str | Path) -> Path:
 def _evaluated(path, results):
     """The tables and the summary of the results."""
     try:
-        tables = [("Test accuracy", HEADERS, results_rows(results))]
+        tables = [("Test accuracy", *results_table(results))]
+        rows, names = results["rows"], results["classes"]
+        scores = {name: row["per_class"] for name, row in rows.items()}
+        tested = next((row["tested"] for row in rows.values()), [])
+        tables.append(("Accuracy of each class, %", *class_table(names, tested, scores)))
+        own = any("own_way" in row for row in rows.values())
         return tables, (
             f"Fresh networks trained for {results['epochs']} epochs on each set, then tested "
-            f"on the real test set. {results['date']}, {results['hardware']}."
+            f"on the real test set. {_OWN_WAY if own else ''}"
+            f"{results['date']}, {results['hardware']}."
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(

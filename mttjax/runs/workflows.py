@@ -14,7 +14,8 @@ from mttjax.core.synthetic import Synthetic, mean_rate, one_hot_labels
 from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.distilling.loop import Schedule, run_loop
-from mttjax.evaluation.evaluator import Evaluation, Evaluator
+from mttjax.evaluation.evaluator import Evaluator
+from mttjax.evaluation.testing import Evaluation
 from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import train_experts
 from mttjax.reporting import save_views

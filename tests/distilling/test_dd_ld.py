@@ -11,9 +11,10 @@ import pytest
 
 from mttjax.config.methods import DD, LD
 from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.objectives.meta import class_by_class
 from mttjax.core.synthetic import Synthetic, mean_rate
 from mttjax.core.unrolling import soft_cross_entropy
-from mttjax.distilling.dd import dd, dd_batches
+from mttjax.distilling.dd import dd
 from mttjax.distilling.ld import Carry, _watched, ld, probabilities
 from mttjax.distilling.real_batches import MixedBatches
 from mttjax.distilling.step import StepRecord
@@ -51,7 +52,9 @@ def steps(method, count):
 
 
 def test_dd_goes_through_one_image_of_every_class_at_a_time_in_one_order():
-    np.testing.assert_array_equal(dd_batches(2, 3, 2), [[0, 2, 4], [1, 3, 5], [0, 2, 4], [1, 3, 5]])
+    np.testing.assert_array_equal(
+        class_by_class(2, 3, 2), [[0, 2, 4], [1, 3, 5], [0, 2, 4], [1, 3, 5]]
+    )
 
 
 def test_dd_moves_images_and_the_rate_of_every_step_and_leaves_labels():

@@ -2,12 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
-from small import PROTOCOL, small_dataset, small_set
+from small import NAMES, PROTOCOL, scored, small_dataset, small_set
 
 from mttjax.core.networks import NetworkSpec, make_network
-from mttjax.evaluation import Evaluation, Scorer, evaluate, scorer
+from mttjax.evaluation import Scorer, evaluate, scorer
 from mttjax.evaluation.architectures import (
     POOLS,
     Across,
@@ -90,8 +89,8 @@ def test_each_cell_is_the_evaluation_of_a_set_with_a_network():
 
 def test_the_table_has_a_row_per_set_and_a_column_per_network():
     scores = {"convnet": (0.65, 0.636), "alexnet": (0.368, 0.316)}
-    evaluations = {("mtt", n): Evaluation(np.array(a)) for n, a in scores.items()}
-    across = Across({"mtt": small_set(10)}, evaluations, tuple(scores))
+    evaluations = {("mtt", n): scored(*a) for n, a in scores.items()}
+    across = Across({"mtt": small_set(10)}, evaluations, tuple(scores), NAMES)
     assert across.table() == (
         ("set", "images", "convnet", "alexnet"),
         [("mtt", "10 per class", "64.3 ± 0.7", "34.2 ± 2.6")],

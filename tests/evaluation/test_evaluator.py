@@ -1,16 +1,21 @@
 """The evaluator against a plain loop of the paper's protocol."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small import scored
 
 import mttjax
 from mttjax.config.protocol import Protocol
 from mttjax.core.preprocessing import Standardize
+from mttjax.core.training import accuracy
 from mttjax.core.unrolling import soft_cross_entropy
-from mttjax.evaluation import evaluator as evaluating
-from mttjax.evaluation.evaluator import Evaluation, Evaluator
+from mttjax.evaluation import testing
+from mttjax.evaluation.evaluator import Evaluator
+from mttjax.evaluation.testing import Evaluation, is_imbalanced, make_test
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 
@@ -73,10 +78,39 @@ def test_same_seed_same_accuracies_and_pieces_do_not_matter(problem):
 
 
 def test_mean_and_population_deviation():
-    score = Evaluation(np.array([0.5, 0.7]))
+    score = scored(0.5, 0.7)
     assert score.mean == pytest.approx(0.6)
     assert score.std == pytest.approx(0.1)
     assert score.record()["networks"] == 2
+
+
+def test_a_class_that_is_never_seen_lowers_the_balanced_accuracy_alone():
+    """Two networks on 90 images of one class, 10 of another and none of a third."""
+    score = Evaluation.of(
+        np.array([0.9, 0.9]), np.array([[90, 0, 0], [81, 9, 0]]), labels=np.repeat([0, 1], [90, 10])
+    )
+    np.testing.assert_allclose(score.balanced, [0.5, 0.9])
+    assert score.per_class() == [pytest.approx(0.95), pytest.approx(0.45), None]
+    record = score.record()
+    assert record["balanced"] == {"mean": pytest.approx(0.7), "std": pytest.approx(0.2)}
+    assert record["tested"] == [90, 10, 0]
+    again = Evaluation.from_record(json.loads(json.dumps(record)))
+    assert again.record() == record
+    assert is_imbalanced(record["tested"])
+    assert not is_imbalanced([10, 0, 10])
+
+
+def test_what_is_right_of_each_class_adds_up_to_the_accuracy(problem):
+    """To the same bits as before classes were counted; 50 is a number whose quotients round."""
+    network, _, _, (images, labels), preprocessing = problem
+    params = network.init(jax.random.key(0))
+    ours, correct = jax.jit(make_test(network, preprocessing))(params, images, labels)
+    args = (network.apply, preprocessing, params, images, labels)
+    assert ours == jax.jit(lambda: accuracy(*args, chunk=16))()
+    right = np.argmax(network.apply(params, preprocessing(images)), -1) == labels
+    assert correct.tolist() == [int(np.sum(right & (labels == k))) for k in range(K)]
+    assert 0 < correct.sum() < 50
+    assert float(ours) == pytest.approx(correct.sum() / 50)
 
 
 @pytest.fixture
@@ -100,12 +134,14 @@ def test_a_batch_norm_is_given_whole_batches(with_batch_norm, monkeypatch):
 def test_a_batch_norm_is_not_tested_on_a_class_at_a_time(
     problem, with_batch_norm, monkeypatch, shuffled
 ):
-    def share_of_the_first_class(apply, prepare, params, images, labels, *, chunk):
-        return jnp.mean(labels[:chunk] == 0)
+    def as_many_as_the_first_batch_has_of_the_first_class(*args, chunk):
+        labels = args[-1]
+        return jnp.arange(len(labels)) < len(labels) * jnp.mean(labels[:chunk] == 0)
 
-    monkeypatch.setattr(evaluating, "accuracy", share_of_the_first_class)
+    hits = as_many_as_the_first_batch_has_of_the_first_class
+    monkeypatch.setattr(testing, "classified_correctly", hits)
     monkeypatch.setattr("mttjax.core.training.cache_chunk", lambda *_: 5)
-    monkeypatch.setattr(evaluating, "TEST_BATCH", 5)
+    monkeypatch.setattr(testing, "TEST_BATCH", 5)
     network, images, labels, test, preprocessing = with_batch_norm if shuffled else problem
     by_class = tuple(np.asarray(part)[np.argsort(test[1])] for part in test)
     protocol = Protocol(networks=1, epochs=1)

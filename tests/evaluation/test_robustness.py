@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from small import PROTOCOL, small_dataset, small_set
+from small import PROTOCOL, scored, small_dataset, small_set
 
-from mttjax.evaluation import Evaluation, Scorer
+from mttjax.evaluation import Scorer
 from mttjax.evaluation.robustness import (
     augmentation_robust_score,
     label_robust_score,
@@ -67,7 +67,7 @@ def trained(monkeypatch):
 
     def evaluate(self, distilled, *, name):
         seen[name] = distilled
-        return Evaluation(np.array([len(seen) / 10]))
+        return scored(len(seen) / 10)
 
     monkeypatch.setattr(Scorer, "__call__", evaluate)
     return seen
@@ -104,9 +104,16 @@ def test_hard_labels_and_no_augmentation_of_its_own_change_nothing(tmp_path):
 def test_what_is_wrong_is_said_before_anything_is_trained(trained):
     with pytest.raises(InputError, match=r"full_accuracy is 85\.0"):
         robustness_of(small_set(), Scorer(DATASET, PROTOCOL), full_accuracy=85.0)
-    with pytest.raises(InputError, match="class 0 has 10 images and ipc is 11"):
-        robustness_of(small_set(11), Scorer(DATASET, PROTOCOL), full_accuracy=0.9)
     assert not trained
+
+
+def test_of_a_class_with_too_few_images_all_are_drawn_and_it_is_said(trained, tmp_path):
+    lines, how = [], {"full_accuracy": 0.9, "seed": 0, "folder": tmp_path}
+    report_robustness({"mine": small_set(11)}, DATASET, PROTOCOL, **how, log=lines.append)
+    random = trained["mine: random images, same labels"]
+    np.testing.assert_array_equal(random.labels, np.repeat(np.eye(3), 10, axis=0))
+    fewer = "fewer than 11 training images of ant (10), bee (10), cat (10)"
+    assert lines == [f"mine: {fewer}: as many are drawn"]
 
 
 def test_the_report_has_all_accuracies_and_a_table(tmp_path, capsys):

@@ -1,11 +1,22 @@
 """Which sets are evaluated together, what they are called, and the random images beside them."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
-from small import PROTOCOL, small_dataset, small_set
+from small import NAMES, PROTOCOL, scored, small_dataset, small_set
 
+from mttjax.datasets import Split
 from mttjax.distilled import save_distilled
-from mttjax.evaluation import evaluate, evaluate_sets, load_sets, random_real_set
+from mttjax.evaluation import (
+    Scorer,
+    evaluate,
+    evaluate_own_way,
+    evaluate_sets,
+    load_sets,
+    random_real_set,
+)
 from mttjax.system.errors import InputError
 
 DATASET = small_dataset()
@@ -61,5 +72,32 @@ def test_random_images_are_real_ones_of_the_label_s_class_each_once():
     np.testing.assert_array_equal(with_labels.labels, mixed.labels)
     uneven = small_set(2, labels=np.eye(3, dtype=np.float32)[[0, 2, 2, 0, 2, 2]])
     assert classes_of(random_real_set(uneven, DATASET, 0, own_labels=True)) == [0, 2, 2, 0, 2, 2]
-    with pytest.raises(InputError, match="beside the set: class 0 has 10 images and ipc is 11"):
-        random_real_set(small_set(11), DATASET, 0)
+
+
+@pytest.fixture
+def scores(monkeypatch):
+    """Nothing is trained."""
+    monkeypatch.setattr(Scorer, "__call__", lambda self, distilled, *, name: scored(0.5, 0.7))
+
+
+def test_of_a_class_with_fewer_images_than_the_set_all_are_taken_and_it_is_said(scores):
+    keep = np.flatnonzero((DATASET.train.labels != 1) | (np.arange(30) < 6))  # two bees
+    train = Split(*(part[keep] for part in DATASET.train))
+    few, lines = dataclasses.replace(DATASET, train=train), []
+    random = random_real_set(small_set(4), few, 0)
+    assert classes_of(random) == [0] * 4 + [1] * 2 + [2] * 4
+    results = evaluate_sets({"mine": small_set(4)}, few, PROTOCOL, log=lines.append)
+    name = "random real images, as many as there are"
+    assert lines[0] == f"{name}: fewer than 4 training images of bee (2)"
+    assert results.rows[name].ipc == results.rows["mine"].ipc == 4
+
+
+def test_results_have_the_classes_and_dds_own_way(scores):
+    rates = [0.1, 0.2, 0.3, 0.2, 0.1, 0.3]
+    dd = small_set(2, settings={"method": "dd", "rates": rates})
+    record = evaluate_sets({"dd": dd, "other": small_set(2)}, DATASET, PROTOCOL, seed=3).record()
+    assert record["classes"] == list(NAMES)
+    own = evaluate_own_way(dd, DATASET, networks=PROTOCOL.networks, seed=3)
+    assert record["rows"]["dd"]["own_way"] == own.record()
+    assert ["own_way" in row for row in record["rows"].values()] == [True, False, False]
+    assert json.loads(json.dumps(record)) == record

@@ -9,10 +9,11 @@ import pytest
 
 from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
-from mttjax.paper.cells import check_cells
+from mttjax.paper.cells import CellResult, check_cells
 from mttjax.paper.table import Plan, compare
 from mttjax.paper.table.full_data import FullData, train_better
-from mttjax.paper.table.plan import PROTOCOLS
+from mttjax.paper.table.plan import PROTOCOLS, Cell
+from mttjax.paper.table.report import Report
 from mttjax.runs.problem import load_data, prepare
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -58,6 +59,57 @@ def test_the_csv_pools_the_networks_of_all_draws(made):
     better = read_json(made / "full_data" / "result.json")["result"]["accuracies"]
     assert float(rows["full_better", ""]["mean"]) == pytest.approx(np.mean(better))
     assert rows["full_experts", ""]["networks"] == "4"
+
+
+def test_the_csv_and_the_page_have_every_class_and_balanced_accuracy_is_beside_where_it_differs(
+    made, settings
+):
+    """The digits' test set has from 33 to 38 images of a class."""
+    labels = load_data(settings).test.labels
+    with open(made / "table.csv", newline="") as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    dm, tested = cells(made)["dm-ipc2-seed0"], np.bincount(labels)
+    assert dm["tested"] == tested.tolist()
+    shares = np.array(dm["correct"]) / tested
+    assert float(rows["dm"]["balanced_mean"]) == pytest.approx(shares.mean())
+    assert float(rows["dm"]["balanced_std"]) == pytest.approx(shares.mean(axis=1).std())
+    assert float(rows["dm"]["accuracy of 7"]) == pytest.approx(shares.mean(axis=0)[7])
+    assert rows["dm"]["own_way_mean"] == rows["full_better"]["balanced_mean"] == ""
+    balanced = f"{100 * shares.mean():.1f} ± {100 * shares.mean(axis=1).std():.1f}"
+    text, page = ((made / name).read_text() for name in ("table.md", "index.html"))
+    assert balanced in text
+    assert "balanced, %" in text
+    assert "Accuracy of each class, 2 per class, %" in page
+    assert "Accuracy of each class" not in text
+    assert "own way" not in text
+
+
+def test_dds_own_way_has_a_column_and_a_balanced_test_set_none(made, settings, tmp_path):
+    folder, dataset = shutil.copytree(made, tmp_path / "table"), load_data(settings)
+    results = {
+        Cell(method, 2, 0): CellResult(**cells(made)[f"{method}-ipc2-seed0"])._replace(
+            tested=[36] * 10, own_way=own
+        )
+        for method, own in (("dm", [0.5, 0.7]), ("random", []))
+    }
+    Report(folder, replace(PLAN, methods=("dm", "random")), settings, dataset, "", results).write()
+    text = (folder / "table.md").read_text()
+    assert "Own way: fresh networks after DD's own steps alone" in text
+    assert "balanced" not in text
+    lines = {
+        line.split("|")[1].strip(): line for line in reversed(text.splitlines()) if "|" in line
+    }
+    assert [cell.strip() for cell in lines["method"].split("|")[2:5]] == [
+        "2 per class",
+        "own way",
+        "published",
+    ]
+    assert lines["DM"].split("|")[3].strip() == "60.0 ± 10.0"
+    assert lines["Random"].split("|")[3].strip() == ""
+    with open(folder / "table.csv", newline="") as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    assert float(rows["dm"]["own_way_mean"]) == pytest.approx(0.6)
+    assert rows["random"]["own_way_mean"] == ""
 
 
 def test_the_tables_are_in_the_papers_order_and_end_with_full_data(made):

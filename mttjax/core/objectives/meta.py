@@ -11,7 +11,7 @@ from mttjax.core.synthetic import Synthetic
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import soft_cross_entropy, unroll
 
-__all__ = ["TerminalAux", "terminal_loss"]
+__all__ = ["TerminalAux", "class_by_class", "terminal_loss"]
 
 
 class TerminalAux(NamedTuple):
@@ -23,6 +23,16 @@ class TerminalAux(NamedTuple):
     """θ_S, the student's last parameters."""
     wrong: jax.Array
     """[] int32, real images that θ_S takes for another class than their most probable."""
+
+
+def class_by_class(ipc: int, classes: int, passes: int) -> jax.Array:
+    """[S, K] int32: minibatch i is image i of every class, gone through ``passes`` times.
+
+    The fixed order of DD, of images that lie class by class; S = passes·ipc.
+    """
+    once = jnp.arange(ipc, dtype=jnp.int32)[:, None]
+    once = once + ipc * jnp.arange(classes, dtype=jnp.int32)[None]
+    return jnp.tile(once, (passes, 1))
 
 
 def terminal_loss(

@@ -4,16 +4,19 @@ import dataclasses
 import statistics
 from pathlib import Path
 
+import numpy as np
+
 from mttjax.config.methods import METHODS, TITLES
 from mttjax.config.published import published_settings, published_sizes
 from mttjax.config.settings import Settings
 from mttjax.datasets import Dataset
+from mttjax.evaluation.testing import is_imbalanced
 from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.table.full_data import FullRow
 from mttjax.paper.table.plan import Cell, Plan
 from mttjax.paper.table.published import SOURCES, published_caption, published_figure
-from mttjax.reporting import markdown_table, percent, save_grid, write_page
+from mttjax.reporting import class_table, markdown_table, percent, save_grid, write_page
 from mttjax.runs.folder import RunFolder
 from mttjax.system.files import atomically
 
@@ -24,14 +27,16 @@ NAMES = TITLES | {
     "full_better": "Full data, trained better",
 }
 DETAILS = (
-    *("method", "accuracy, %", "sets", "networks", "steps of published", "α"),
+    *("sets", "networks", "steps of published", "α"),
     *("making, min", "evaluating, min", "peak, MiB"),
 )
+POOLED = ("accuracies", "correct", "own_way")
 PER_SET = ("seconds", "evaluation_seconds", "peak_bytes", "steps", "lr")
 COLUMNS = (
     *("method", "ipc", "mean", "std", "networks", "published_percent", *PER_SET, "sets"),
-    "published_in",
+    *("published_in", "balanced_mean", "balanced_std", "own_way_mean", "own_way_std"),
 )
+"""Of the CSV; a column per class follows."""
 
 
 @dataclasses.dataclass
@@ -63,7 +68,9 @@ class Report:
             text += ["", f"## {heading}", "", markdown_table(headers, lines)]
         with atomically(self.folder / "table.md", "w") as file:
             file.write("\n".join(text) + "\n")
-        write_csv(self.folder / "table.csv", COLUMNS, _numbers(self.dataset, rows))
+        columns = (*COLUMNS, *(f"accuracy of {name}" for name in self.dataset.class_names))
+        write_csv(self.folder / "table.csv", columns, _numbers(self.dataset, rows))
+        tables += [_classes(ipc, pooled, self.dataset) for ipc in self.plan.ipc]
         return write_page(
             self.folder,
             title=title,
@@ -85,7 +92,7 @@ def _pooled(results):
 
 def _together(results):
     return results[0]._replace(
-        accuracies=[a for result in results for a in result.accuracies],
+        **{name: [a for r in results for a in getattr(r, name)] for name in POOLED},
         seconds=statistics.fmean(result.seconds for result in results),
         evaluation_seconds=statistics.fmean(result.evaluation_seconds for result in results),
         peak_bytes=max((r.peak_bytes for r in results if r.peak_bytes), default=None),
@@ -94,26 +101,42 @@ def _together(results):
 
 def _overview(plan, dataset, rows):
     """The paper's table: a row per method, a column per size, published figures beside."""
-    headers, ratios = ["method"], ["ratio, % of the training images"]
+    methods = list(dict.fromkeys(method for method, _ in rows))
+    columns = [["method", "ratio, % of the training images", *map(NAMES.get, methods)]]
     for ipc in plan.ipc:
-        headers += [f"{ipc} per class", "published"]
-        ratios += [f"{100 * ipc * dataset.n_classes / len(dataset.train.labels):.2f}", ""]
-    lines = {method: [NAMES[method]] for method, _ in rows}
-    for method, line in lines.items():
-        for ipc in plan.ipc:
-            # Networks trained on all images have no size: theirs is in every column.
-            result, _ = rows.get((method, ipc)) or rows.get((method, None), (None, 0))
-            line.append(percent(*moments(result.accuracies)) if result else "")
-            figure = published_figure(dataset.name, method, ipc)
-            line.append(f"{figure.percent} {figure.mark}" if figure else "")
-    return "Test accuracy, %", headers, [ratios, *lines.values()]
+        # Networks trained on all images have no size: theirs is in every column.
+        of_size = [(rows.get((m, ipc)) or rows.get((m, None), (None, 0)))[0] for m in methods]
+        ratio = f"{100 * ipc * dataset.n_classes / len(dataset.train.labels):.2f}"
+        scores = [_score(result.accuracies) if result else "" for result in of_size]
+        columns.append([f"{ipc} per class", ratio, *scores])
+        own = [_score(getattr(result, "own_way", ())) for result in of_size]
+        if any(own):
+            columns.append(["own way", "", *own])
+        figures = [published_figure(dataset.name, method, ipc) for method in methods]
+        known = [f"{figure.percent} {figure.mark}" if figure else "" for figure in figures]
+        columns.append(["published", "", *known])
+    headers, *lines = zip(*columns, strict=True)
+    return "Test accuracy, %", headers, lines
+
+
+def _score(accuracies):
+    return percent(*moments(accuracies)) if len(accuracies) else ""
+
+
+def _of_size(ipc, pooled):
+    return {method: of for (method, size), of in pooled.items() if size == ipc}
 
 
 def _details(ipc, pooled, dataset):
+    of_size = _of_size(ipc, pooled)
+    # Where the test set has as many images of every class, balanced accuracy is accuracy.
+    balanced = any(is_imbalanced(result.tested) for result, _ in of_size.values())
+    headers = ["method", "accuracy, %", *["balanced, %"] * balanced, *DETAILS]
     rows = [
         (
             NAMES[method],
-            percent(*moments(result.accuracies)),
+            _score(result.accuracies),
+            *[_score(result.evaluation.balanced)] * balanced,
             sets,
             len(result.accuracies),
             _steps(method, ipc, dataset, result.steps),
@@ -122,10 +145,18 @@ def _details(ipc, pooled, dataset):
             f"{result.evaluation_seconds / 60:.1f}",
             "" if result.peak_bytes is None else f"{result.peak_bytes / 2**20:.0f}",
         )
-        for (method, size), (result, sets) in pooled.items()
-        if size == ipc
+        for method, (result, sets) in of_size.items()
     ]
-    return f"{ipc} image{'' if ipc == 1 else 's'} per class", DETAILS, rows
+    return f"{ipc} image{'' if ipc == 1 else 's'} per class", headers, rows
+
+
+def _classes(ipc, pooled, dataset):
+    """The accuracy of each class, a column per method."""
+    of_size = _of_size(ipc, pooled)
+    scores = {NAMES[m]: result.evaluation.per_class() for m, (result, _) in of_size.items()}
+    tested = np.bincount(dataset.test.labels, minlength=dataset.n_classes)
+    table = class_table(dataset.class_names, tested.tolist(), scores)
+    return f"Accuracy of each class, {ipc} per class, %", *table
 
 
 def _steps(method, ipc, dataset, steps):
@@ -153,6 +184,9 @@ def _caption(report):
     cells = [(method, ipc) for method in (*plan.methods, *report.full) for ipc in plan.ipc]
     if published := published_caption(dataset.name, cells):
         lines.insert(2, published)
+    if any(result.own_way for result in report.results.values()):
+        own = "Own way: fresh networks after DD's own steps alone, in order, each at its own rate."
+        lines.insert(1, own)
     for name, result in report.full.items():
         lines.append(
             f"{NAMES[name]}: {len(result.accuracies)} networks of {result.epochs} epochs, "
@@ -168,7 +202,16 @@ def _numbers(dataset, rows):
         known = published_figure(dataset.name, method, ipc)
         percent, source = (known.percent, SOURCES[known.source]) if known else (None, None)
         per_set = (getattr(result, name, None) for name in PER_SET)
-        yield method, ipc, *score, percent, *per_set, sets, source
+        of_classes = _of_classes(result, dataset.n_classes)
+        yield [method, ipc, *score, percent, *per_set, sets, source, *of_classes]
+
+
+def _of_classes(result, classes):
+    """The numbers of the CSV that a network trained on all images does not have."""
+    if isinstance(result, FullRow):
+        return [None] * (4 + classes)
+    own = moments(result.own_way) if result.own_way else (None, None)
+    return [*moments(result.evaluation.balanced), *own, *result.evaluation.per_class()]
 
 
 def _grids(folder, pooled):
