@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mttjax.core.checks import check_student
+from mttjax.core.reverse_only import reverse_only
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.varying import axes_of, varying_over
@@ -119,6 +120,7 @@ def unroll(
     synthetic, start, batches = varying_over(axes, (synthetic, start, batches))
     step: Callable = partial(_step, apply=apply, augment=augment, chunk=chunk)
     if derivative == "mixed":
+        synthetic, start = reverse_only((synthetic, start))
         step = _mixed_mode(step, apply=apply, augment=augment, chunk=chunk)
     elif derivative == "checkpoint":
         step = jax.checkpoint(step)

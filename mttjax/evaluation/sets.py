@@ -177,7 +177,7 @@ def random_sets(
     for ipc, distilled in sorted(sizes.items()):
         name = "random real images" + (f", {ipc} per class" if len(sizes) > 1 else "")
         if fewer := classes_with_fewer(dataset, ipc):
-            name = f"{name}, as many as there are"
+            name = f"random real images, up to {ipc} per class"
             log(f"{name}: fewer than {ipc} training images of {fewer}")
         named[name] = random_real_set(distilled, dataset, seed)
     return named

@@ -160,6 +160,39 @@ def test_forward_mode_is_there_beside_mixed(problem, derivative):
     assert_trees_all_close(slope, sum(map(jnp.sum, jax.grad(loss)(synthetic))), rtol=1e-10)
 
 
+JVP = lambda f: lambda x: jax.jvp(f, (x,), (x,))
+LINEAR = lambda f: lambda x: jax.linearize(f, x)[1](x)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        JVP,
+        LINEAR,
+        jax.jacfwd,
+        lambda f: jax.jit(JVP(f)),
+        lambda f: JVP(jax.jit(f)),
+        lambda f: LINEAR(jax.jit(f)),
+    ],
+    ids=["jvp", "linearize", "jacfwd", "jit of jvp", "jvp of jit", "linearize of jit"],
+)
+def test_forward_mode_of_mixed_names_the_derivative_that_has_it(problem, forward):
+    synthetic, start, target = problem["args"]
+    along = lambda a: synthetic._replace(images=a * synthetic.images)
+    loss = lambda a: match_loss(along(a), start, target, **problem["settings"])[0]
+    with pytest.raises(TypeError, match=r"forward mode.*give derivative='plain'"):
+        forward(loss)(1.0)
+
+
+def test_reverse_mode_of_mixed_is_there_within_forward_mode(problem):
+    synthetic, start, target = problem["args"]
+    along = lambda a: synthetic._replace(images=a * synthetic.images)
+    loss = lambda a: match_loss(along(a), start, target, **problem["settings"])[0]
+    slope = jax.jit(jax.grad(loss))
+    curvature = jax.jit(jax.jacfwd(slope))(1.0005)
+    assert_trees_all_close(curvature, (slope(1.001) - slope(1.0)) / 0.001, rtol=1e-4)
+
+
 def test_same_arguments_same_bits_and_float32_stays_float32():
     net = network((8, 8, 1))
     start, target = net.init(jax.random.key(0)), net.init(jax.random.key(1))

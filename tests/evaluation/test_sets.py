@@ -87,7 +87,7 @@ def test_of_a_class_with_fewer_images_than_the_set_all_are_taken_and_it_is_said(
     random = random_real_set(small_set(4), few, 0)
     assert classes_of(random) == [0] * 4 + [1] * 2 + [2] * 4
     results = evaluate_sets({"mine": small_set(4)}, few, PROTOCOL, log=lines.append)
-    name = "random real images, as many as there are"
+    name = "random real images, up to 4 per class"
     assert lines[0] == f"{name}: fewer than 4 training images of bee (2)"
     assert results.rows[name].ipc == results.rows["mine"].ipc == 4
 

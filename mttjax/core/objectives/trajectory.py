@@ -69,6 +69,7 @@ def match_loss(
 
     Raises:
       ValueError: trees that differ or are not floating, and what ``unroll`` raises.
+      TypeError: forward mode of ``mixed``.
     """
     check_alike(start, target, "start and target", floating=True)
     params, losses = unroll(
