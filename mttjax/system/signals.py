@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from mttjax.system.files import discard_unfinished
@@ -11,6 +12,10 @@ from mttjax.system.files import discard_unfinished
 __all__ = ["Stopped", "stop_at_once", "stop_requested"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+TOGETHER = 2.0
+"""Seconds within which signals of one kind are one: GNU's timeout and batch systems signal a
+command and then its process group, and the command hears both."""
 
 
 class Stopped(BaseException):
@@ -25,22 +30,29 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def stop_requested() -> Iterator[Callable[[], int | None]]:
+def stop_requested(
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Callable[[], int | None]]:
     """Yields a function that returns the signal that came, or None.
 
-    The first signal only sets the flag; a second one does what it did before the block. Outside
-    the main thread, where Python takes no handlers, nothing ever comes.
+    The first signal only sets the flag, and so does what comes of its kind within two seconds;
+    any other does what it did before the block. Outside the main thread, where Python takes no
+    handlers, nothing ever comes.
+
+    Args:
+      clock: seconds from whenever.
     """
-    came: list[int] = []
+    came: list[tuple[int, float]] = []
 
     def note(number, frame):
-        if came:
-            return _pass_on(before[number], number, frame)
-        came.append(number)
-        _say(b"stopping after the step in hand; once more to stop at once\n")
+        if not came:
+            came.append((number, clock()))
+            _say(b"stopping after the step in hand; once more to stop at once\n")
+        elif number != came[0][0] or clock() - came[0][1] > TOGETHER:
+            _pass_on(before[number], number, frame)
 
     with _handled_by(note) as before:
-        yield lambda: came[0] if came else None
+        yield lambda: came[0][0] if came else None
 
 
 def _pass_on(former, number, frame):

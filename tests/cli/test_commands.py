@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,13 @@ from pathlib import Path
 import pytest
 from small import small_set
 
+from mttjax.cli import train_experts
 from mttjax.cli.launch import COMMANDS
 from mttjax.config.presets import load_preset
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled, save_distilled
+from mttjax.experts.store import ExpertStore
+from mttjax.experts.training import Trainer
 
 BIN = Path(__file__).resolve().parents[2] / "bin"
 
@@ -203,6 +208,62 @@ def test_a_presets_own_error_is_shown_whole(place, mttjax):
     (place / "wrong.py").write_text("IPCS = (1 / 0,)")
     with pytest.raises(ZeroDivisionError):
         mttjax("distill", "--config", "wrong.py")
+
+
+# --- signals -----------------------------------------------------------------------------------
+
+
+def epochs_kept(place):
+    """expert -> how many epochs, from 0, the store of ``tiny.py`` has of it."""
+    store = ExpertStore(place / "experts/digits/convnet-d1-w4-standardize")
+    return {expert: store.epochs_done(expert) for expert in store.numbers()}
+
+
+def test_two_signals_in_a_row_finish_the_epoch_in_hand(place, capsys, monkeypatch):
+    epochs = Trainer.epochs
+
+    def interrupted(self, *arguments):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        return epochs(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "epochs", interrupted)
+    # Not by launch: that would end the process of the tests.
+    assert train_experts.main([*TINY, "--experts.parallel", "1"]) == 128 + signal.SIGTERM
+    said = "stopped by SIGTERM after epoch 1 of expert 0; the same command goes on from there"
+    assert capsys.readouterr().err.splitlines()[-1] == said
+    assert epochs_kept(place) == {0: 2}
+
+
+WAITS_IN_AN_EPOCH = """
+import sys
+from mttjax.experts.store import ExpertStore
+from mttjax.experts.training import Trainer
+epochs = Trainer.epochs
+def waits(self, *arguments):
+    print("an epoch began")
+    sys.stdin.readline()
+    return epochs(self, *arguments)
+Trainer.epochs = waits
+"""
+
+
+@pytest.mark.skipif(not shutil.which("timeout"), reason="needs GNU's timeout")
+def test_under_timeout_the_epoch_in_hand_is_finished(place):
+    """It signals the command and then its group, on time or when it is signalled itself."""
+    with (place / "tiny.py").open("a") as preset:
+        preset.write(WAITS_IN_AN_EPOCH)
+    command = ("timeout", "900", sys.executable, BIN / "train_experts", *TINY)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([*command, "--experts.parallel", "1"], **pipes, text=True) as process:
+        while "an epoch began" not in process.stdout.readline():
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGTERM)
+        assert "stopping after the step in hand" in process.stderr.readline()
+        _, err = process.communicate("\n")
+    assert process.returncode == 128 + signal.SIGTERM
+    assert err.startswith("stopped by SIGTERM after epoch 1 of expert 0"), err
+    assert epochs_kept(place) == {0: 2}
 
 
 # --- in a process of its own -----------------------------------------------------------------
