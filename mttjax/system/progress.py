@@ -1,11 +1,17 @@
-"""Progress bars for long work; silent where the output is not a terminal."""
+"""How far long work is: a bar on a terminal, elsewhere a line every minute."""
 
 import contextlib
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Protocol
 
 __all__ = ["Bar", "progress_bar"]
+
+MINUTE = 60.0
+"""Seconds between two lines, at least; a step that takes longer has a line of its own."""
 
 
 class Bar(Protocol):
@@ -15,9 +21,28 @@ class Bar(Protocol):
         """So many steps more are done; ``note`` is shown beside them."""
 
 
-class _Silent:
+class _Lines:
+    """For logs, of nohup and of batch systems, and for notebooks."""
+
+    def __init__(self, title, total, done, clock):
+        self._title, self._total, self._done, self._clock = title, total, done, clock
+        self._before, self._begin = done, clock()
+        self._told, self._lock = self._begin, threading.Lock()
+
     def advance(self, steps=1, note=""):
-        pass
+        with self._lock:  # threads move it too
+            self._done += steps
+            now = self._clock()
+            if now - self._told >= MINUTE and self._done > self._before:
+                self._told = now
+                print(self._line(now - self._begin, note), file=sys.stderr, flush=True)
+
+    def _line(self, seconds, note):
+        each = seconds / (self._done - self._before)
+        speed = f"{1 / each:.1f} a second" if each < 1 else f"{each:.1f} s each"
+        left = timedelta(seconds=round(each * (self._total - self._done)))
+        told = f"{self._title}: {self._done} of {self._total}, {speed}, {left} left"
+        return f"{told}; {note}" if note else told
 
 
 class _Bar:
@@ -29,16 +54,21 @@ class _Bar:
 
 
 @contextlib.contextmanager
-def progress_bar(title: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """A bar with counts, rate and the time left; ``bar.advance(steps, note)`` moves it.
+def progress_bar(
+    title: str, total: int, done: int = 0, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Bar]:
+    """A bar with counts and the time left; ``bar.advance(steps, note)`` moves it.
+
+    Where standard error is no terminal it is a line there every minute, with the speed too.
 
     Args:
       title: what is being done.
       total: how many steps there are.
       done: how many were done before, by an earlier run.
+      clock: seconds from whenever.
     """
     if not sys.stderr.isatty():
-        yield _Silent()
+        yield _Lines(title, total, done, clock)
         return
     from rich.console import Console
     from rich.progress import (
