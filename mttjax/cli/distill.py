@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mttjax.cli.advice import advising, commands_of_run, evaluation_of
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
 from mttjax.runs.page import write_run_page
@@ -16,7 +17,12 @@ def main(arguments: Sequence[str]) -> int:
     chosen = preset_settings("mttjax distill", arguments)
     if chosen.only_print:
         return print_settings(chosen.settings)
-    run = distill(chosen.settings)
+    commands = commands_of_run(chosen.settings, arguments)
+    with advising(commands.get("train_experts", "")):
+        run = distill(chosen.settings, typed=commands)
+    evaluation = evaluation_of(chosen.settings, run.path)
+    if "evaluate" not in run.commands():
+        run.save_commands({"evaluate": evaluation})
     print(f"distilled set: {run.set_path('last')}\npage:          {write_run_page(run.path)}")
-    print(f"evaluate it:   mttjax evaluate run {run.path}")
+    print(f"evaluate it:   {evaluation}")
     return 0

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from mttjax.cli.advice import typed
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_folder
 from mttjax.config.protocol import Protocol
@@ -59,8 +60,11 @@ class EvaluateRun(WithRandom):
     folder: tyro.conf.Positional[Path]
     """The run's folder."""
 
-    def run(self) -> None:
-        print(f"page: {save_results(self.folder, self.results(RunFolder(self.folder).sets()))}")
+    def run(self, command: str) -> None:
+        run = RunFolder(self.folder)
+        results = self.results(run.sets())
+        run.save_commands({"evaluate": command})
+        print(f"page: {save_results(self.folder, results)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class EvaluateFiles(WithRandom):
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Distilled sets, .npz files."""
 
-    def run(self) -> None:
+    def run(self, command: str) -> None:
         self.results(load_sets(_some(self.files)))
 
 
@@ -102,7 +106,7 @@ class EvaluateNetworks(WithFiles, WithRandom):
     """Of convnet, alexnet, vgg11, resnet18, resnet18_ap; with changes (convnet-w64,
     convnet-d2-batch); or a pool: architectures, width, depth, activation, pooling, norm."""
 
-    def run(self) -> None:
+    def run(self, command: str) -> None:
         sets, dataset, folder = self.sets_and_place()
         report = partial(report_across, seed=self.seed, folder=folder, with_random=self.random)
         print(f"table: {report(sets, dataset, self.networks, self.protocol)}")
@@ -115,7 +119,7 @@ class EvaluateRobustness(WithFiles):
     full_accuracy: Annotated[float, SHARE]
     """The test accuracy of the network trained on all real images, in [0, 1]."""
 
-    def run(self) -> None:
+    def run(self, command: str) -> None:
         sets, dataset, folder = self.sets_and_place()
         report = partial(report_robustness, seed=self.seed, folder=folder)
         path = report(sets, dataset, self.protocol, full_accuracy=self.full_accuracy)
@@ -139,5 +143,6 @@ USES = (
 @messages
 def main(arguments: Sequence[str]) -> int:
     """Trains fresh networks on distilled sets and tests them on the real test set."""
-    tyro.cli(USES, args=arguments, prog="mttjax evaluate", description=main.__doc__).run()
+    use = tyro.cli(USES, args=arguments, prog="mttjax evaluate", description=main.__doc__)
+    use.run(typed("evaluate", arguments))
     return 0

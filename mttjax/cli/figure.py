@@ -1,13 +1,13 @@
 """``mttjax figure``: a dataclass of options per figure, and what each draws."""
 
 import dataclasses
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from mttjax.cli.advice import advising, changes, typed
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_folder
 from mttjax.config.presets import load_preset
@@ -55,7 +55,19 @@ class RangeOptions(Sweep):
             distill=_changed(preset.distill, steps=self.steps, max_start=self.max_start),
         )
         folder = self.folder or Path("runs") / f"{settings.run_name}-ipc{settings.ipc}-range"
-        return draw_range(settings, self, folder, command=command)
+        with advising(self._experts(settings, preset)):
+            return draw_range(settings, self, folder, command=command)
+
+    def _experts(self, settings, preset):
+        """The command that trains as many experts to as many epochs as the sweep reads."""
+        longest = _changed(settings.distill, expert_epochs=max(self.expert_epochs))
+        wanted = dataclasses.replace(settings, distill=longest)
+        groups = ("data", "experts", "distill")
+        options = [o for g in groups for o in changes(g, getattr(wanted, g), getattr(preset, g))]
+        if (wanted.experts.epochs or longest.epochs_needed) < longest.epochs_needed:
+            options += ["--experts.epochs", longest.epochs_needed]
+        known = ["--config", self.config, "--ipc", settings.ipc]
+        return typed("train_experts", [*known, *options])
 
 
 def _changed(settings, **changes):
@@ -150,5 +162,5 @@ FIGURES = (
 def main(arguments: Sequence[str]) -> int:
     """The paper's figures, each as data and a picture."""
     options = tyro.cli(FIGURES, args=arguments, prog="mttjax figure", description=main.__doc__)
-    print(*options.draw(shlex.join(["mttjax", "figure", *arguments])), sep="\n")
+    print(*options.draw(typed("figure", arguments)), sep="\n")
     return 0

@@ -4,13 +4,13 @@ import dataclasses
 import errno
 import functools
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import get_type_hints
 
 from mttjax.config.methods import KINDS
 from mttjax.config.settings import Settings
+from mttjax.core.networks import NetworkSpec
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
 from mttjax.system.text import printable
@@ -28,10 +28,17 @@ REMEDIES = {
 }
 """What to do about an error of the system, where something can be said."""
 
-LESS = (
-    "Not enough memory: lower distill.chunk, distill.trajectories, experts.parallel or "
-    "network.width; what was saved is kept, and the command goes on from there"
-)
+ELSEWHERE = "Not enough memory: close other programs, or run it on a machine with more"
+LESS = {
+    "train_experts": "Not enough memory. Where images are read, lower data.resolution or keep "
+    "fewer data.classes; where experts are trained, lower experts.parallel or network.width. What "
+    "was saved is kept, and the command goes on from there",
+    "distill": "Not enough memory. Where images are read, lower data.resolution or keep fewer "
+    "data.classes; in the steps, lower distill.chunk or network.width, of mtt also "
+    "distill.trajectories. What was saved is kept, and the command goes on from there",
+    "table": "Not enough memory: lower network.width; what was saved is kept",
+}
+"""What to lower, by the command."""
 
 Command = Callable[[Sequence[str]], int]
 
@@ -48,21 +55,21 @@ def messages(function: Command) -> Callable[[Sequence[str]], int | str]:
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
             return 128 + stopped.signal
         except (InputError, OSError, MemoryError, RuntimeError) as error:
-            text = _text(error)
+            text = _text(error, name)
             if text is None:
                 raise
-            return printable(f"{name}: {_with_command(_with_options(text), name, arguments)}")
+            return printable(f"{name}: {_with_options(text, name)}")
 
     return run
 
 
-def _text(error):
+def _text(error, command):
     """What to say of an error; None where it is not the user's to mend."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # Python's, or XLA's
         first_line = str(error).split("\n", 1)[0] or type(error).__name__
-        return f"{first_line}. {LESS}"
+        return f"{first_line}. {LESS.get(command, ELSEWHERE)}"
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         where = f"{error.filename}: " if error.filename else ""
         remedy = REMEDIES.get(error.errno)
@@ -70,25 +77,21 @@ def _text(error):
     return None
 
 
-def _with_options(text):
-    """Settings that are named in full, such as ``distill.lr_img``, by the options that set them."""
-    names = "|".join(sorted(map(re.escape, _settings()), key=len, reverse=True))
+def _with_options(text, command):
+    """Settings that are named in full, such as ``distill.lr_img``, by the command's options."""
+    names = "|".join(sorted(map(re.escape, _settings(command)), key=len, reverse=True))
     option = lambda match: f"--{match[0].replace('_', '-')}"
     return re.sub(rf"(?<![\w./-])(?:{names})(?![\w/.])", option, text)
 
 
 @functools.cache
-def _settings():
-    """The names of all settings in groups, whatever the method."""
+def _settings(command):
+    """The names of the settings in groups that a command has options for, whatever the method."""
+    if command not in ("distill", "train_experts"):
+        network = dataclasses.fields(NetworkSpec) if command == "table" else ()
+        data = (f"data.{name}" for name in ("dataset", "dir", "download"))
+        return {*data, *(f"network.{field.name}" for field in network)}
     groups = {name: hint for name, hint in get_type_hints(Settings).items() if "." not in name}
     kinds = [(name, kind) for name, kind in groups.items() if dataclasses.is_dataclass(kind)]
     kinds += [("distill", kind) for kind in KINDS.values()]
     return {f"{name}.{field.name}" for name, kind in kinds for field in dataclasses.fields(kind)}
-
-
-def _with_command(text, name, arguments):
-    """The whole command where the remedy is to train experts: it takes the same options."""
-    if name != "distill":
-        return text
-    command = shlex.join(["mttjax", "train_experts", *arguments])
-    return text.replace("with train_experts", f"with: {command}")

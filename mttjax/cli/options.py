@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import difflib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,14 @@ from mttjax.evaluation.sets import real_data_of
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
 
-__all__ = ["PresetSettings", "RealData", "preset_settings", "print_settings", "require_folder"]
+__all__ = [
+    "PresetSettings",
+    "RealData",
+    "preset_settings",
+    "print_settings",
+    "require_config",
+    "require_folder",
+]
 
 MOST_BYTES = 200  # of a name: a file system holds 255, and temporary files have longer ones
 
@@ -28,19 +36,29 @@ MOST_BYTES = 200  # of a name: a file system holds 255, and temporary files have
 class RealData(Checked):
     """Where the real images come from."""
 
+    dataset: str | None = None
+    """The name of the data set. None: that of the sets, or of the preset."""
     dir: str | None = None
     """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
     download: bool = False
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
 
     def of(self, sets: Iterable[DistilledSet]) -> Dataset:
-        """The real images that sets, all of one data set, were made of."""
-        return real_data_of(next(iter(sets)), folder=self.dir, download=self.download)
+        """The real images that sets, all of one data set, were made of; says whose they are."""
+        first = next(iter(sets))
+        folder, download = self.dir, self.download
+        dataset = real_data_of(first, name=self.dataset, folder=folder, download=download)
+        print(f"tested on the real images of {dataset.name}{f', from {folder}' if folder else ''}")
+        return dataset
 
     def over(self, data: Data) -> Data:
         """``data`` with what was given here."""
-        download = self.download or data.download
-        return dataclasses.replace(data, dir=self.dir or data.dir, download=download)
+        return dataclasses.replace(
+            data,
+            dataset=self.dataset or data.dataset,
+            dir=self.dir or data.dir,
+            download=self.download or data.download,
+        )
 
 
 def require_folder(option: str, path: str | Path | None) -> None:
@@ -94,8 +112,7 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
     first.add_argument("--print", action="store_true")
     chosen, rest = first.parse_known_args(arguments)
     if chosen.config is None:
-        if not {"-h", "--help"} & set(rest):
-            raise InputError(f"--config is needed: one of {names}, or a .py or .json file")
+        require_config(rest)
         chosen.config = "digits"
     preset = load_preset(chosen.config)
     default = preset.settings(chosen.ipc, chosen.method)
@@ -113,6 +130,17 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
     require_folder("--run.folder", settings.run.folder)
     require_folder("--experts.folder", settings.experts.folder)
     return PresetSettings(settings, preset, chosen.ipc is not None, chosen.print)
+
+
+def require_config(arguments: Sequence[str]) -> None:
+    """Raises ``InputError``: no ``--config`` is among the arguments; unless help is asked for."""
+    if {"-h", "--help"} & set(arguments):
+        return
+    options = [argument.partition("=")[0] for argument in arguments]
+    near = difflib.get_close_matches("--config", [o for o in options if o[:2] == "--"], 1, 0.7)
+    wrong = f"{near[0]} is no option, did you mean --config? " if near else ""
+    names = ", ".join(preset_names())
+    raise InputError(f"{wrong}--config is needed: one of {names}, or a .py or .json file")
 
 
 def print_settings(settings: Settings) -> int:

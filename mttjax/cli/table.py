@@ -1,14 +1,16 @@
 """``mttjax table``: every method at every size under one evaluator."""
 
+import argparse
 import dataclasses
-import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import tyro
 
+from mttjax.cli.advice import advising, changes, typed
 from mttjax.cli.messages import messages
-from mttjax.cli.options import RealData, require_folder
+from mttjax.cli.options import RealData, require_config, require_folder
 from mttjax.config.presets import load_preset
 from mttjax.config.settings import Settings
 from mttjax.core.networks import NetworkSpec
@@ -30,29 +32,47 @@ class TableOptions(Plan):
     """Where everything goes. None: runs/PRESET-table, of own data runs/PRESET-DATA-table."""
     experts: str | None = None
     """The experts' folder. None: the preset's."""
-    network: NetworkSpec | None = None
-    """Another network than the preset's."""
+    network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
+    """The network of experts, students and evaluation."""
     data: RealData = dataclasses.field(default_factory=RealData)
 
-    def change(self, settings: Settings) -> Settings:
-        """The preset's settings with what was given here."""
+    def change(self, settings: Settings, usual: NetworkSpec) -> Settings:
+        """The preset's settings, of any row, with what was given here and is not ``usual``."""
         experts = self.experts or settings.experts.folder
+        given = {n: v for n, v in vars(self.network).items() if v != getattr(usual, n)}
         return dataclasses.replace(
             settings,
             data=self.data.over(settings.data),
             experts=dataclasses.replace(settings.experts, folder=experts),
-            network=self.network or settings.network,
+            network=dataclasses.replace(settings.network, **given),
         )
 
 
 @messages
 def main(arguments: Sequence[str]) -> int:
     """The paper's comparison."""
-    options = tyro.cli(TableOptions, args=arguments, prog="mttjax table")
+    first = argparse.ArgumentParser(prog="mttjax table", add_help=False, allow_abbrev=False)
+    first.add_argument("--config")
+    config = first.parse_known_args(arguments)[0].config
+    if config is None:
+        require_config(arguments)
+        config = "digits"
+    preset = load_preset(config)
+    usual = preset.settings()
+    default = TableOptions(config=config, network=usual.network)
+    options = tyro.cli(TableOptions, default=default, args=arguments, prog="mttjax table")
     require_folder("--folder", options.folder)
     require_folder("--experts", options.experts)
-    preset = load_preset(options.config)
-    folder = options.folder or Path("runs") / f"{options.change(preset.settings()).run_name}-table"
-    command = shlex.join(["mttjax", "table", *arguments])
-    print(f"page: {compare(preset, options, folder, options.change, command)}")
+    change = partial(options.change, usual=usual.network)
+    changed = change(usual)
+    folder = options.folder or Path("runs") / f"{changed.run_name}-table"
+    with advising(_experts(config, changed, usual)):
+        print(f"page: {compare(preset, options, folder, change, typed('table', arguments))}")
     return 0
+
+
+def _experts(config, settings, usual):
+    """The command that trains the experts of all rows."""
+    groups = ("data", "network", "experts")
+    options = [o for g in groups for o in changes(g, getattr(settings, g), getattr(usual, g))]
+    return typed("train_experts", ["--config", config, *options])

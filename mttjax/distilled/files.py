@@ -20,6 +20,11 @@ FORMAT = 2
 MOST_BYTES = 4 * 2**30
 """What a set may unpack to; ZCA of 64 x 64 images in colour takes 1.2 GB of it."""
 
+OURS = (
+    "Only what save_distilled or a command wrote is read as a set; to use images of another, "
+    "make a DistilledSet of them, with their labels, rate and preprocessing"
+)
+
 _MOST_TEXT = 2**24  # characters of the metadata
 
 _PREFIX = "preprocessing_"
@@ -79,7 +84,15 @@ def load_distilled(path: str | Path) -> DistilledSet:
         are not those of a distilled set, or one that unpacks to more than ``MOST_BYTES``; the
         message names the file and the field.
     """
-    arrays = read_arrays(path, most=MOST_BYTES)
+    try:
+        arrays = read_arrays(path, most=MOST_BYTES)
+    except InputError as error:
+        if not Path(path).exists():
+            raise
+        raise InputError(f"{error}. {OURS}") from error
+    if not {"images", "labels", "metadata"} <= set(arrays):
+        listed = ", ".join(sorted(arrays)[:9]) or "nothing"
+        raise InputError(f"{path}: not a distilled set, its members are {listed}. {OURS}")
     try:
         return _from_arrays(arrays)
     except InputError as error:
@@ -87,8 +100,6 @@ def load_distilled(path: str | Path) -> DistilledSet:
 
 
 def _from_arrays(arrays):
-    members = {"images", "labels", "metadata"}
-    require_field(members <= set(arrays), "members", sorted(members), sorted(arrays))
     metadata = _read_metadata(arrays["metadata"])
     named = {n.removeprefix(_PREFIX): a for n, a in arrays.items() if n.startswith(_PREFIX)}
     for name, array in named.items():

@@ -9,14 +9,15 @@ import numpy as np
 
 from mttjax.config.protocol import Protocol
 from mttjax.core.synthetic import one_hot_labels
-from mttjax.datasets import Dataset, load_dataset
+from mttjax.datasets import DATASET_NAMES, Dataset, load_dataset
 from mttjax.distilled import DistilledSet, load_distilled
 from mttjax.evaluation.own_way import evaluate_own_way
-from mttjax.evaluation.scorer import Scorer
+from mttjax.evaluation.scorer import Scorer, require_same_data
 from mttjax.evaluation.testing import Evaluation
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.provenance import stamp
+from mttjax.system.text import shown
 
 __all__ = [
     "RANDOM_LR",
@@ -90,7 +91,12 @@ def evaluate_sets(
       seed: decides the networks and the random images.
       with_random: evaluate random real images too.
       log: called with a line per set.
+
+    Raises:
+      InputError: a set is of other data; nothing was evaluated then.
     """
+    for distilled in sets.values():
+        require_same_data(distilled, dataset)
     score = Scorer(dataset, protocol, seed=seed, log=log)
     random = random_sets(sets, dataset, seed, log) if with_random else {}
     rows = {}
@@ -130,6 +136,7 @@ def _names(paths):
 def real_data_of(
     distilled: DistilledSet,
     *,
+    name: str | None = None,
     folder: str | Path | None = None,
     download: bool = False,
     log: Callable[[str], object] | None = print,
@@ -138,12 +145,14 @@ def real_data_of(
 
     Args:
       distilled: the set.
+      name: as ``load_dataset``; None: what the set says.
       folder: as ``load_dataset``.
       download: as ``load_dataset``.
       log: as ``load_dataset``.
 
     Raises:
-      InputError: as ``load_dataset``, or the set's settings do not say what they should.
+      InputError: as ``load_dataset``, the set's settings do not say what they should, or the
+        images are not of the set's shape and classes.
     """
     data = distilled.settings.get("data", {})
     if not isinstance(data, dict):
@@ -151,9 +160,16 @@ def real_data_of(
             f"the distilled set's settings['data'] is a {type(data).__name__}, expected a "
             "dictionary: it is not a set that distill wrote"
         )
+    # Of a folder or an .npz a set has its own name; one that a program made has nothing more.
+    name = name or data.get("dataset", distilled.dataset)
+    if name not in DATASET_NAMES:
+        raise InputError(
+            f"the set is of {shown(name)}, which is no data set that can be loaded by its name: "
+            f"give data.dataset, out of {', '.join(DATASET_NAMES)}, and where it is as data.dir"
+        )
     split = data.get("seed")
-    return load_dataset(
-        data.get("dataset", distilled.dataset),  # of a folder or an .npz a set has its own name
+    dataset = load_dataset(
+        name,
         folder=folder,
         download=download,
         resolution=data.get("resolution"),
@@ -163,6 +179,8 @@ def real_data_of(
         seed=distilled.seed if split is None else split,
         log=log,
     )
+    require_same_data(distilled, dataset)
+    return dataset
 
 
 def random_sets(
@@ -203,7 +221,11 @@ def random_real_set(
       seed: decides them.
       own_labels: with the distilled labels, each image of its label's class; else as many of
         each class, with hard labels.
+
+    Raises:
+      InputError: the set is of other data.
     """
+    require_same_data(distilled, dataset)
     classes = dataset.n_classes
     labels = distilled.labels if own_labels else one_hot_labels(distilled.ipc, classes)
     wanted = labels.argmax(axis=1)

@@ -170,7 +170,10 @@ class ExpertStore:
         path = self.snapshot_path(expert, epoch)
         if not path.exists():
             raise InputError(f"{path}: no such snapshot; {AGAIN}")
-        params = load_tree(path, like)
+        try:
+            params = load_tree(path, like)
+        except InputError as error:
+            raise InputError(f"{error}. Where it is damaged, remove it; {AGAIN}") from error
         _require_checksum(path, params, self.record(expert, epoch).get("checksum"))
         return params
 

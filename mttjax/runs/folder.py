@@ -110,17 +110,32 @@ class RunFolder:
         """Keeps it."""
         write_json(self.path / "results.json", dict(record))
 
+    def commands(self) -> dict[str, str]:
+        """The command lines that make and evaluate the run, by name; empty where none was typed."""
+        path = self.path / "commands.json"
+        return read_json(path) if path.exists() else {}
+
+    def save_commands(self, commands: Mapping[str, str]) -> None:
+        """Keeps them; what was kept of other commands stays, unless it is damaged."""
+        kept: dict[str, str] = {}
+        with contextlib.suppress(InputError):
+            kept = self.commands()
+        write_json(self.path / "commands.json", kept | dict(commands))
+
     @property
     def grids(self) -> Path:
         """Where pictures of the sets lie."""
         return self.path / "grids"
 
-    def begin(self, decisive: Mapping[str, Any], log: Log = print) -> None:
+    def begin(
+        self, decisive: Mapping[str, Any], log: Log = print, typed: Mapping[str, str] | None = None
+    ) -> None:
         """Takes the folder for a run of these settings, or finds that it is one.
 
         Args:
           decisive: everything that decides the run, JSON values; see ``Settings.decisive``.
           log: called with a line of text where something was repaired or is worth knowing.
+          typed: kept as ``commands``.
 
         Raises:
           InputError: the folder holds a run with other settings; the message names them.
@@ -138,6 +153,8 @@ class RunFolder:
         if changed:
             log(f"other versions than so far, the last bits may differ: {', '.join(changed)}")
         write_json(self.path / "config.json", now | {"versions": is_now})
+        if typed:
+            self.save_commands(typed)
         self._decisive = now
 
     def _before(self, now, log):

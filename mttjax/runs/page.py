@@ -1,11 +1,10 @@
 """What a person looks at after a run: its page, with tables, curves and grids."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mttjax.config.methods import NEED_EXPERTS, TITLES
+from mttjax.config.methods import TITLES
 from mttjax.evaluation.testing import is_imbalanced
 from mttjax.reporting import class_table, percent, save_curves, save_views, write_page
 from mttjax.runs.folder import SETS, RunFolder
@@ -66,7 +65,7 @@ def write_run_page(folder: str | Path) -> Path:
         tables=tables,
         figures=run_figures(run.path),
         settings=config,
-        command=_command(name, ipc, config.get("method", "mtt")),
+        command=_typed(run.commands()),
     )
 
 
@@ -90,14 +89,11 @@ def _evaluated(path, results):
         ) from error
 
 
-def _command(name, ipc, method):
-    """The commands that make the run again with the preset's settings."""
-    name, ipc, method = (shlex.quote(str(word)) for word in (name, ipc, method))
-    options = f"--config {name} --ipc {ipc}"
-    chosen = "" if method == "mtt" else f"--method {method} "
-    run = f"runs/{name}{'' if method == 'mtt' else f'-{method}'}-ipc{ipc}"
-    lines = [f"mttjax train_experts {options}"] if method in NEED_EXPERTS else []
-    return "\n".join([*lines, f"mttjax distill {chosen}{options}", f"mttjax evaluate run {run}"])
+def _typed(commands):
+    """What makes the run again, a line each, as it was typed; nothing of a program's run."""
+    if "distill" not in commands:
+        return ""
+    return "\n".join(commands[n] for n in ("train_experts", "distill", "evaluate") if n in commands)
 
 
 def run_figures(folder: str | Path) -> list[tuple[Path, str]]:

@@ -1,7 +1,7 @@
 """What the commands do, as functions of the settings: train experts, distil, select."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -52,7 +52,13 @@ def run_experts(
     )
 
 
-def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = print) -> RunFolder:
+def distill(
+    settings: Settings[Any],
+    dataset: Dataset | None = None,
+    log: Log = print,
+    *,
+    typed: Mapping[str, str] | None = None,
+) -> RunFolder:
     """Makes a set by the settings' method, in their folder; goes on where it stopped.
 
         run = mttjax.distill(settings)
@@ -62,6 +68,7 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
       settings: of any of the twelve methods.
       dataset: the real images, if they are loaded already; else the settings say where they are.
       log: called with lines of text.
+      typed: command lines by the command's name, kept for the run's page; a program has none.
 
     Returns:
       The run's folder, with the set ``last``; a method that learns leaves ``best`` too, the
@@ -75,11 +82,11 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
     """
     problem = prepare(settings, dataset, log)
     if settings.method in SELECTIONS:
-        return _selected(problem, log)
+        return _selected(problem, log, typed)
     method, plan = assemble(problem), settings.distill
     with exclusive(settings.run_folder):
         folder = RunFolder(settings.run_folder)
-        folder.begin(problem.decisive(), log)
+        folder.begin(problem.decisive(), log, typed)
         run_loop(
             method,
             Schedule(plan.steps, plan.evaluate_every, plan.save_every),
@@ -92,13 +99,13 @@ def distill(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
     return folder
 
 
-def _selected(problem, log):
+def _selected(problem, log, typed):
     """Selects real images, unless the set is there and whole."""
     settings, dataset = problem.settings, problem.dataset
     with exclusive(settings.run_folder):
         folder = RunFolder(settings.run_folder)
         if folder.set_path("last").exists():
-            folder.begin(problem.decisive(), log)
+            folder.begin(problem.decisive(), log, typed)
             try:
                 folder.load("last")
                 log(f"selected already: {folder.path}")
@@ -106,7 +113,7 @@ def _selected(problem, log):
             except InputError as error:
                 log(f"{error}; made again")
         chosen, by = select(problem, log)
-        folder.begin(problem.decisive(), log)
+        folder.begin(problem.decisive(), log, typed)
         images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
         labels = one_hot_labels(settings.ipc, dataset.n_classes)
         keep = SetKeeper(problem, folder)

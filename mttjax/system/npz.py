@@ -61,10 +61,7 @@ def read_arrays(
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except _DAMAGED as error:
-        raise InputError(
-            f"{path}: not a whole .npz of plain arrays ({error}); "
-            "remove it and run the command that made it again"
-        ) from error
+        raise InputError(f"{path}: not a whole .npz of plain arrays ({error})") from error
 
 
 # What zipfile and NumPy raise on bytes that are not as they were written; a flipped flag

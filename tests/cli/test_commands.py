@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small import small_set
 
@@ -47,10 +48,12 @@ def test_the_whole_way(place, mttjax):
     status, out, _ = mttjax("distill", *TINY, "--ipc", "2", "--distill.track-test")
     run = place / "runs/tiny-ipc2"
     assert status == 0
-    assert out.splitlines()[-1] == "evaluate it:   mttjax evaluate run runs/tiny-ipc2"
+    evaluation = " ".join(("mttjax evaluate run runs/tiny-ipc2", *PROTOCOL))
+    assert out.splitlines()[-1] == f"evaluate it:   {evaluation}"
     assert {"index.html", "last.npz", "best.npz", "best_on_test.npz"} <= set(os.listdir(run))
 
     status, out, _ = mttjax("evaluate", "run", run, *PROTOCOL)
+    assert out.startswith("tested on the real images of digits\n")
     rows = json.loads((run / "results.json").read_text())["rows"]
     tested = {"last", "best on validation", "best on test (paper's protocol)"}
     assert set(rows) == tested | {"random real images"}
@@ -148,7 +151,9 @@ def test_help(arguments, words, mttjax):
 MISTAKES = [
     ("distil", "did you mean 'distill'"),
     ("distill", "--config is needed: one of cifar10"),
-    ("distill --conifg digits", "--config is needed"),
+    ("distill --conifg digits", "--conifg is no option, did you mean --config?"),
+    ("table --confg=digits", "--confg is no option, did you mean --config?"),
+    ("train_experts --ipc 1", "train_experts: --config is needed: one of"),
     ("distill --config typo.json", "distill.stepps is no setting: did you mean 'steps'"),
     ("distill --config tiny.py --ipc x", "--ipc: invalid int value: 'x'"),
     ("distill --config tiny.py --distill.stepps 3", "Perhaps you meant: --distill.steps"),
@@ -170,7 +175,15 @@ MISTAKES = [
     ("evaluate run . --to x", "--to (applied to mttjax evaluate run)"),
     ("evaluate set", "give at least one distilled set"),
     ("evaluate set none.npz", "none.npz"),
-    ("evaluate set bees.npz", "bright"),
+    ("evaluate set bees.npz", "the set is of 'bright', which is no data set that can be loaded"),
+    ("evaluate set bees.npz", "give --data.dataset, out of digits, mnist"),
+    ("evaluate set bees.npz --data.dataset digits", "the set was distilled from bright with"),
+    (
+        "evaluate networks bees.npz --networks convnet --data.dataset digits",
+        "images (8, 8, 1) of 3",
+    ),
+    ("evaluate set foreign.npz", "its members are data. Only what save_distilled or a command wro"),
+    ("evaluate set foreign.pt", "foreign.pt: not a whole .npz of plain arrays"),
     ("evaluate networks bees.npz", "--networks"),
     ("evaluate networks bees.npz --networks convnet --to tiny.py", "--to tiny.py"),
     ("evaluate robustness bees.npz", "--full-accuracy"),
@@ -196,11 +209,14 @@ def test_a_mistake_is_answered_with_the_value_and_the_remedy(line, message, plac
     (place / "typo.json").write_text('{"distill": {"stepps": 3}}')
     (place / "empty").mkdir()
     save_distilled(place / "bees.npz", small_set())
+    np.savez(place / "foreign.npz", data=np.zeros(3))
+    (place / "foreign.pt").write_bytes(b"\x80\x02]q")
     before = sorted(place.rglob("*"))
     status, out, err = mttjax(*line.split())
     # That the images were read may have been said before.
     assert (status, out.removeprefix(load_dataset("digits").describe() + "\n")) == (2, "")
     assert message in " ".join(err.replace("│", " ").split())
+    assert "remove it" not in err
     assert sorted(place.rglob("*")) == before
 
 

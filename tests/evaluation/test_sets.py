@@ -16,6 +16,7 @@ from mttjax.evaluation import (
     evaluate_sets,
     load_sets,
     random_real_set,
+    real_data_of,
 )
 from mttjax.system.errors import InputError
 
@@ -48,6 +49,30 @@ def test_sets_are_evaluated_beside_random_images_of_each_size():
     one_size = {"a": sets["a"]}
     assert list(evaluate_sets(one_size, DATASET, PROTOCOL).rows) == ["a", "random real images"]
     assert list(evaluate_sets(one_size, DATASET, PROTOCOL, with_random=False).rows) == ["a"]
+
+
+def test_sets_of_other_data_are_refused_before_anything_is_drawn_or_evaluated():
+    other = small_set(99, side=9, dataset="pets")  # nor are there 99 images of a class
+    lines = []
+    with pytest.raises(InputError, match=r"distilled from pets with images \(9, 9, 1\) of 3 cl"):
+        evaluate_sets({"a": small_set(), "b": other}, DATASET, PROTOCOL, log=lines.append)
+    with pytest.raises(InputError, match="distilled from pets"):
+        random_real_set(other, DATASET, 0)
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("distilled", "name", "message"),
+    [
+        (small_set(), None, "the set is of 'bright', .* give data.dataset, out of digits"),
+        (small_set(dataset="digits"), None, "distilled from digits with images .* of 3 classes"),
+        (small_set(), "digits", "distilled from bright"),
+        (small_set(settings={"data": {"dataset": ["x"]}}), None, r"the set is of \['x'\]"),
+    ],
+)
+def test_the_real_images_of_a_set_are_those_that_it_says(distilled, name, message):
+    with pytest.raises(InputError, match=message):
+        real_data_of(distilled, name=name)
 
 
 def classes_of(random):
