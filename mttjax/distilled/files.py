@@ -21,9 +21,10 @@ MOST_BYTES = 4 * 2**30
 """What a set may unpack to; ZCA of 64 x 64 images in colour takes 1.2 GB of it."""
 
 OURS = (
-    "Only what save_distilled or a command wrote is read as a set; to use images of another, "
-    "make a DistilledSet of them, with their labels, rate and preprocessing"
+    "Only what save_distilled or a command wrote is read as a set; of other images make a "
+    "DistilledSet, with their labels, rate and preprocessing"
 )
+"""What to do with a file that is no set; it may be its owner's only copy."""
 
 _MOST_TEXT = 2**24  # characters of the metadata
 
