@@ -103,8 +103,9 @@ class EvaluateNetworks(WithFiles, WithRandom):
     """Sets tested by other networks than their own; writes architectures.json and .md."""
 
     networks: tuple[str, ...]
-    """Of convnet, alexnet, vgg11, resnet18, resnet18_ap; with changes (convnet-w64,
-    convnet-d2-batch); or a pool: architectures, width, depth, activation, pooling, norm."""
+    """Which networks, out of convnet, alexnet, vgg11, resnet18, resnet18_ap; with changes
+    (convnet-w64, convnet-d2-batch); or a pool of them: architectures, width, depth, activation,
+    pooling, norm."""
 
     def run(self, command: str) -> None:
         sets, dataset, folder = self.sets_and_place()

@@ -36,11 +36,11 @@ class RangeOptions(Sweep):
     steps: int | None = None
     """Outer steps of every distillation. None: the preset's."""
     max_start: int | None = None
-    """T⁺, the start epoch is drawn from 0 to T⁺ - 1. None: the preset's."""
+    """The start epoch is drawn from 0 to this less 1 (T⁺). None: the preset's."""
     experts: str | None = None
     """The experts' folder. None: the preset's."""
     count: int | None = None
-    """E, how many experts are matched. None: the preset's."""
+    """How many experts are matched (E). None: the preset's."""
     folder: Path | None = None
     """Where everything goes. None: runs/PRESET-ipcN-range."""
     data: RealData = dataclasses.field(default_factory=RealData)

@@ -43,7 +43,7 @@ class Loop(Checked):
     """The outer loop, whatever the method."""
 
     steps: Annotated[int, COUNT] = 5000
-    """Outer steps."""
+    """Steps of the images, each with its own batch (outer steps)."""
     chunk: Annotated[int | None, COUNT] = None
     """Images computed at once, a divisor of the student's minibatch; the gradient is the same,
     the memory smaller. None: what fits a CPU's caches, all on an accelerator."""
@@ -66,32 +66,33 @@ class MTT(Loop):
     """Matching training trajectories (Cazenavette et al., CVPR 2022)."""
 
     student_steps: Annotated[int, COUNT] = 30
-    """S, gradient steps of the student on the synthetic images."""
+    """Gradient steps of the student on the synthetic images (S)."""
     expert_epochs: Annotated[int, COUNT] = 2
-    """M, epochs of the expert from start to target."""
+    """Epochs of the expert from start to target (M)."""
     max_start: Annotated[int, COUNT] = 20
-    """T⁺, the start epoch is drawn from 0 to T⁺ - 1."""
+    """The expert's epoch to start at is drawn from 0 to this less 1 (T⁺)."""
     batch: Annotated[int | None, COUNT] = None
-    """B, synthetic images per student step; what is over when it does not divide N is left out
-    of every pass. None: all of them."""
+    """Synthetic images per step of the student (B); what is over when it does not divide their
+    number is left out of every pass. None: all of them."""
     lr_img: Annotated[float, NOT_NEGATIVE] = 100.0
-    """The rate of the images."""
+    """The learning rate of the images."""
     lr_lr: Annotated[float, NOT_NEGATIVE] = 0.1
-    """The rate of log α."""
+    """The learning rate of the student's learning rate (of log α)."""
     lr_lr_in: Literal["log", "alpha"] = "log"
-    """`alpha`: lr_lr is a published rate of α itself; log α then moves by lr_lr / α² times
-    its gradient, which moves α as published to first order."""
+    """What `lr_lr` is a rate of. `alpha`: of α itself, as published; log α then moves by lr_lr / α²
+    times its gradient, which moves α as published to first order."""
     lr: Annotated[float, RATES] = 0.01
-    """α₀, the student's learning rate to begin with."""
+    """The student's learning rate to begin with (α₀)."""
     momentum: Annotated[float, SHARE_BELOW_ONE] = 0.5
-    """Of the SGD that moves images and log α."""
+    """The momentum of the SGD that moves images and log α."""
     trajectories: Annotated[int, COUNT] = 1
-    """P, pairs of expert snapshots per outer step; the mean of their losses is descended."""
+    """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
     derivative: Literal["mixed", "checkpoint", "plain"] = "mixed"
     """How the exact gradient is computed: `mixed` and `checkpoint` keep only
     the parameters of every step, `plain` every activation; their speeds hardly differ."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the student's network; parameters and their updates are float32 either way."""
+    """In what numbers the student's network computes; parameters and their updates are float32
+    either way."""
 
     @property
     def epochs_needed(self) -> int:
@@ -104,25 +105,26 @@ class Condensation(Loop):
     """DC, DSA, DM or CAFE: what is matched at one network, and how the images move."""
 
     match: Literal["gradients", "means", "layers"] = "gradients"
-    """`gradients`: DC and DSA; `means`: DM, of the embedding; `layers`: CAFE, of all layers."""
+    """What is matched. `gradients`: DC and DSA; `means`: DM, of the embedding; `layers`: CAFE, of
+    all layers."""
     augmented: bool = True
     """Real and synthetic images augmented alike by the settings' `ops`; off in DC and CAFE."""
     real_batch: Annotated[int, COUNT] = 256
-    """R, real images of a class per step; all of them where there are fewer."""
+    """Real images of a class per step (R); all of them where there are fewer."""
     image_steps: Annotated[int, COUNT] = 1
     """Steps of the images with one network, before another takes its place (the outer loop)."""
     network_epochs: Annotated[int, COUNT_OR_ZERO] = 1
     """Passes of the network over the synthetic images between two of them (the inner loop)."""
     network_lr: Annotated[float, NOT_NEGATIVE] = 0.01
-    """Its learning rate."""
+    """The learning rate of the network."""
     lr_img: Annotated[float, NOT_NEGATIVE] = 0.1
-    """The rate of the images."""
+    """The learning rate of the images."""
     halve_at: Annotated[tuple[int, ...], COUNT_OR_ZERO] = ()
     """Steps at which the rate of the images is halved."""
     momentum: Annotated[float, SHARE_BELOW_ONE] = 0.5
-    """Of the SGD that moves the images."""
+    """The momentum of the SGD that moves the images."""
     lr: Annotated[float, RATES] = 0.01
-    """α, which the set is evaluated at; it is not learned."""
+    """The learning rate that the set is evaluated at (α); it is not learned."""
     classes_at_once: Annotated[int, COUNT] = 1
     """Classes whose part of the loss is computed together; the gradient is the same, the memory
     smaller. CAFE compares all classes with each other and always takes them together."""
@@ -136,15 +138,15 @@ class DD(Loop):
     """How often the student goes through the images, a minibatch of one image of every class
     at a time and always in the same order: S is passes times ipc."""
     real_batch: Annotated[int, COUNT] = 1024
-    """R, real images that the student is tested on."""
+    """Real images that the student is tested on (R)."""
     lr: Annotated[float, RATES] = 0.02
     """The rate of every student step to begin with; published: .02 gray, .001 colour."""
     lr_img: Annotated[float, NOT_NEGATIVE] = 0.01
-    """Adam's rate, for the images and for the logarithm of every step's rate."""
+    """The learning rate of Adam, for the images and for the logarithm of every step's rate."""
     halve_every: Annotated[int, COUNT_OR_ZERO] = 0
     """Steps between halvings of Adam's rate; 0: never."""
     beta1: Annotated[float, SHARE_BELOW_ONE] = 0.5
-    """Adam's."""
+    """The first decay rate of Adam (β₁)."""
     augmented: bool = True
     """Real images with colours are shifted by up to 4 pixels and flipped; gray ones never are."""
 
@@ -154,15 +156,16 @@ class LD(Loop):
     """Label distillation (Bohdal et al., 2020): the student's step, how labels and network move."""
 
     base_batch: Annotated[int, COUNT] = 50
-    """B, base images of a step; all where there are fewer."""
+    """Base images of a step (B); all where there are fewer."""
     real_batch: Annotated[int, COUNT] = 1024
-    """R, real images that the student is tested on."""
+    """Real images that the student is tested on (R)."""
     lr: Annotated[float, RATES] = 0.01
-    """α, of the student's step; the set is evaluated at it and it is not learned."""
+    """The learning rate of the student's step (α): the set is evaluated at it; not learned."""
     lr_labels: Annotated[float, NOT_NEGATIVE] = 1e-3
-    """Adam's rate for the labels."""
+    """The learning rate of Adam for the labels."""
     network_lr: Annotated[float, NOT_NEGATIVE] = 1e-3
-    """Adam's rate for the network, which takes a step on the base images after every other."""
+    """The learning rate of Adam for the network, which takes a step on the base images after every
+    other."""
     patience: Annotated[int, COUNT] = 50
     """Steps that the error on real images is averaged over, and steps after the least average
     until a fresh network begins."""
@@ -175,7 +178,7 @@ class Selection(Checked):
     expert: Annotated[int, COUNT_OR_ZERO] = 0
     """Whose features herding and k_center look at, after the last epoch it has."""
     lr: Annotated[float, POSITIVE] = 0.01
-    """α, which the set is evaluated at."""
+    """The learning rate that the set is evaluated at (α)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,17 +186,17 @@ class Forgetting(Checked):
     """The selection of the images forgotten most often in a training of its own."""
 
     networks: Annotated[int, COUNT] = 3
-    """Networks trained; what they forget is summed."""
+    """How many networks are trained; what they forget is summed."""
     epochs: Annotated[int, COUNT] = 30
-    """Of each, so many that nearly every image is learned once."""
+    """Epochs of each, so many that nearly every image is learned once."""
     network_lr: Annotated[float, POSITIVE] = 0.01
-    """Their learning rate."""
+    """The learning rate of the networks."""
     momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
-    """Of their SGD."""
+    """The momentum of the networks' SGD."""
     batch: Annotated[int, COUNT] = 128
     """Real images per gradient step."""
     lr: Annotated[float, POSITIVE] = 0.01
-    """α, which the set is evaluated at."""
+    """The learning rate that the set is evaluated at (α)."""
 
 
 SELECTIONS = ("random", "herding", "k_center", "forgetting")

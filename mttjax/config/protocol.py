@@ -19,6 +19,6 @@ class Protocol(Checked):
     batch: Annotated[int, COUNT] = 256
     """Images per gradient step; the last partial batch of a pass is kept."""
     momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
-    """Of SGD."""
+    """The momentum of the networks' SGD."""
     weight_decay: Annotated[float, NOT_NEGATIVE] = 5e-4
-    """Of SGD."""
+    """The weight decay of the networks' SGD."""

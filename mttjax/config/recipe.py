@@ -23,11 +23,11 @@ class Recipe(Checked):
 
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     preprocessing: Literal["standardize", "zca"] = "standardize"
-    """Of the images."""
+    """How the images are normalised."""
     ops: tuple[Operation, ...] = DSA_OPS
     """The operations of DSA; empty for none."""
     lr: Annotated[float, POSITIVE] = 0.01
-    """Of plain SGD."""
+    """The learning rate, of plain SGD."""
     batch: Annotated[int, COUNT] = 256
     """Real images per gradient step."""
     seed: Annotated[int, SEED] = 0

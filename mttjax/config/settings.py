@@ -24,7 +24,7 @@ class Data(Checked):
     """Which real images, and where they come from."""
 
     dataset: str = "digits"
-    """digits, mnist, fashion_mnist, cifar10, cifar100, svhn_cropped, tiny_imagenet,
+    """Which data set: digits, mnist, fashion_mnist, cifar10, cifar100, svhn_cropped, tiny_imagenet,
     image_folder (a sub-folder per class) or arrays (an .npz)."""
     dir: str | None = None
     """The folder of archives, prepared TFDS data or images; for `arrays` the .npz."""
@@ -60,23 +60,25 @@ class Experts(Checked):
     """The experts: E networks trained on the real images, a snapshot per epoch."""
 
     count: Annotated[int, Range(1, 10**6)] = 100
-    """E."""
+    """Number of experts (E)."""
     epochs: Annotated[int | None, COUNT] = None
-    """T. None: as many as are read, max_start - 1 + expert_epochs."""
+    """Epochs that each is trained (T). None: as many as are read, max_start - 1 + expert_epochs."""
     lr: Annotated[float, POSITIVE] = 0.01
-    """Of plain SGD."""
+    """Their learning rate, of plain SGD."""
     batch: Annotated[int, COUNT] = 256
     """Real images per gradient step."""
     parallel: Annotated[int | None, COUNT] = None
-    """Trained at once. None: one per core on CPU, 10 on an accelerator."""
+    """How many are trained at once. None: one per core on CPU, 10 on an accelerator."""
     folder: str | None = None
-    """The store. None: experts/DATASET/RECIPE, own data by the name of their folder or file."""
+    """The folder that they are kept in. None: experts/DATASET/RECIPE, own data by the name of
+    their folder or file."""
     seed: Annotated[int, SEED] = 0
     """Decides their initialisations, orders and augmentations, whatever the run's seed."""
     preprocessing: Literal["standardize", "zca"] | None = None
-    """Of the images that they are trained on. None: the run's, as MTT needs."""
+    """How the images that they are trained on are normalised. None: the run's, as MTT needs."""
     statistics: str | None = None
-    """As in `data`, for them; where their preprocessing is the run's, the run's are taken."""
+    """Whose published mean and deviation their images are normalised by; where their preprocessing
+    is the run's, the run's are taken."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Run(Checked):
     """Where a run goes."""
 
     folder: str | None = None
-    """None: runs/PRESET-ipcN, or runs/PRESET-METHOD-ipcN for another method than MTT; of own data
-    PRESET-DATA in the place of PRESET."""
+    """The folder of the run. None: runs/PRESET-ipcN, or runs/PRESET-METHOD-ipcN for another
+    method than MTT; of own data PRESET-DATA in the place of PRESET."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Settings(Checked, Generic[D]):
     """Everything that a preset sets and a command can change."""
 
     name: str = "custom"
-    """Names the run."""
+    """What the run is called: names its folder."""
     method: str = "mtt"
     """How the set is made; it decides which settings `distill` has."""
     ipc: Annotated[int, COUNT] = 1
@@ -102,13 +104,14 @@ class Settings(Checked, Generic[D]):
     """Decides everything drawn but the experts and the validation split, which have their own
     seeds: runs of several seeds share them."""
     preprocessing: Literal["standardize", "zca"] = "standardize"
-    """Of the real images, for experts, students and evaluation alike."""
+    """How images are normalised, for experts, students and evaluation alike."""
     ops: tuple[Operation, ...] = DSA_OPS
-    """The operations of DSA, for experts, students and evaluation alike."""
+    """The augmentations (of DSA), for experts, students and evaluation alike."""
     data: Data = dataclasses.field(default_factory=Data)
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     experts: Experts = dataclasses.field(default_factory=Experts)
     distill: D = dataclasses.field(default_factory=MTT)  # type: ignore[assignment]
+    """How the method makes the set."""
     evaluate: Protocol = dataclasses.field(default_factory=Protocol)
     """The final evaluation."""
     run: Run = dataclasses.field(default_factory=Run)

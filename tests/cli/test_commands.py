@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from small import small_set
 
 from mttjax.cli import train_experts
 from mttjax.cli.launch import COMMANDS
+from mttjax.config.methods import METHODS
 from mttjax.config.presets import load_preset
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled, save_distilled
@@ -144,6 +146,37 @@ def test_help(arguments, words, mttjax):
     assert (status, err) == (0, "")
     assert f"mttjax {arguments[0]}" in out
     assert all(word in out for word in words)
+
+
+def helped(page):
+    """option -> its help, of a page that --help prints."""
+    helps, option = {}, ""
+    for line in page.partition("options")[2].splitlines():
+        words = line.strip("│| ")
+        if re.match(r"--\w|[╭╰─+-]{2}", words):
+            option, *rest = re.split(r"\s{2,}", words, maxsplit=1)
+            words = " ".join(rest)
+        if re.match(r"--\w", option):
+            helps[option] = f"{helps.get(option, '')} {words}".split("(default:")[0].strip()
+    return helps
+
+
+WITH_HELP = [
+    *(f"distill --config digits --method {method}" for method in METHODS),
+    *("train_experts", "table", "check", "export", "demo"),
+    *(f"evaluate {use}" for use in ("run", "set", "networks", "robustness")),
+    *(f"figure {figure}" for figure in ("range", "distance", "grid", "cost")),
+]
+
+
+@pytest.mark.parametrize("line", WITH_HELP)
+def test_every_option_is_explained_in_words(line, mttjax):
+    _, page, _ = mttjax(*line.split(), "--help")
+    helps = helped(page)
+    assert len(helps) == len(re.findall(r"^[│| ]*--\w", page.partition("options")[2], re.M)) > 0
+    unclear = r"(?!\S+ \S+ \S)|Of |None:|How\.|At |After |.{1,2},"
+    assert {o: text for o, text in helps.items() if re.match(unclear, text)} == {}
+    assert "type: ignore" not in page
 
 
 # --- mistakes --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ class NetworkSpec(Checked):
     """
 
     name: Literal["convnet", "alexnet", "vgg11", "resnet18", "resnet18_ap"] = "convnet"
-    """The architecture."""
+    """The network's architecture; depth and width are of the convnet alone."""
     depth: Annotated[int, Range(1, 64)] = 3
     """Blocks of convolution, norm, activation and pool, each halving the image."""
     width: Annotated[int, Range(1, 2**14)] = 128
@@ -26,6 +26,6 @@ class NetworkSpec(Checked):
     """Which numbers are brought to mean 0 and variance 1 after a convolution. `batch` has no
     running statistics: it normalises a test batch by that batch."""
     activation: Literal["relu", "sigmoid", "leaky_relu"] = "relu"
-    """After the norm."""
+    """The nonlinearity after the norm."""
     pooling: Literal["average", "max", "none"] = "average"
-    """At a block's end; `none`: the image keeps its size."""
+    """How a block halves the image at its end; `none`: the image keeps its size."""

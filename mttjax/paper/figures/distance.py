@@ -55,15 +55,15 @@ class Walks(Checked):
     held_out: Annotated[tuple[int, ...], COUNT_OR_ZERO]
     """Numbers of experts that the set was not distilled with."""
     starts: Annotated[tuple[int, ...], COUNT_OR_ZERO] = (0,)
-    """s, epochs of the expert to begin at."""
+    """Epochs of the expert to begin at (s)."""
     expert_epochs: Annotated[int | None, COUNT] = None
-    """M, epochs from start to target. None: as the set was distilled."""
+    """Epochs from start to target (M). None: as the set was distilled."""
     steps: Annotated[int, COUNT] = 100
     """Gradient steps on either data."""
     every: Annotated[int, COUNT] = 2
     """Steps between two distances, a divisor of the steps."""
     batch: Annotated[int | None, COUNT] = None
-    """B, distilled images per step. None: as the set was distilled, or all."""
+    """Distilled images per step (B). None: as the set was distilled, or all."""
     seed: Annotated[int, SEED] = 0
     """Decides the orders and augmentations."""
 

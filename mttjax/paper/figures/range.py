@@ -33,9 +33,9 @@ class Sweep(Checked):
     """What is swept, and how the sets are evaluated."""
 
     student_steps: Annotated[tuple[int, ...], COUNT] = (5, 10, 20, 30)
-    """S, gradient steps of the student: a line each."""
+    """Gradient steps of the student (S): a line each."""
     expert_epochs: Annotated[tuple[int, ...], COUNT] = (1, 2, 3)
-    """M, epochs of the expert from start to target: a point of every line each."""
+    """Epochs of the expert from start to target (M): a point of every line each."""
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
     """How networks are trained on the sets."""
 

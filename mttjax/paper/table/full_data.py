@@ -21,12 +21,17 @@ class FullData(Checked):
     """The better recipe: momentum, weight decay, and a rate that falls to nothing."""
 
     networks: Annotated[int, Range(1, 10_000)] = 5
+    """How many networks are trained on all real images."""
     epochs: Annotated[int, COUNT] = 50
+    """Epochs of each of them."""
     lr: Annotated[float, POSITIVE] = 0.01
-    """To begin with; it falls along half a cosine, epoch by epoch."""
+    """Their learning rate to begin with; it falls along half a cosine, epoch by epoch."""
     momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
+    """The momentum of their SGD."""
     weight_decay: Annotated[float, NOT_NEGATIVE] = 5e-4
+    """The weight decay of their SGD."""
     batch: Annotated[int, COUNT] = 256
+    """Real images per gradient step."""
 
 
 class FullRow(NamedTuple):

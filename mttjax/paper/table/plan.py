@@ -36,21 +36,21 @@ class Plan(Checked):
     ipc: Annotated[tuple[int, ...], COUNT] = ()
     """Images per class. None: the preset's."""
     methods: tuple[str, ...] = METHODS
-    """Out of all methods; the default."""
+    """Which methods, out of all; the default."""
     protocol: Literal["paper", "short"] = "paper"
     """How networks are trained on the sets: `paper`, 1001 epochs; `short`, 300."""
     networks: Annotated[int, Range(1, 10_000)] = 5
-    """Networks per set."""
+    """How many networks are trained on each set."""
     seeds: Annotated[int, COUNT] = 1
     """Runs of every method that learns, each with a seed of its own."""
     draws: Annotated[int, COUNT] = 3
-    """Sets of random images."""
+    """How many sets of random images."""
     kind: Literal["last", "best"] = "last"
     """Which set of a run: the last, or the best on validation."""
     full: bool = True
     """Train networks on all real images too."""
     full_data: FullData = dataclasses.field(default_factory=FullData)
-    """How."""
+    """How those are trained."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
