@@ -1,17 +1,31 @@
-"""A distilled set as one PNG per image."""
+"""A distilled set as one PNG per image, and what a PNG cannot say of it."""
 
+import dataclasses
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from mttjax.core.preprocessing import ZCA
 from mttjax.distilled.set import DistilledSet
 from mttjax.system.errors import InputError
+from mttjax.system.files import write_json
 
-__all__ = ["export_pngs"]
+__all__ = ["HOW_TO_USE", "export_pngs"]
+
+HOW_TO_USE = "how_to_use.json"
+"""Beside the PNGs: labels, rate, preprocessing, augmentation and network."""
 
 
 def export_pngs(distilled: DistilledSet, folder: str | Path) -> list[Path]:
-    """Writes every image as a PNG, in one sub-folder for each class that has images.
+    """Writes every image as a PNG, in one sub-folder for each class that has images, and
+    ``how_to_use.json`` with what a training on them needs. Where labels are soft an image is of
+    no one class: all lie in ``folder`` itself, and their probabilities are in the JSON.
+
+    A pixel holds less than a set: what is darker than black or lighter than white is clipped
+    (``DistilledSet.clipped`` says how much), which costs accuracy.
 
     Args:
       distilled: a set of images with 1 or 3 channels.
@@ -19,7 +33,8 @@ def export_pngs(distilled: DistilledSet, folder: str | Path) -> list[Path]:
         letters, digits, ``-``, ``_``, ``.`` and spaces replaced; equal names get the class number.
 
     Returns:
-      The paths, ``<folder>/<class>/000.png`` and so on, in the order of ``distilled.images``.
+      The paths, ``<folder>/<class>/000.png`` and so on, in the order of ``distilled.images``;
+      with soft labels ``<folder>/000.png``.
 
     Raises:
       InputError: images of another number of channels, or ``folder`` is a file or holds PNGs
@@ -33,18 +48,57 @@ def export_pngs(distilled: DistilledSet, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give a folder for the PNGs")
-    names = _folder_names(distilled.class_names)
-    paths, counts = [], [0] * len(names)
-    for k in distilled.classes:
-        paths.append(folder / names[k] / f"{counts[k]:03d}.png")
-        counts[k] += 1
+    paths = [folder / name for name in _names(distilled)]
     others = sorted(set(folder.rglob("*.png")) - set(paths))
     if others:
         raise InputError(f"{folder}: holds other PNGs, such as {others[0]}; give an empty folder")
     for path, pixels in zip(paths, distilled.pixels(), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path)
+    write_json(folder / HOW_TO_USE, _how_to_use(distilled))
     return paths
+
+
+def _names(distilled):
+    """Where each image goes, within the folder."""
+    if distilled.has_soft_labels:
+        return [f"{number:03d}.png" for number in range(len(distilled.images))]
+    folders = _folder_names(distilled.class_names)
+    names, counts = [], [0] * len(folders)
+    for k in distilled.classes:
+        names.append(f"{folders[k]}/{counts[k]:03d}.png")
+        counts[k] += 1
+    return names
+
+
+def _how_to_use(distilled) -> dict[str, Any]:
+    """JSON values."""
+    preprocessing, soft = distilled.preprocessing, distilled.has_soft_labels
+    statistics = {
+        name: np.asarray(array, np.float64).tolist()
+        for name, array in preprocessing._asdict().items()
+        if np.ndim(array) == 1 and not isinstance(preprocessing, ZCA)
+    }
+    whitened = "whitening as in the set's .npz, members preprocessing_*, of pixel / 255"
+    return {
+        "about": f"images distilled from {distilled.dataset}; a network is trained on them so",
+        "clipped": distilled.clipped(),
+        "clipped_is": "the share of numbers that a PNG cannot hold; the .npz has them whole",
+        "learning_rate": distilled.lr,
+        "preprocessing": {"kind": preprocessing.kind} | statistics,
+        "preprocessing_is": "(pixel / 255 - mean) / std" if statistics else whitened,
+        "augmentation": list(distilled.ops),
+        "network": dataclasses.asdict(distilled.network),
+        "classes": list(distilled.class_names),
+        "labels": dict(
+            zip(
+                _names(distilled),
+                distilled.labels.tolist() if soft else distilled.classes.tolist(),
+                strict=True,
+            )
+        ),
+        "labels_are": "probabilities of the classes" if soft else "indices of the classes",
+    }
 
 
 # Devices under Windows, whatever ending they have.

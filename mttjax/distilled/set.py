@@ -94,10 +94,23 @@ class DistilledSet:
         """Images per class: N / K, rounded down."""
         return len(self.images) // self.labels.shape[1]
 
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether an image belongs to more than one class."""
+        return bool((np.count_nonzero(self.labels, axis=1) > 1).any())
+
     def pixels(self) -> np.ndarray:
         """[N, H, W, C] uint8: the images as they would be shown, clipped to what a pixel holds."""
-        shown = np.asarray(self.preprocessing.inverse(jnp.asarray(self.images)))
-        return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+        return np.rint(np.clip(self._shown(), 0, 1) * 255).astype(np.uint8)
+
+    def clipped(self) -> float:
+        """The share of the numbers in ``pixels`` that were darker than black or lighter than white
+        by more than rounding takes, in [0, 1]."""
+        shown = self._shown()
+        return float(np.mean(np.abs(shown - np.clip(shown, 0, 1)) > 0.5 / 255))
+
+    def _shown(self):
+        return np.asarray(self.preprocessing.inverse(jnp.asarray(self.images)))
 
 
 def require_field(condition: object, field: str, expected: str, found: object) -> None:

@@ -216,10 +216,11 @@ def _evaluated(state, evaluate, folder, on_saved, log):
     folder.metrics_log.write(line)
     shown = [f"{n} {100 * s.mean:.2f} ± {100 * s.std:.2f} %" for n, s in scores.items()]
     log(f"step {step}: {', '.join(shown)}, α {mean_rate(synthetic):.4f}")
-    if score is not None and score.mean >= state.best:  # a later one has learned more
+    # Of equal ones the later has learned more; ``best`` is float32, and a score is not.
+    if score is not None and np.float32(score.mean) >= state.best:
         state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
         on_saved("best", synthetic, step)
-    if test is not None and test.mean > state.best_test:
+    if test is not None and np.float32(test.mean) >= state.best_test:
         state = state._replace(best_test=np.float32(test.mean))
         on_saved("best_on_test", synthetic, step)
     return state

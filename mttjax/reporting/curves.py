@@ -13,14 +13,19 @@ __all__ = ["save_curves", "save_expert_curves"]
 
 
 def save_curves(
-    path: str | Path, metrics_path: str | Path, *, loss_title: str = "trajectory loss"
+    path: str | Path,
+    metrics_path: str | Path,
+    *,
+    loss_title: str = "loss",
+    rate_title: str | None = "learned rate α",
 ) -> Path:
-    """Draws a run: loss, student's learning rate, validation accuracy and time per step.
+    """Draws a run: loss, learned rate, validation accuracy and time per step.
 
     Args:
       path: the PNG, written atomically; equal metrics give equal bytes.
       metrics_path: the run's ``metrics.jsonl``; what it lacks is left blank.
       loss_title: what the loss is, the first panel's title.
+      rate_title: what the rate is; None: it is not learned, and no panel is drawn of it.
 
     Returns:
       ``path``.
@@ -29,10 +34,12 @@ def save_curves(
       InputError: what ``read_metrics`` raises.
     """
     records = read_metrics(metrics_path)
-    with figure(path, (9.6, 6.4), 2, 2) as axes:
-        (loss, rate), (accuracy, seconds) = axes
+    size, rows, columns = ((9.6, 6.4), 2, 2) if rate_title else ((9.6, 3.2), 1, 3)
+    with figure(path, size, rows, columns) as axes:
+        loss, *rates, accuracy, seconds = axes.flat
         _draw_series(loss, records, "loss", loss_title)
-        _draw_series(rate, records, "lr", "learned rate α, log scale", smooth=False, log=True)
+        for rate in rates:
+            _draw_series(rate, records, "lr", f"{rate_title}, log scale", smooth=False, log=True)
         _draw_evaluations(accuracy, records)
         _draw_series(seconds, records, "seconds", "seconds per step", outliers=False)
         for panel in axes.flat:
@@ -110,7 +117,8 @@ def _draw_evaluations(axes, records):
     mean, std = (np.array([100 * e.get(n, 0) for _, e in evaluations]) for n in ("mean", "std"))
     axes.fill_between(steps, mean - std, mean + std, color=PALE, alpha=0.6, linewidth=0)
     axes.plot(steps, mean, color=BLUE, marker="o", markersize=3.5)
-    best = int(np.argmax(mean))
+    # The loop keeps the last of equal ones, in its own float32.
+    best = len(mean) - 1 - int(np.argmax(np.float32(mean / 100)[::-1]))
     label = f"best {mean[best]:.1f} at step {steps[best]}"
     axes.text(0.98, 0.04, label, transform=axes.transAxes, ha="right", color="#464a52")
 

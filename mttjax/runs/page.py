@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mttjax.config.methods import TITLES
+import numpy as np
+
+from mttjax.config.methods import SELECTIONS, TITLES
 from mttjax.evaluation.testing import is_imbalanced
 from mttjax.reporting import class_table, percent, save_curves, save_views, write_page
 from mttjax.runs.folder import SETS, RunFolder
@@ -15,6 +17,8 @@ __all__ = ["results_table", "run_figures", "save_results", "write_run_page"]
 _OWN_WAY = "Own way: after the set's own steps, each at its own rate, and no more. "
 
 _LOSSES = {"mtt": "trajectory loss", "dd": "loss on real images", "ld": "loss on real images"}
+_RATES = {"mtt": "learned rate α", "dd": "mean of the learned rates"}
+"""Of the methods that learn one."""
 
 
 def results_table(*records: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
@@ -56,7 +60,9 @@ def write_run_page(folder: str | Path) -> Path:
     tables, summary = [], "Not evaluated yet: evaluate this run."
     if results:
         tables, summary = _evaluated(run.path, results)
-    name, ipc = config.get("name", run.path.name), config.get("ipc", "?")
+    ipc = config.get("ipc", "?")
+    kept = next((run.load(kind) for kind in SETS if run.set_path(kind).exists()), None)
+    name = kept.dataset if kept else config.get("name", run.path.name)
     title = f"{name}: {ipc} image{'' if ipc == 1 else 's'} per class"
     return write_page(
         run.path,
@@ -98,23 +104,47 @@ def _typed(commands):
 
 def run_figures(folder: str | Path) -> list[tuple[Path, str]]:
     """(path, caption) of the grids and the curves of a run, drawn now."""
-    run, figures = RunFolder(folder), []
+    run = RunFolder(folder)
+    method = str(run.config().get("method"))
+    # LD learns labels, and its images stay what they were.
+    figures = _grids(run, real=method in (*SELECTIONS, "ld"))
+    if run.metrics():
+        rate = _RATES.get(method)
+        curves = save_curves(
+            run.path / "curves.png",
+            run.metrics_log.path,
+            loss_title=_LOSSES.get(method, "loss"),
+            rate_title=rate,
+        )
+        learned = f"{rate}, " if rate else ""
+        caption = f"Loss, {learned}validation accuracy and time per step."
+        figures.append((curves, caption))
+    return figures
+
+
+def _grids(run, real):
+    """A picture of each set that is no other's too, and three views of the best one."""
+    shown = []
     for kind, name in SETS.items():
-        if not run.set_path(kind).exists():
-            continue
-        distilled = run.load(kind)
+        if run.set_path(kind).exists():
+            distilled = run.load(kind)
+            alike = (names for _, names, s in shown if _same(s, distilled))
+            if (names := next(alike, None)) is None:
+                shown.append((kind, names := [], distilled))
+            names.append(name)
+    figures = []
+    for kind, names, distilled in shown:
         views = save_views(run.grids, kind, distilled)
         step = distilled.settings.get("step")
+        title = " and ".join(names) + ("" if step is None else f", step {step}")
+        title += ", real images" if real else ""
+        title += ", by their labels' most probable class" if distilled.has_soft_labels else ""
         captions = ("raw values", "clipped at ±2.5 σ", "as pixels")
-        described = [
-            (path, f"{name}{'' if step is None else f', step {step}'}: {caption}")
-            for path, caption in zip(views, captions, strict=True)
-        ]
-        figures += described if kind == "best" else described[2:]
-    if run.metrics():
-        method = str(run.config().get("method"))
-        curves = save_curves(
-            run.path / "curves.png", run.metrics_log.path, loss_title=_LOSSES.get(method, "loss")
-        )
-        figures.append((curves, "Loss, learned rate, validation accuracy and time per step."))
+        described = [(p, f"{title}: {c}") for p, c in zip(views, captions, strict=True)]
+        every = not real and (SETS["best"] in names or len(shown) == 1)
+        figures += described if every else described[2:]
     return figures
+
+
+def _same(a, b):
+    return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in ("images", "labels"))

@@ -81,7 +81,10 @@ def test_the_whole_way(place, mttjax):
     assert mttjax("evaluate", "robustness", last, *scores)[0] == 0
     assert (place / "scores/robustness.json").exists()
 
-    assert mttjax("export", "--set", last, "--to", "pngs")[0] == 0
+    status, out, _ = mttjax("export", "--set", last, "--to", "pngs")
+    assert status == 0
+    assert out.startswith("20 images: pngs\nhow to use them: pngs/how_to_use.json\n")
+    assert f"{100 * load_distilled(last).clipped():.1f} % of their pixels are darker than" in out
     assert len(list((place / "pngs").rglob("*.png"))) == 20
     status, out, _ = mttjax("check", place)
     assert status == 0
@@ -251,6 +254,15 @@ def test_a_mistake_is_answered_with_the_value_and_the_remedy(line, message, plac
     assert message in " ".join(err.replace("│", " ").split())
     assert "remove it" not in err
     assert sorted(place.rglob("*")) == before
+
+
+def test_an_export_says_that_soft_labels_are_in_no_folder(place, mttjax):
+    save_distilled("soft.npz", small_set(soft=True))
+    _, out, _ = mttjax("export", "--set", "soft.npz", "--to", "pngs")
+    assert "the labels are probabilities, in how_to_use.json; there are no folders" in out
+    assert sorted(p.name for p in (place / "pngs").iterdir() if p.suffix == ".png") == [
+        *("000.png", "001.png", "002.png")
+    ]
 
 
 def test_a_presets_own_error_is_shown_whole(place, mttjax):

@@ -16,6 +16,7 @@ from mttjax.core.preprocessing import Standardize, fit_preprocessing
 from mttjax.distilled import export_pngs, load_distilled, save_distilled
 from mttjax.distilled.pngs import _folder_names
 from mttjax.system.errors import InputError
+from mttjax.system.files import read_json
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 RNG = np.random.default_rng(0)
@@ -165,6 +166,49 @@ def test_exported_pngs_hold_the_pixels_class_by_class(tmp_path, channels):
     ]
     read = np.stack([np.asarray(Image.open(p)) for p in paths])
     np.testing.assert_array_equal(read.reshape(pixels.shape), pixels)
+
+
+def test_beside_the_pngs_stands_how_they_are_used(tmp_path):
+    mine = make()
+    export_pngs(mine, tmp_path)
+    how = read_json(tmp_path / "how_to_use.json")
+    assert (how["learning_rate"], tuple(how["augmentation"])) == (mine.lr, mine.ops)
+    assert how["network"]["depth"] == mine.network.depth
+    assert how["labels"] == {
+        f"{name}/00{i}.png": k for k, name in enumerate(mine.class_names) for i in (0, 1)
+    }
+    # What it says of the preprocessing makes the set's images of the pixels.
+    mean, std = (np.array(how["preprocessing"][name]) for name in ("mean", "std"))
+    read = np.stack([np.asarray(Image.open(tmp_path / name)) for name in how["labels"]])
+    np.testing.assert_allclose(
+        (read.reshape(mine.images.shape) / 255 - mean) / std,
+        mine.images,
+        atol=0.5 / 255 / std.min(),
+    )
+
+
+def test_soft_labels_are_in_no_folder_but_beside(tmp_path):
+    mine = make(labels=np.float32([[0.5, 0.3, 0.2]] * 6))
+    paths = export_pngs(mine, tmp_path)
+    assert [p.relative_to(tmp_path).as_posix() for p in paths] == [f"00{i}.png" for i in range(6)]
+    labels = read_json(tmp_path / "how_to_use.json")["labels"]
+    assert list(labels) == [path.name for path in paths]
+    np.testing.assert_allclose(list(labels.values()), mine.labels)
+    assert mine.has_soft_labels
+    assert not make().has_soft_labels
+
+
+def test_the_share_of_pixels_that_are_clipped_is_known(tmp_path):
+    assert make().clipped() == 0  # real pixels, with all that float32 rounds
+    preprocessing = make().preprocessing
+    shown = np.full(PIXELS.shape, 0.5, np.float32)
+    shown[0] = 1.1
+    shown[1] = -0.01
+    shown[2] = 1.0019  # within half a level of white
+    mine = make(images=np.asarray(preprocessing(255 * shown)))
+    assert mine.clipped() == pytest.approx(2 / 6)
+    export_pngs(mine, tmp_path)
+    assert read_json(tmp_path / "how_to_use.json")["clipped"] == mine.clipped()
 
 
 @pytest.mark.parametrize(

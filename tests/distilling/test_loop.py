@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from mttjax.config.methods import MTT
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
+from mttjax.core.synthetic import Synthetic
 from mttjax.datasets import load_dataset
 from mttjax.distilled import load_distilled
 from mttjax.distilling import mtt as mtt_module
-from mttjax.distilling.loop import Diverged
+from mttjax.distilling.loop import Diverged, LoopState, _evaluated
 from mttjax.distilling.pairs import ExpertPairs
+from mttjax.evaluation.evaluator import Evaluation
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
@@ -57,6 +60,26 @@ def run(settings, folder, dataset, log=lambda line: None, **changes):
     settings = replace(settings, run=Run(folder=str(folder)))
     settings = replace(settings, distill=replace(settings.distill, **changes))
     return distill(settings, dataset, log=log).path
+
+
+@pytest.mark.parametrize("mean", [0.85, 0.9])  # above and below themselves as float32
+def test_of_equal_scores_the_later_is_the_best(mean):
+    kept, none = [], np.float32(-1)
+    state = LoopState(
+        SimpleNamespace(synthetic=Synthetic(0, 0, 0.0)), np.int32(0), none, none, none
+    )
+    folder = SimpleNamespace(metrics_log=SimpleNamespace(write=lambda line: None))
+    score = Evaluation(np.array([mean]))
+    for step in (0, 5, 9):
+        state = _evaluated(
+            state._replace(step=np.int32(step)),
+            lambda synthetic, step: {"validation": score, "test": score},
+            folder,
+            lambda kind, synthetic, step: kept.append((kind, step)),
+            lambda line: None,
+        )
+    assert kept == [(kind, step) for step in (0, 5, 9) for kind in ("best", "best_on_test")]
+    assert state.best_step == 9
 
 
 def metrics(folder):

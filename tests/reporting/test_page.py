@@ -19,6 +19,7 @@ from mttjax.reporting import (
     save_grid,
     write_page,
 )
+from mttjax.reporting.curves import _draw_evaluations
 from mttjax.system.errors import InputError
 from mttjax.system.metrics import read_metrics
 
@@ -67,6 +68,24 @@ def test_curves_are_drawn_however_long_the_run(tmp_path, steps, tail):
     path = tmp_path / "metrics.jsonl"
     write_metrics(path, steps, tail)
     assert read(save_curves(tmp_path / "a.png", path)).shape[1] > 1000
+
+
+def test_without_a_learned_rate_there_is_no_panel_of_it(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    write_metrics(path, 20)
+    four = read(save_curves(tmp_path / "a.png", path))
+    three = read(save_curves(tmp_path / "b.png", path, rate_title=None))
+    assert (three.shape[0] * 2, three.shape[1]) == four.shape[:2]
+
+
+def test_the_best_of_equal_evaluations_is_the_last_as_in_the_loop():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    scores = [0.7, 0.85, 0.8, 0.85, 0.6]
+    records = [{"step": i, "evaluation": {"mean": m, "std": 0}} for i, m in enumerate(scores)]
+    _draw_evaluations(axes, records)
+    assert [text.get_text() for text in axes.texts] == ["best 85.0 at step 3"]
 
 
 def test_equal_metrics_give_equal_curves_without_pyplot(tmp_path):
