@@ -44,12 +44,9 @@ class RealData(Checked):
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
 
     def of(self, sets: Iterable[DistilledSet]) -> Dataset:
-        """The real images that sets, all of one data set, were made of; says whose they are."""
+        """The real images that sets, all of one data set, were made of; says what was read."""
         first = next(iter(sets))
-        folder, download = self.dir, self.download
-        dataset = real_data_of(first, name=self.dataset, folder=folder, download=download)
-        print(f"tested on the real images of {dataset.name}{f', from {folder}' if folder else ''}")
-        return dataset
+        return real_data_of(first, name=self.dataset, folder=self.dir, download=self.download)
 
     def over(self, data: Data) -> Data:
         """``data`` with what was given here."""

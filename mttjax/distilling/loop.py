@@ -220,7 +220,7 @@ def _evaluated(state, evaluate, folder, on_saved, log):
     if score is not None and np.float32(score.mean) >= state.best:
         state = state._replace(best=np.float32(score.mean), best_step=np.int32(step))
         on_saved("best", synthetic, step)
-    if test is not None and np.float32(test.mean) >= state.best_test:
+    if test is not None and np.float32(test.mean) > state.best_test:  # the published one
         state = state._replace(best_test=np.float32(test.mean))
         on_saved("best_on_test", synthetic, step)
     return state

@@ -108,8 +108,11 @@ def _smoothed(values, window):
 
 
 def _draw_evaluations(axes, records):
-    axes.set_title("validation accuracy, %")
-    evaluations = [(r["step"], r["evaluation"]) for r in records if r.get("evaluation")]
+    """On validation; of a run that has no validation images on test."""
+    name = "evaluation" if any(r.get("evaluation") for r in records) else "test"
+    evaluations = [(r["step"], r[name]) for r in records if r.get(name)]
+    tested = "test" if evaluations and name == "test" else "validation"
+    axes.set_title(f"{tested} accuracy, %")
     if not evaluations:
         _say(axes, "not evaluated yet")
         return
@@ -117,8 +120,9 @@ def _draw_evaluations(axes, records):
     mean, std = (np.array([100 * e.get(n, 0) for _, e in evaluations]) for n in ("mean", "std"))
     axes.fill_between(steps, mean - std, mean + std, color=PALE, alpha=0.6, linewidth=0)
     axes.plot(steps, mean, color=BLUE, marker="o", markersize=3.5)
-    # The loop keeps the last of equal ones, in its own float32.
-    best = len(mean) - 1 - int(np.argmax(np.float32(mean / 100)[::-1]))
+    # As the loop keeps it: of equal ones, in float32, on validation the last, on test the first.
+    equal = np.flatnonzero(np.float32(mean / 100) == np.float32(mean / 100).max())
+    best = equal[0 if name == "test" else -1]
     label = f"best {mean[best]:.1f} at step {steps[best]}"
     axes.text(0.98, 0.04, label, transform=axes.transAxes, ha="right", color="#464a52")
 

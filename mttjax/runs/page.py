@@ -117,7 +117,7 @@ def run_figures(folder: str | Path) -> list[tuple[Path, str]]:
             rate_title=rate,
         )
         learned = f"{rate}, " if rate else ""
-        caption = f"Loss, {learned}validation accuracy and time per step."
+        caption = f"Loss, {learned}accuracy and time per step."
         figures.append((curves, caption))
     return figures
 

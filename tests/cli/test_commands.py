@@ -55,7 +55,7 @@ def test_the_whole_way(place, mttjax):
     assert {"index.html", "last.npz", "best.npz", "best_on_test.npz"} <= set(os.listdir(run))
 
     status, out, _ = mttjax("evaluate", "run", run, *PROTOCOL)
-    assert out.startswith("tested on the real images of digits\n")
+    assert out.startswith("digits: 10 classes")
     rows = json.loads((run / "results.json").read_text())["rows"]
     tested = {"last", "best on validation", "best on test (paper's protocol)"}
     assert set(rows) == tested | {"random real images"}

@@ -78,14 +78,16 @@ def test_without_a_learned_rate_there_is_no_panel_of_it(tmp_path):
     assert (three.shape[0] * 2, three.shape[1]) == four.shape[:2]
 
 
-def test_the_best_of_equal_evaluations_is_the_last_as_in_the_loop():
+@pytest.mark.parametrize(("name", "best"), [("evaluation", 3), ("test", 1)])
+def test_the_best_of_equal_evaluations_is_that_of_the_loop(name, best):
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
     scores = [0.7, 0.85, 0.8, 0.85, 0.6]
-    records = [{"step": i, "evaluation": {"mean": m, "std": 0}} for i, m in enumerate(scores)]
+    records = [{"step": i, name: {"mean": m, "std": 0}} for i, m in enumerate(scores)]
     _draw_evaluations(axes, records)
-    assert [text.get_text() for text in axes.texts] == ["best 85.0 at step 3"]
+    assert [text.get_text() for text in axes.texts] == [f"best 85.0 at step {best}"]
+    assert axes.get_title().startswith("validation" if best == 3 else "test")
 
 
 def test_equal_metrics_give_equal_curves_without_pyplot(tmp_path):

@@ -125,7 +125,7 @@ def test_curves_are_of_what_the_method_has(method, loss, rate, tmp_path, monkeyp
     )
     shown = captions(make_run(tmp_path, method, sets=()))
     assert drawn == {"loss_title": loss, "rate_title": rate}
-    assert (rate is None) is (shown == ["Loss, validation accuracy and time per step."])
+    assert (rate is None) is (shown == ["Loss, accuracy and time per step."])
 
 
 def test_the_commands_are_those_that_were_typed(tmp_path):
