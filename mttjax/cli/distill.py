@@ -17,6 +17,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = preset_settings("mttjax distill", arguments)
     if chosen.only_print:
         return print_settings(chosen.settings)
+    if note := chosen.preset.note(chosen.settings.ipc, chosen.settings.method):
+        print(note)
     commands = commands_of_run(chosen.settings, arguments)
     with advising(commands.get("train_experts", "")):
         run = distill(chosen.settings, typed=commands)

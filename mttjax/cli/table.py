@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -12,11 +13,26 @@ from mttjax.cli.advice import advising, changes, typed
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_config, require_folder
 from mttjax.config.presets import load_preset
-from mttjax.config.settings import Settings
+from mttjax.config.settings import Data, Settings
 from mttjax.core.networks import NetworkSpec
 from mttjax.paper.table import Plan, compare
+from mttjax.system.fields import Range
 
 __all__ = ["TableOptions", "main"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TableData(RealData):
+    """Where the real images come from, and how many of them are trained on."""
+
+    validation: Annotated[float | None, Range(0, 0.5)] = None
+    """The fraction of the training images that selection is done on; 0: all are trained on, as
+    in the papers. None: the preset's."""
+
+    def over(self, data: Data) -> Data:
+        """``data`` with what was given here."""
+        validation = data.validation if self.validation is None else self.validation
+        return dataclasses.replace(super().over(data), validation=validation)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +50,7 @@ class TableOptions(Plan):
     """The experts' folder. None: the preset's."""
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     """The network of experts, students and evaluation."""
-    data: RealData = dataclasses.field(default_factory=RealData)
+    data: TableData = dataclasses.field(default_factory=TableData)
 
     def change(self, settings: Settings, usual: NetworkSpec) -> Settings:
         """The preset's settings, of any row, with what was given here and is not ``usual``."""

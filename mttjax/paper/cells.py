@@ -88,7 +88,7 @@ def run_cell(
       folder: the table's.
       protocol: the same for all cells.
       protocol_name: what it is called; results under other protocols lie beside.
-      kind: ``last``, or ``best``: the best on validation.
+      kind: ``last``, ``best`` on validation, or ``best_on_test``.
       log: called with lines of text.
 
     Raises:

@@ -12,7 +12,10 @@ from mttjax.core.networks import NetworkSpec
 from mttjax.runs.workflows import run_experts
 
 NONE = Protocol(networks=0)
-ROWS = {"dm": {1: {"steps": 3, "real_batch": 16, "evaluate_every": 0, "validation": NONE}}}
+ROWS = {
+    "dm": {1: {"steps": 3, "real_batch": 16, "evaluate_every": 0, "validation": NONE}},
+    "forgetting": {1: {"networks": 1, "epochs": 2}},
+}
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 import csv
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+import tyro
 
+from mttjax.cli.table import TableOptions
 from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
 from mttjax.paper.cells import CellResult, check_cells
@@ -14,6 +17,7 @@ from mttjax.paper.table import Plan, compare
 from mttjax.paper.table.full_data import FullData, train_better
 from mttjax.paper.table.plan import PROTOCOLS, Cell
 from mttjax.paper.table.report import Report
+from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import load_data, prepare
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -98,7 +102,7 @@ def test_dds_own_way_has_a_column_and_a_balanced_test_set_none(made, settings, t
     assert "balanced" not in text
     cells_of = lambda line: [cell.strip() for cell in line.split("|")]
     lines = [cells_of(line) for line in text.splitlines() if line.startswith("| ")]
-    overview = {cells[1]: cells[3] for cells in lines[:4]}
+    overview = {cells[1]: cells[3] for cells in lines[:5] if "---" not in cells[1]}
     ratio = "ratio, % of the training images"
     assert overview == {"method": "own way", ratio: "", "Random": "", "DM": "60.0 ± 10.0"}
     with open(folder / "table.csv", newline="") as file:
@@ -226,3 +230,24 @@ def test_full_data_of_another_recipe_is_not_taken_for_this_one(made, problem, tm
 def test_no_plan_can_be_made_of_what_no_table_can_hold(change, message):
     with pytest.raises(InputError, match=message):
         replace(PLAN, **change)
+
+
+def test_a_table_under_the_papers_protocol_trains_on_all_images(preset, tmp_path):
+    """No validation split, and of every run the set that was best on test."""
+    rows = {
+        "dm": {1: preset.methods["dm"][1] | {"evaluate_every": 1, "validation": Protocol(1, 2)}}
+    }
+    plan = Plan((2,), ("random", "dm"), networks=1, draws=1, kind="best_on_test", full=False)
+    options = ["--config", "x", "--data.validation", "0", "--experts", str(tmp_path / "none")]
+    given = tyro.cli(TableOptions, args=options)
+    change = partial(given.change, usual=given.network)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROTOCOLS, "paper", Protocol(epochs=2))
+        compare(preset._replace(methods=rows), plan, tmp_path, change, log=lambda line: None)
+    run = RunFolder(tmp_path / "sets" / "dm-ipc2-seed0")
+    assert run.config()["data"]["validation"] == 0
+    assert not run.set_path("best").exists()
+    best = run.load("best_on_test").settings["step"]
+    scores = {line["step"]: line["test"]["mean"] for line in run.metrics() if "test" in line}
+    assert scores[best] == max(scores.values())
+    assert set(scores) == {0, 1, 2, 3}

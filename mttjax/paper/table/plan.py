@@ -45,8 +45,9 @@ class Plan(Checked):
     """Runs of every method that learns, each with a seed of its own."""
     draws: Annotated[int, COUNT] = 3
     """How many sets of random images."""
-    kind: Literal["last", "best"] = "last"
-    """Which set of a run: the last, or the best on validation."""
+    kind: Literal["last", "best", "best_on_test"] = "last"
+    """Which set of a run: the last, the best on validation, or the best on test as the papers
+    report it."""
     full: bool = True
     """Train networks on all real images too."""
     full_data: FullData = dataclasses.field(default_factory=FullData)

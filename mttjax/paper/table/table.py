@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from mttjax.config.methods import SELECTIONS
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
 from mttjax.paper.cells import run_cell
@@ -43,10 +44,7 @@ def compare(
     """
     folder, plan = Path(folder), dataclasses.replace(plan, ipc=plan.ipc or preset.ipcs)
     protocol = dataclasses.replace(PROTOCOLS[plan.protocol], networks=plan.networks)
-    settings = {
-        cell: dataclasses.replace(change(preset.settings(cell.ipc, cell.method)), seed=cell.seed)
-        for cell in plan.cells()
-    }
+    settings = {cell: _of_cell(cell, preset, change, plan.kind) for cell in plan.cells()}
     remove_leftovers(folder)
     # Of all methods it asks least: no experts, no steps.
     base = change(preset.settings(plan.ipc[0], "random"))
@@ -54,6 +52,8 @@ def compare(
     dataset, store = problem.dataset, problem.store
     if store.exists:  # also where no cell looks at them: a row of the table does
         store.require(base.recipe(), dataset)
+    for note in filter(None, dict.fromkeys(preset.note(c.ipc, c.method) for c in settings)):
+        log(note)
     report = Report(folder, plan, base, dataset, command)
     for cell, own in settings.items():
         how = (dataset, folder, protocol, plan.protocol)
@@ -64,3 +64,12 @@ def compare(
     if plan.full:
         report.full["full_better"] = train_better(problem, plan.full_data, folder, log)
     return report.write()
+
+
+def _of_cell(cell, preset, change, kind):
+    """The settings of a cell's run, which scores on test where the best on test is wanted."""
+    settings = dataclasses.replace(change(preset.settings(cell.ipc, cell.method)), seed=cell.seed)
+    if kind != "best_on_test" or cell.method in SELECTIONS:
+        return settings
+    distill = dataclasses.replace(settings.distill, track_test=True)
+    return dataclasses.replace(settings, distill=distill)
