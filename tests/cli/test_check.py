@@ -66,7 +66,8 @@ def make_run(folder):
 
 def make_table(folder):
     for seed in range(2):
-        result = CellResult([0.5, 0.6], 0.01, 1.0, 1.0, None, 3, "here")._asdict()
+        score = ([0.5, 0.6], [[5], [6]], [10], [])
+        result = CellResult(*score, 0.01, 1.0, 1.0, None, 3, "here")._asdict()
         path = folder / "cells" / "short" / f"dm-ipc1-seed{seed}.json"
         write_json(path, {"of": {"seed": seed}, "result": result})
 

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small import scored
 
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import load_preset, preset_names
-from mttjax.paper.cells import CellResult
 from mttjax.paper.table.published import SOURCES, published_caption, published_figure
-from mttjax.paper.table.report import _numbers, _overview, _steps
+from mttjax.paper.table.report import COLUMNS, _numbers, _overview, _steps
 
 DATASETS = {load_preset(name).settings().data.dataset for name in preset_names()}
 CELLS = [(d, m, n) for d in DATASETS for m in (*METHODS, "full_better") for n in (1, 10, 50)]
@@ -72,8 +72,9 @@ def test_the_caption_says_of_the_methods_shown_how_they_were_measured_and_where_
 
 
 def test_a_table_shows_the_source_beside_the_figure():
-    counts = ([[5] * 10, [6] * 10], [10] * 10)
-    result = CellResult([0.5, 0.6], *counts, [], 0.01, 1.0, 1.0, None, 1, "here")
+    result = SimpleNamespace(
+        accuracies=[0.5, 0.6], steps=1, own_way=[], evaluation=scored(0.5, 0.6)
+    )
     dataset = SimpleNamespace(
         name="fashion_mnist", n_classes=10, train=SimpleNamespace(labels=np.zeros(100))
     )
@@ -81,10 +82,9 @@ def test_a_table_shows_the_source_beside_the_figure():
     _, _, (_, dc, mtt) = _overview(SimpleNamespace(ipc=(10,)), dataset, rows)
     assert dc[2] == "82.3 [1]"
     assert mtt[2] == ""
-    of_dc, of_mtt = _numbers(dataset, rows)
-    assert (of_dc[5], SOURCES["DC"] in of_dc) == (82.3, True)
-    assert of_mtt[5] is None
-    assert not set(SOURCES.values()) & set(map(str, of_mtt))
+    of_dc, of_mtt = (dict(zip(COLUMNS, row, strict=False)) for row in _numbers(dataset, rows))
+    assert (of_dc["published_percent"], of_dc["published_in"]) == (82.3, SOURCES["DC"])
+    assert (of_mtt["published_percent"], of_mtt["published_in"]) == (None, None)
 
 
 def test_steps_stand_beside_those_published_for_the_data_set_and_the_size():

@@ -102,7 +102,7 @@ def test_dds_own_way_has_a_column_and_a_balanced_test_set_none(made, settings, t
     assert "balanced" not in text
     cells_of = lambda line: [cell.strip() for cell in line.split("|")]
     lines = [cells_of(line) for line in text.splitlines() if line.startswith("| ")]
-    overview = {cells[1]: cells[3] for cells in lines[:5] if "---" not in cells[1]}
+    overview = {cells[1]: cells[3] for cells in lines[:5] if ":--" not in cells[1]}
     ratio = "ratio, % of the training images"
     assert overview == {"method": "own way", ratio: "", "Random": "", "DM": "60.0 ± 10.0"}
     with open(folder / "table.csv", newline="") as file:
