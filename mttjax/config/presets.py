@@ -76,9 +76,10 @@ class Preset(NamedTuple):
         if not sizes or ipc in sizes:
             return ""
         taken = row_for({size: size for size in sizes}, ipc)
+        known = ", ".join(map(str, sizes))
         return (
-            f"{TITLES[method]} at {ipc} per class: no published setting; taken are those of "
-            f"{taken}, of {', '.join(map(str, sizes))}"
+            f"{TITLES[method]} at {ipc} per class: no published setting (there is one for "
+            f"{known}); that of {taken} is taken"
         )
 
 

@@ -105,6 +105,24 @@ def test_a_run_on_other_images_is_refused_by_name(method, dataset, exchanged, tm
     assert made.load("last").settings["real_images"] == made.config()["real_images"]
 
 
+def test_runs_of_several_seeds_share_one_store_and_one_split(dataset, tmp_path):
+    settings = PRESET.settings(1, "mtt")
+    how = {"student_steps": 1, "max_start": 1, "expert_epochs": 1, "steps": 1}
+    distill_by = replace(settings.distill, validation=Protocol(networks=0), **how)
+    experts = Experts(count=1, folder=str(tmp_path / "experts"))
+    settings = replace(settings, distill=distill_by, experts=experts)
+    run_experts(settings, dataset, log=lambda line: None)
+    runs = [
+        distill(
+            replace(settings, seed=seed, run=Run(str(tmp_path / str(seed)))), log=lambda _: None
+        )
+        for seed in (0, 1)
+    ]
+    sets = [run.load("last") for run in runs]
+    assert not np.array_equal(sets[0].images, sets[1].images)
+    assert runs[0].config()["real_images"] == runs[1].config()["real_images"]
+
+
 def test_forgetting_counts_on_a_training_of_its_own_that_all_sizes_share(dataset, tmp_path):
     how = {"networks": 2, "epochs": 4, "network_lr": 0.05, "batch": 64}
     lines = []
