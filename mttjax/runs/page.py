@@ -99,7 +99,8 @@ def _typed(commands):
     """What makes the run again, a line each, as it was typed; nothing of a program's run."""
     if "distill" not in commands:
         return ""
-    return "\n".join(commands[n] for n in ("train_experts", "distill", "evaluate") if n in commands)
+    order = ("train_experts", "distill", "evaluate")
+    return "\n".join(str(commands[name]) for name in order if name in commands)
 
 
 def run_figures(folder: str | Path) -> list[tuple[Path, str]]:

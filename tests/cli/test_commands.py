@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -57,6 +58,8 @@ def test_the_whole_way(place, mttjax):
     status, out, _ = mttjax("evaluate", "run", run, *PROTOCOL)
     assert out.startswith("digits: 10 classes")
     rows = json.loads((run / "results.json").read_text())["rows"]
+    typed = json.loads((run / "commands.json").read_text())["evaluate"]
+    assert typed == shlex.join(["mttjax", "evaluate", "run", str(run), *PROTOCOL])
     tested = {"last", "best on validation", "best on test (paper's protocol)"}
     assert set(rows) == tested | {"random real images"}
     assert all(len(row["accuracies"]) == 2 for row in rows.values())

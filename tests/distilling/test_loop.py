@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small import scored
 
 from mttjax.config.methods import MTT
 from mttjax.config.protocol import Protocol
@@ -18,7 +19,6 @@ from mttjax.distilled import load_distilled
 from mttjax.distilling import mtt as mtt_module
 from mttjax.distilling.loop import Diverged, LoopState, _evaluated
 from mttjax.distilling.pairs import ExpertPairs
-from mttjax.evaluation.evaluator import Evaluation
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
@@ -69,7 +69,7 @@ def test_of_equal_scores_the_later_is_the_best(mean):
         SimpleNamespace(synthetic=Synthetic(0, 0, 0.0)), np.int32(0), none, none, none
     )
     folder = SimpleNamespace(metrics_log=SimpleNamespace(write=lambda line: None))
-    score = Evaluation(np.array([mean]))
+    score = scored(mean)
     for step in (0, 5, 9):
         state = _evaluated(
             state._replace(step=np.int32(step)),

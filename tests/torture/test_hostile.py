@@ -197,11 +197,19 @@ def test_a_page_of_a_run_shows_hostile_names_as_text(folder):
     names = {"class_names": (EVIL, EVIL[::-1], "c"), "dataset": EVIL}
     save_distilled(folder / "best.npz", small_set(**names, settings={"step": step}))
     row = {"ipc": EVIL, "mean": 0.5, "std": 0.1, "networks": EVIL, "lr": 0.1, "step": step}
-    results = {"epochs": EVIL, "date": EVIL, "hardware": EVIL, "rows": {EVIL: row}}
+    row |= {"tested": [1], "per_class": [0.5]}
+    results = {
+        "epochs": EVIL,
+        "classes": [EVIL],
+        "date": EVIL,
+        "hardware": EVIL,
+        "rows": {EVIL: row},
+    }
     write_json(
         folder / "config.json", {"name": EVIL, "ipc": EVIL, "method": EVIL, EVIL: {EVIL: [1]}}
     )
     write_json(folder / "results.json", results)
+    write_json(folder / "commands.json", {"distill": EVIL, "evaluate": 5})
     text = write_run_page(folder).read_text("utf-8")
     assert EVIL not in text
     assert "<script" not in text
