@@ -18,7 +18,7 @@ demo: env
 	$(BIN)/mttjax demo
 
 test: env
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: env
 	$(BIN)/python -m pytest -m slow

@@ -31,6 +31,14 @@ def pytest_make_parametrize_id(config, val, argname):
     return f"{argname}-{len(val)}" if isinstance(val, bytes) else None
 
 
+LONG = ("test_sharded.py", "test_trajectory.py", "test_networks_published.py", "test_readme.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Files of few and long tests begin first, lest a worker be left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture
 def x64():
     """Float64 for one test."""

@@ -176,7 +176,13 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# Of two networks that are built alike one is enough in minutes; `make slow` tries both.
+ALIKE = ("vgg11", "resnet18_ap")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.slow if k in ALIKE else ()) for k in KINDS]
+)
 def test_the_meta_gradient_agrees_with_finite_differences(kind, x64):
     module = KINDS[kind]
     keys = jax.random.split(KEY, 4)
