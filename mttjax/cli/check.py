@@ -68,10 +68,16 @@ def check_path(path: str | Path, log: Callable[[str], object] = print) -> Findin
     return findings
 
 
+WORKED_IN = ("full_data", "forgetting")
+"""Folders of networks in training, which are trained again where they are damaged."""
+
+
 def _things(folder: Path) -> Iterator[tuple[Path, Callable[[Path, Findings], str]]]:
     """(folder, its check) of all that is in ``folder``, itself first."""
     if is_store(folder) or is_run(folder):
         yield folder, check_store if is_store(folder) else check_run
+        return
+    if folder.name in WORKED_IN:
         return
     if (folder / "cells").is_dir():
         yield folder, check_cells

@@ -185,7 +185,8 @@ class Settings(Checked, Generic[D]):
     def run_folder(self) -> Path:
         """Where the run goes."""
         method = "" if self.method == "mtt" else f"-{self.method}"
-        return Path(self.run.folder or f"runs/{self.run_name}{method}-ipc{self.ipc}")
+        seed = f"-seed{self.seed}" if self.seed else ""
+        return Path(self.run.folder or f"runs/{self.run_name}{method}-ipc{self.ipc}{seed}")
 
     def record(self) -> dict[str, Any]:
         """All settings as JSON values; ``settings_from`` takes them back."""

@@ -23,6 +23,7 @@ _SPELLINGS = (
 )
 _VALIDATION = (("x_val", "y_val"), ("val_images", "val_labels"), ("val_images", "val_labels"))
 """Of each spelling, where it is there."""
+_NAMES = "class_names"
 
 
 def read_digits() -> Source:
@@ -56,10 +57,10 @@ def read_arrays(path: Path) -> Source:
     if missing := [key for key in (*keys, *held) if key not in arrays]:
         spellings = ", or ".join(", ".join(keys) for keys in _SPELLINGS)
         raise InputError(
-            f"{path} has no {', '.join(missing)}; it has {_members(path)}. Expected {spellings}: "
-            "training and test images with their labels, under these names"
+            f"{path} has no {', '.join(missing)}; it has {_listed(_members(path))}. Expected "
+            f"{spellings}: training and test images with their labels, under these names"
         )
-    names = arrays.get("class_names")
+    names = arrays.get(_NAMES)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         raise InputError(
             f"{path}: class_names is {names.dtype} {names.shape}, expected [K] strings"
@@ -80,18 +81,23 @@ def read_arrays(path: Path) -> Source:
     if held:
         validation = as_split(arrays[x_val], arrays[y_val], len(names), f"{path}: validation")
         origins["validation"] = x_val
-    return Source(tuple(map(str, names)), train, test, validation, origins)
+    others = [name for name in _members(path) if name not in (*keys, *held, _NAMES)]
+    remarks = (f"not read: {_listed(others)}",) if others else ()
+    return Source(tuple(map(str, names)), train, test, validation, origins, remarks)
 
 
-def _members(path: Path) -> str:
+def _members(path: Path) -> list[str]:
     """The names of all arrays there, whether read or not."""
     with zipfile.ZipFile(path) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def _listed(names: list[str]) -> str:
     return ", ".join(names[:12]) + (", …" if len(names) > 12 else "") or "nothing"
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    wanted = {key for keys in (*_SPELLINGS, *_VALIDATION) for key in keys} | {"class_names"}
+    wanted = {key for keys in (*_SPELLINGS, *_VALIDATION) for key in keys} | {_NAMES}
     try:
         return read_npz(path, only=wanted, most=min(MOST_BYTES, physical_memory()))
     except InputError as error:

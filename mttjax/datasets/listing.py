@@ -35,7 +35,8 @@ def sub_folders(folder: Path) -> list[Path]:
     """The folders right in ``folder``, by name, but for hidden ones; none where it is no folder."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    no_class = (".", "__MACOSX")  # the latter is what a Mac's archives leave
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(no_class))
 
 
 def list_images(folder: Path, passed: Counter[str]) -> list[Path]:
@@ -61,6 +62,8 @@ def list_images(folder: Path, passed: Counter[str]) -> list[Path]:
                 own[_DEEPER] += _count(folder / entry.name)
             elif kind == "file" and entry.name.lower() not in _OF_A_DESKTOP:
                 own[suffix or "without ending"] += 1
+            elif entry.is_symlink() and not kind and not entry.name.startswith("."):
+                own["broken links"] += 1
     if not names:
         raise InputError(_empty(folder, own))
     passed.update(own)

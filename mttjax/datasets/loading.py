@@ -165,12 +165,17 @@ def _check_arguments(
 def _read(name, path, download, size, classes, seed):
     """The ``Source`` of the arguments of ``load_dataset``, with the chosen classes only."""
     if name == "digits":
+        if path is not None:
+            raise InputError(
+                f"the folder is {path}, but digits come with scikit-learn: leave data.dir out, or "
+                "give what is there as data.dataset, such as image_folder"
+            )
         return keep_classes(read_digits(), classes)
     if name in CATALOGUE:
         return keep_classes(_read_official(name, path, download), classes)
     kind = "file" if name == "arrays" else "folder"
     if path is None:
-        raise InputError(f"{name} needs a {kind}: give it as the folder")
+        raise InputError(f"{name} needs a {kind}: give it as data.dir")
     if not path.exists():
         raise InputError(f"{path} does not exist; expected a {kind} for {name}")
     if path.is_dir() is not (kind == "folder"):

@@ -180,6 +180,12 @@ def real_data_of(
         log=log,
     )
     require_same_data(distilled, dataset)
+    known = distilled.settings.get("real_images")
+    if log and isinstance(known, dict) and known.get("checksum") != dataset.checksum:
+        log(
+            f"other training images than those that the set was made of: their checksum is "
+            f"{dataset.checksum}, the set's is {shown(known.get('checksum'))}"
+        )
     return dataset
 
 

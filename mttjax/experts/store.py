@@ -66,6 +66,10 @@ class ExpertStore:
         """What the experts are trained by."""
         return recipe_from(self._known["recipe"])
 
+    def tested_on(self, dataset: Dataset) -> bool:
+        """Whether the accuracies are those on the test images of ``dataset``."""
+        return self._known.get("tested_on") in (None, tree_checksum(dataset.test))
+
     @property
     def made(self) -> dict[str, Any]:
         """``created``, when it was begun, and ``versions``, what with."""
@@ -82,6 +86,7 @@ class ExpertStore:
             "preprocessing": preprocessing.kind,
             "preprocessing_checksum": tree_checksum(arrays),
             "versions": versions(),
+            "tested_on": tree_checksum(dataset.test),
             "experts": {},
         }
         write_manifest(self.folder, self._manifest)

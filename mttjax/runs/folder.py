@@ -145,8 +145,8 @@ class RunFolder:
         if before and (listed := differing_settings(before, now)):
             raise InputError(
                 f"{self.path}: the run here has other settings: {listed}. Run it on with its own "
-                f"(only {', '.join(EXTENDABLE)} may change), begin another in another folder, or "
-                "remove this one"
+                f"(only {', '.join(EXTENDABLE)} may change), begin another in another "
+                "run.folder, or remove this one"
             )
         was, is_now = before.get("versions", {}), versions()
         changed = [f"{n} {was[n]} → {is_now.get(n)}" for n in was if was[n] != is_now.get(n)]

@@ -285,3 +285,11 @@ def test_a_system_error_is_a_fault_of_its_file(tmp_path):
     with findings.of(tmp_path / "a", "Do this"):
         raise PermissionError(13, "Permission denied")
     assert findings.faults == [f"{tmp_path}/a: [Errno 13] Permission denied. Do this"]
+
+
+@pytest.mark.parametrize("name", ["forgetting", "full_data"])
+def test_networks_in_training_are_no_sets(name, tmp_path):
+    make_set(tmp_path / "set")
+    (tmp_path / name / "0a").mkdir(parents=True)
+    write_arrays(tmp_path / name / "0a" / "network-0.npz", {"w": np.zeros(3)})
+    assert not check_path(tmp_path, log=lambda line: None).faults

@@ -209,6 +209,7 @@ def test_own_data_have_stores_and_runs_under_their_own_name(data, experts, run):
     settings = Settings(name="digits", method="random", distill=Selection(), data=Data(**data))
     assert settings.expert_folder.parent == Path("experts") / experts
     assert settings.run_folder == Path("runs") / run
+    assert dataclasses.replace(settings, seed=2).run_folder == Path("runs") / f"{run}-seed2"
     named = dataclasses.replace(settings, name=experts)
     assert named.run_folder == Path(f"runs/{experts}-random-ipc1")
 

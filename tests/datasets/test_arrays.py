@@ -126,3 +126,10 @@ def test_names_that_a_terminal_would_obey_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="control characters") as caught:
         load(tmp_path, **GOOD, class_names=np.array(["a", "b", name]))
     assert str(caught.value).isprintable()
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path):
+    x, y = np.zeros((6, 8, 8), np.uint8), np.int32([0, 1] * 3)
+    np.savez(tmp_path / "mine.npz", x_train=x, y_train=y, x_test=x, y_test=y, x_valid=x, more=y)
+    loaded = load_dataset("arrays", folder=tmp_path / "mine.npz", validation=0)
+    assert loaded.describe().endswith("not read: x_valid, more")

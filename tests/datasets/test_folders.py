@@ -357,3 +357,10 @@ def test_faults_of_tiny_imagenet_are_named(tiny, name, text, message):
         (tiny / name).write_text(text)
     with pytest.raises(InputError, match=message):
         load_dataset("tiny_imagenet", folder=tiny)
+
+
+def test_links_that_lead_nowhere_are_counted_and_what_a_mac_leaves_is_no_class(whole):
+    make_split(whole, "train", classes=("__MACOSX",), n=1)
+    (whole / "train" / "ant" / "gone.png").symlink_to("nowhere.png")
+    assert "1 file passed over (broken links 1)" in load(whole).describe()
+    assert load(whole).class_names == ("ant", "bee", "cat")

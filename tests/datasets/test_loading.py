@@ -19,6 +19,12 @@ def shares(part, whole):
     return np.bincount(part.labels) / np.bincount(whole.labels)
 
 
+def test_digits_have_no_folder(tmp_path):
+    """Whoever gives one means other images."""
+    with pytest.raises(InputError, match=r"leave data.dir out, or give what is there as data.data"):
+        load_dataset("digits", folder=tmp_path)
+
+
 def test_digits_are_uint8_and_complete_and_their_test_set_is_stratified():
     digits = load_dataset("digits", validation=0)
     assert (digits.image_shape, digits.n_classes, digits.name) == ((8, 8, 1), 10, "digits")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small import NAMES, PROTOCOL, scored, small_dataset, small_set
 
-from mttjax.datasets import Split
+from mttjax.datasets import Split, load_dataset
 from mttjax.distilled import save_distilled
 from mttjax.evaluation import (
     Scorer,
@@ -73,6 +73,19 @@ def test_sets_of_other_data_are_refused_before_anything_is_drawn_or_evaluated():
 def test_the_real_images_of_a_set_are_those_that_it_says(distilled, name, message):
     with pytest.raises(InputError, match=message):
         real_data_of(distilled, name=name)
+
+
+def test_other_training_images_than_those_of_the_set_are_told():
+    digits = load_dataset("digits", validation=0.25)
+    known = {"data": {"validation": 0.25, "seed": 0}, "real_images": digits.identity}
+    like = {"dataset": "digits", "class_names": digits.class_names}
+    like |= {"images": np.zeros((10, 8, 8, 1), np.float32), "labels": np.eye(10, dtype=np.float32)}
+    lines = []
+    for settings in (known, known | {"real_images": {"checksum": "00000000"}}):
+        real_data_of(small_set(settings=settings, **like), log=lines.append)
+    others = [line for line in lines if "other training images" in line]
+    assert len(others) == 1
+    assert others[0].endswith(f"checksum is {digits.checksum}, the set's is '00000000'")
 
 
 def classes_of(random):

@@ -190,3 +190,11 @@ def test_a_manifest_of_other_things_is_refused(change, message, tmp_path):
     edit_manifest(tmp_path, change)
     with pytest.raises(InputError, match=message):
         ExpertStore(tmp_path)
+
+
+def test_a_store_knows_which_test_images_its_accuracies_are_of(tmp_path):
+    store = filled(tmp_path)
+    fewer = dataclasses.replace(DATASET, test=Split(*(part[:-1] for part in DATASET.test)))
+    assert ExpertStore(tmp_path).tested_on(DATASET)
+    assert not ExpertStore(tmp_path).tested_on(fewer)
+    assert store.made.keys() == {"created", "versions"}

@@ -12,6 +12,7 @@ import tyro
 from mttjax.cli.table import TableOptions
 from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
+from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import CellResult, check_cells
 from mttjax.paper.table import Plan, compare
 from mttjax.paper.table.full_data import FullData, train_better
@@ -251,3 +252,22 @@ def test_a_table_under_the_papers_protocol_trains_on_all_images(preset, tmp_path
     scores = {line["step"]: line["test"]["mean"] for line in run.metrics() if "test" in line}
     assert scores[best] == max(scores.values())
     assert set(scores) == {0, 1, 2, 3}
+
+
+def test_a_size_that_a_class_is_too_small_for_is_refused_before_the_first_cell(preset, tmp_path):
+    plan = Plan((2, 200), ("random",), networks=1, full=False)
+    with pytest.raises(InputError, match=r"ipc is 200: class \d has \d+ training images"):
+        compare(preset, plan, tmp_path, log=lambda line: None)
+    assert not (tmp_path / "cells").exists()
+
+
+def test_the_experts_row_is_left_out_where_they_were_tested_on_other_images(
+    preset, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(ExpertStore, "tested_on", lambda store, dataset: False)
+    lines, plan = [], Plan((2,), ("random",), "short", networks=1, draws=1, full=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROTOCOLS, "short", Protocol(epochs=2))
+        compare(preset, plan, tmp_path, log=lines.append)
+    assert any("tested on other images" in line for line in lines)
+    assert "experts' recipe" not in (tmp_path / "table.md").read_text()

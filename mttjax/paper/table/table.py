@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from mttjax.config.methods import SELECTIONS
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
@@ -12,6 +14,7 @@ from mttjax.paper.table.full_data import experts_row, train_better
 from mttjax.paper.table.plan import PROTOCOLS, Plan
 from mttjax.paper.table.report import Report
 from mttjax.runs.problem import prepare
+from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
 
 __all__ = ["compare"]
@@ -54,12 +57,15 @@ def compare(
         store.require(base.recipe(), dataset)
     for note in filter(None, dict.fromkeys(preset.note(c.ipc, c.method) for c in settings)):
         log(note)
+    _require_enough_images(settings, dataset)
     report = Report(folder, plan, base, dataset, command)
     for cell, own in settings.items():
         how = (dataset, folder, protocol, plan.protocol)
         report.results[cell] = run_cell(cell.name, own, *how, kind=plan.kind, log=log)
         report.write()
-    if row := experts_row(store):
+    if store.exists and not store.tested_on(dataset):
+        log(f"{store.folder}: these experts were tested on other images; their row is left out")
+    elif row := experts_row(store):
         report.full["full_experts"] = row
     if plan.full:
         report.full["full_better"] = train_better(problem, plan.full_data, folder, log)
@@ -73,3 +79,16 @@ def _of_cell(cell, preset, change, kind):
         return settings
     distill = dataclasses.replace(settings.distill, track_test=True)
     return dataclasses.replace(settings, distill=distill)
+
+
+def _require_enough_images(settings, dataset):
+    """Before the first cell: what cannot be done is not found out after hours."""
+    real = [c for c, s in settings.items() if getattr(s.distill, "initial", "real") == "real"]
+    most = max((cell.ipc for cell in real), default=0)
+    counts = np.bincount(dataset.train.labels, minlength=dataset.n_classes)
+    if most > counts.min():
+        name = dataset.class_names[int(counts.argmin())]
+        raise InputError(
+            f"ipc is {most}: class {name} has {counts.min()} training images. Give fewer, or "
+            "methods that begin with noise"
+        )
