@@ -96,13 +96,13 @@ def test_a_refusal_for_want_of_epochs_is_mended_by_what_it_advises(epochs, place
 
 
 def test_a_table_and_a_sweep_advise_their_own_experts(place, mttjax):
-    data = ("--data.dir", "here", "--experts", "mine")
+    data = ("--data.download", "--experts", "mine")
     table = ("--config", "tiny.py", "--network.width", "8", "--methods", "mtt", *data)
     status, _, err = mttjax("table", *table)
     assert status == 2
     settings = preset_settings("train_experts", advised(err)).settings
     assert (settings.network.width, settings.network.depth) == (8, 1)
-    assert (settings.data.dir, str(settings.expert_folder)) == ("here", "mine")
+    assert (settings.data.download, str(settings.expert_folder)) == (True, "mine")
 
     sweep = ("--config", "tiny.py", "--expert-epochs", "1", "3", "--count", "4", *data)
     status, _, err = mttjax("figure", "range", *sweep)
@@ -110,7 +110,7 @@ def test_a_table_and_a_sweep_advise_their_own_experts(place, mttjax):
     settings = preset_settings("train_experts", advised(err)).settings
     assert settings.expert_epochs == 2 - 1 + 3
     assert (settings.experts.count, str(settings.expert_folder)) == (4, "mine")
-    assert settings.data.dir == "here"
+    assert settings.data.download
 
 
 def test_in_a_checkout_its_own_commands_are_given(monkeypatch):
