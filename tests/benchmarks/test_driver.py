@@ -122,6 +122,7 @@ def test_an_unknown_row_is_said(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_host_work_is_measured_on_the_digits_without_torch(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "has_torch", lambda: False)
     output = tmp_path / "r.md"

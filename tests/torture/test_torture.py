@@ -28,6 +28,7 @@ def test_a_run_killed_in_a_write_and_stopped_ends_alike_on_one_core(tmp_path):
     assert made <= set(reference.content)
 
 
+@pytest.mark.slow
 def test_a_long_run_compiles_nothing_more_and_leaves_nothing_behind(tmp_path):
     place = Place(tmp_path / "soak", tmp_path / "cache")
     samples, metrics = soak.watched(place, 1000, *DM, "--network.width", "4")
