@@ -67,7 +67,7 @@ class ExpertStore:
         return recipe_from(self._known["recipe"])
 
     def tested_on(self, dataset: Dataset) -> bool:
-        """Whether the accuracies are those on the test images of ``dataset``."""
+        """Whether the accuracies are those on the test images of ``dataset``, or nothing tells."""
         return self._known.get("tested_on") in (None, tree_checksum(dataset.test))
 
     @property
