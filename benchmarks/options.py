@@ -3,8 +3,9 @@
     python -m benchmarks.options --config digits --ipc 1 --seconds 20 --seeds 3
 
 Every variant distils for the same wall time of outer steps (its own step time is measured
-first); bfloat16, which no CPU computes at speed, for as many steps as float32. The sets
-are scored on the test set by fresh networks, as `bin/evaluate` does.
+first); bfloat16, which no CPU computes at speed, for as many steps as float32: experts,
+students and evaluation. The sets are scored on the test set by fresh networks, as
+`mttjax evaluate` does.
 """
 
 import argparse
@@ -24,12 +25,13 @@ from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.provenance import hardware
 
 VARIANTS = {
-    "float32, P = 1": {},
-    "P = 2": {"trajectories": 2},
-    "P = 4": {"trajectories": 4},
-    "P = 8": {"trajectories": 8},
-    "bfloat16, P = 1": {"precision": "bfloat16"},
+    "float32, P = 1": ("float32", 1),
+    "P = 2": ("float32", 2),
+    "P = 4": ("float32", 4),
+    "P = 8": ("float32", 8),
+    "bfloat16, P = 1": ("bfloat16", 1),
 }
+"""The precision of all networks, and how many trajectories there are."""
 
 
 def main():
@@ -46,23 +48,30 @@ def main():
     settings = dataclasses.replace(settings, data=data)
     dataset = load_data(settings)
     with tempfile.TemporaryDirectory() as work:
-        runs = [with_experts(settings, dataset, seed, work) for seed in range(chosen.seeds)]
-        errors = gradient_errors(runs[0], dataset)
+        runs = {
+            precision: [
+                with_experts(settings, dataset, seed, work, precision)
+                for seed in range(chosen.seeds)
+            ]
+            for precision in ("float32", "bfloat16")
+        }
+        errors = gradient_errors(runs["float32"][0], dataset)
         print(errors)
         rows = [
-            measure(name, runs, changes, dataset, chosen.seconds, Path(work) / str(i))
-            for i, (name, changes) in enumerate(VARIANTS.items())
+            measure(name, runs, dataset, chosen.seconds, Path(work) / str(i))
+            for i, name in enumerate(VARIANTS)
         ]
     output = chosen.output or f"benchmarks/options-{chosen.config}-ipc{chosen.ipc}.md"
     Path(output).write_text(report(settings, chosen, rows, errors))
     print(f"written: {output}")
 
 
-def with_experts(settings, dataset, seed, work):
+def with_experts(settings, dataset, seed, work, precision):
     """The settings of a run of its own, with experts of its own."""
-    folder = f"{work}/experts{seed}"
-    experts = dataclasses.replace(settings.experts, folder=folder)
-    settings = dataclasses.replace(settings, seed=seed, experts=experts)
+    folder = f"{work}/experts{seed}-{precision}"
+    experts = dataclasses.replace(settings.experts, folder=folder, seed=seed)
+    network = dataclasses.replace(settings.network, precision=precision)
+    settings = dataclasses.replace(settings, seed=seed, experts=experts, network=network)
     run_experts(settings, dataset, log=lambda line: None)
     return settings
 
@@ -80,13 +89,14 @@ def distil(settings, changes, dataset, folder, steps):
     return run.load("last"), statistics.median(seconds)
 
 
-def measure(name, runs, changes, dataset, seconds, folder):
+def measure(name, runs, dataset, seconds, folder):
     """(name, seconds a step, steps, test accuracies in %) of one variant over all seeds."""
-    timed = {k: v for k, v in changes.items() if k != "precision"}
-    _, step_seconds = distil(runs[0], timed, dataset, folder / "timing", 12)
+    precision, trajectories = VARIANTS[name]
+    changes = {"trajectories": trajectories}
+    _, step_seconds = distil(runs["float32"][0], changes, dataset, folder / "timing", 12)
     steps = max(1, round(seconds / step_seconds))
     accuracies, times = [], []
-    for settings in runs:
+    for settings in runs[precision]:
         run = folder / f"seed{settings.seed}"
         distilled, step_seconds = distil(settings, changes, dataset, run, steps)
         results = evaluate_sets(

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import io
+import re
 import struct
 import tarfile
 
@@ -57,6 +58,28 @@ def scored(*accuracies):
     """An evaluation of one network for each accuracy, on 1000 images of one class."""
     correct = np.rint(1000 * np.array(accuracies)).astype(int)[:, None]
     return Evaluation(np.array(accuracies), correct, np.array([1000]))
+
+
+def products_on_a_card(traced):
+    """(precision, dtype) of what every product and convolution reads, as an NVIDIA card's program.
+
+    ``traced`` is what ``jax.jit(function).trace(...)`` returns.
+    """
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    lines = re.findall(r"stablehlo\.(?:dot_general|convolution).*", text)
+    assert any("convolution" in line for line in lines)
+    operands = [re.search(r"\(tensor<\S*x(\w+)>, tensor<\S*x(\w+)>\) ->", line) for line in lines]
+    precisions = [re.findall("DEFAULT|HIGHEST|HIGH", line) for line in lines]
+    pairs = zip(precisions, operands, strict=True)
+    return {read for names, dtypes in pairs for read in zip(names, dtypes.groups(), strict=True)}
+
+
+PRODUCTS = {
+    "float32": ("HIGHEST", "f32"),
+    "tensorfloat32": ("HIGH", "f32"),
+    "bfloat16": ("DEFAULT", "bf16"),
+}
+"""What ``products_on_a_card`` says of a network of each precision."""
 
 
 def idx(array):

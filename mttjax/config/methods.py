@@ -90,9 +90,6 @@ class MTT(Loop):
     derivative: Literal["mixed", "checkpoint", "plain"] = "mixed"
     """How the exact gradient is computed: `mixed` and `checkpoint` keep only
     the parameters of every step, `plain` every activation; their speeds hardly differ."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """In what numbers the student's network computes; parameters and their updates are float32
-    either way."""
 
     @property
     def epochs_needed(self) -> int:

@@ -68,7 +68,8 @@ class Experts(Checked):
     batch: Annotated[int, COUNT] = 256
     """Real images per gradient step."""
     parallel: Annotated[int | None, COUNT] = None
-    """How many are trained at once. None: one per core on CPU, 10 on an accelerator."""
+    """How many are trained at once. None: one per core on CPU; on an accelerator 10, or what its
+    memory has room for."""
     folder: str | None = None
     """The folder that they are kept in. None: experts/DATASET/RECIPE, own data by the name of
     their folder or file."""
@@ -169,7 +170,7 @@ class Settings(Checked, Generic[D]):
         net, usual = self.network, NetworkSpec()
         unusual = "".join(
             f"-{getattr(net, name)}"
-            for name in ("norm", "activation", "pooling")
+            for name in ("norm", "activation", "pooling", "precision")
             if getattr(net, name) != getattr(usual, name)
         )
         recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.recipe().preprocessing}"

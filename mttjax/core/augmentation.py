@@ -57,7 +57,26 @@ def dsa(
     branches = [partial(OPERATIONS[op], draws=draws) for op in ops]
     if len(branches) == 1:
         return branches[0](key, images)
-    return lax.switch(jax.random.randint(which_key, (), 0, len(ops)), branches, key, images)
+    return _one_of(jax.random.randint(which_key, (), 0, len(ops)), branches, key, images)
+
+
+def _one_of(which, branches, key, images):
+    """A CPU computes what was drawn; an accelerator everything, and takes what was drawn.
+
+    In a device's loop a switch waits for the host, which reads the number; the operations of
+    these small images cost less than that.
+    """
+    return lax.platform_dependent(
+        which, key, images, cpu=partial(_switched, branches), default=partial(_selected, branches)
+    )
+
+
+def _switched(branches, which, key, images):
+    return lax.switch(which, branches, key, images)
+
+
+def _selected(branches, which, key, images):
+    return lax.select_n(which, *(branch(key, images) for branch in branches))
 
 
 def crop_and_flip(key: jax.Array, images: jax.Array, *, pad: int = 4) -> jax.Array:
@@ -180,11 +199,15 @@ def _rotate(key, x, draws):
     return total.reshape(x.shape)
 
 
+# Traced once for both forms.
 OPERATIONS = {
-    "color": _color,
-    "crop": _crop,
-    "cutout": _cutout,
-    "flip": _flip,
-    "scale": _scale,
-    "rotate": _rotate,
+    name: jax.jit(operation, static_argnames="draws")
+    for name, operation in {
+        "color": _color,
+        "crop": _crop,
+        "cutout": _cutout,
+        "flip": _flip,
+        "scale": _scale,
+        "rotate": _rotate,
+    }.items()
 }

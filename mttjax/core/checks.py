@@ -33,6 +33,8 @@ def check_student(
         low, high = known.min(), known.max()
         if low < 0 or high >= n:
             raise ValueError(f"batches must be in 0..{n - 1}, they are from {low} to {high}")
+        if not np.diff(np.sort(known)).all():
+            raise ValueError("batches must have no image twice in a minibatch of a step")
     _check_floating("synthetic.labels", synthetic.labels)
     _check_floating("synthetic.log_lr", synthetic.log_lr)
     rates = jnp.shape(synthetic.log_lr)

@@ -55,7 +55,8 @@ def convolve(
 
     Returns:
       [B, H', W', O] with H' = (H + 2·padding - h) // stride + 1. Differentiable to
-      any order in both arguments, forward and reverse, and under ``vmap``.
+      any order in both arguments, forward and reverse, and under ``vmap``. It and all its
+      derivatives are of the ``jax.default_matmul_precision`` in force where this is called.
 
     Raises:
       ValueError: ranks, channels or dtypes that do not fit, or a kernel larger than
@@ -77,26 +78,27 @@ def convolve(
             f"a {kernel.shape[:2]} kernel does not fit images of {images.shape[1:3]} "
             f"with padding {padding}"
         )
-    return _bind(forward_p, images[None], kernel[None], form)[0]
+    precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    return _bind(forward_p, images[None], kernel[None], form=form, precision=precision)[0]
 
 
 # --- the primitives ------------------------------------------------------------------
 
 
-def _bind(primitive, a, b, form):
+def _bind(primitive, a, b, **how):
     """Both operands of a primitive vary over the same axes of a mesh, and so does its result."""
-    return primitive.bind(*alike(a, b), form=form)
+    return primitive.bind(*alike(a, b), **how)
 
 
-def _forward_shape(x, w, *, form):
+def _forward_shape(x, w, *, form, **_):
     return _result(x, w, (*x.shape[:2], *out_shape(form), w.shape[4]))
 
 
-def _backward_shape(y, w, *, form):
+def _backward_shape(y, w, *, form, **_):
     return _result(y, w, (*y.shape[:2], *form[0], w.shape[3]))
 
 
-def _weight_shape(x, y, *, form):
+def _weight_shape(x, y, *, form, **_):
     return _result(x, y, (x.shape[0], *form[1], x.shape[4], y.shape[4]))
 
 
@@ -106,7 +108,7 @@ def _result(a, b, shape):
     return a.update(shape=shape, weak_type=False)
 
 
-def _batch(primitive, free, args, dims, *, form):
+def _batch(primitive, free, args, dims, **how):
     """vmap: over one operand it grows that operand's free axis, over both the groups.
 
     ``free`` is, per operand, (its axis that is not contracted, where that axis is in
@@ -118,7 +120,7 @@ def _batch(primitive, free, args, dims, *, form):
     folded = list(args)
     for i in mapped:
         folded[i] = _fold(jnp.moveaxis(args[i], dims[i], 0), axis)
-    out = _bind(primitive, *folded, form)
+    out = _bind(primitive, *folded, **how)
     shape = (*out.shape[:out_axis], size, out.shape[out_axis] // size, *out.shape[out_axis + 1 :])
     return out.reshape(shape), out_axis
 
@@ -128,16 +130,24 @@ def _fold(x, axis):
     return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :])
 
 
+def _in_precision(run):
+    """``run`` traced, as late as it is, in the precision that the primitive was bound with."""
+
+    def traced(a, b, *, form, precision):
+        with jax.default_matmul_precision(precision):
+            return run(a, b, form=form)
+
+    return traced
+
+
 def _primitive(name, shape, contract, contract_cpu, free):
     primitive = Primitive(name)
     primitive.def_abstract_eval(shape)
-    anywhere = together(contract)
     # Outside jit the operation is compiled alone: the backend is known only then.
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames="form"))
-    mlir.register_lowering(primitive, mlir.lower_fun(anywhere, multiple_results=False))
-    mlir.register_lowering(
-        primitive, mlir.lower_fun(one_by_one(contract_cpu), multiple_results=False), platform="cpu"
-    )
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames=("form", "precision")))
+    for platform, run in ((None, together(contract)), ("cpu", one_by_one(contract_cpu))):
+        rule = mlir.lower_fun(_in_precision(run), multiple_results=False)
+        mlir.register_lowering(primitive, rule, platform=platform)
     batching.primitive_batchers[primitive] = partial(_batch, primitive, free)
     return primitive
 
@@ -151,16 +161,16 @@ weight_p = _primitive("convolve_weight", _weight_shape, weight, weight_cpu, ((4,
 
 ad.defbilinear(
     forward_p,
-    lambda y, x, w, *, form: _bind(backward_p, y, w, form),
-    lambda y, x, w, *, form: _bind(weight_p, x, y, form),
+    lambda y, x, w, **how: _bind(backward_p, y, w, **how),
+    lambda y, x, w, **how: _bind(weight_p, x, y, **how),
 )
 ad.defbilinear(
     backward_p,
-    lambda x, y, w, *, form: _bind(forward_p, x, w, form),
-    lambda x, y, w, *, form: _bind(weight_p, x, y, form),
+    lambda x, y, w, **how: _bind(forward_p, x, w, **how),
+    lambda x, y, w, **how: _bind(weight_p, x, y, **how),
 )
 ad.defbilinear(
     weight_p,
-    lambda w, x, y, *, form: _bind(backward_p, y, w, form),
-    lambda w, x, y, *, form: _bind(forward_p, x, w, form),
+    lambda w, x, y, **how: _bind(backward_p, y, w, **how),
+    lambda w, x, y, **how: _bind(forward_p, x, w, **how),
 )

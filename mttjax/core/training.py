@@ -16,6 +16,7 @@ from jax import lax
 from mttjax.core.networks import Network
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
+from mttjax.system.memory import device_memory
 
 __all__ = [
     "Epoch",
@@ -26,11 +27,17 @@ __all__ = [
     "classified_correctly",
     "divisor_up_to",
     "fitting_chunk",
+    "fitting_networks",
+    "fitting_test_chunk",
     "make_epoch",
     "sgd",
 ]
 
 CPU_CHUNK_PIXELS = 16 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
+MOST_TESTED = 1000  # images at once
+MOST_NETWORKS = 10  # in one ``vmap``
+LIVE = 4  # arrays of a block's size that lie in memory at once, roughly
+TESTING_SHARE, TRAINING_SHARE = 0.25, 0.5  # of an accelerator's memory
 
 
 class EpochRecord(NamedTuple):
@@ -116,7 +123,8 @@ def make_epoch(
         if len(rest):
             state, (loss, last) = one(state, keys[-1], rest)
             total, correct = total + loss * len(rest), jnp.concatenate([correct, last])
-        return state, EpochRecord(total / n, jnp.zeros_like(correct).at[order].set(correct))
+        correct = jnp.zeros_like(correct).at[order].set(correct, unique_indices=True)
+        return state, EpochRecord(total / n, correct)
 
     return epoch
 
@@ -131,6 +139,40 @@ def cache_chunk(image_shape: Sequence[int], platform: str) -> int | None:
 def fitting_chunk(network: Network) -> int | None:
     """``cache_chunk`` of a network's images here; None too where it must see a batch as a whole."""
     return cache_chunk(network.image_shape, jax.default_backend()) if network.per_image else None
+
+
+def fitting_test_chunk(network: Network, networks: int = 1) -> int:
+    """How many images to test on at once.
+
+    On an accelerator so many that a quarter of its memory holds what a forward pass works in; on
+    a CPU as ``fitting_chunk``.
+
+    Args:
+      network: that is tested.
+      networks: how many are tested at once in a ``vmap``.
+    """
+    memory = device_memory()
+    if memory is None or not network.per_image:
+        return fitting_chunk(network) or MOST_TESTED
+    fitting = memory * TESTING_SHARE / (networks * LIVE * max(_block_sizes(network)))
+    return max(1, min(MOST_TESTED, int(fitting)))
+
+
+def fitting_networks(network: Network, batch: int) -> int:
+    """How many networks to train at once in a ``vmap``: ten, or as many as half of an
+    accelerator's memory holds, with what each keeps of a batch of so many images."""
+    memory = device_memory()
+    if memory is None:
+        return MOST_NETWORKS
+    fitting = memory * TRAINING_SHARE / (batch * LIVE * sum(_block_sizes(network)))
+    return max(1, min(MOST_NETWORKS, int(fitting)))
+
+
+def _block_sizes(network):
+    """Bytes of each block's activations of one image."""
+    image = jax.ShapeDtypeStruct((1, *network.image_shape), jnp.float32)
+    blocks = jax.eval_shape(network.layers, network.shapes, image).blocks
+    return [block.size * block.dtype.itemsize for block in blocks]
 
 
 def divisor_up_to(n: int, limit: int | None) -> int | None:

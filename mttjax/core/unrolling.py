@@ -93,7 +93,7 @@ def unroll(
         a rate of its own for every step.
       start: θ_0, any pytree of floating arrays.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``.
-      batches: [S, B] integers, the minibatch of every step.
+      batches: [S, B] integers, the minibatch of every step, no image twice in it.
       augment: ``augment(key, images) -> images`` of the same shape, or None.
       key: a JAX random key; step i augments with ``fold_in(key, i)``. Needed if ``augment`` is.
       chunk: the gradient of a minibatch is summed over chunks of so many images, which
@@ -181,7 +181,9 @@ def _descend(params, lr, grads):
 
 
 def _minibatch(synthetic, batch, key, augment):
-    images, labels = synthetic.images[batch], synthetic.labels[batch]
+    # Else the derivative adds up by atomics on an accelerator: to other bits every time.
+    take = lambda x: x.at[batch].get(unique_indices=True)
+    images, labels = take(synthetic.images), take(synthetic.labels)
     return (images if augment is None else augment(key, images)), labels
 
 

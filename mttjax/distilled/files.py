@@ -136,8 +136,9 @@ def _read_metadata(member):
 
 
 def _network(record):
+    """What is not said has its default."""
     names = sorted(field.name for field in dataclasses.fields(NetworkSpec))
-    require_field(sorted(record) == names, "network", f"given by {names}", sorted(record))
+    require_field(set(record) <= {*names}, "network", f"given by {names}", sorted(record))
     try:
         return NetworkSpec(**record)
     except InputError as error:

@@ -60,7 +60,7 @@ def mtt(
       pairs: what is matched.
       apply: the network.
       augment: ``augment(key, images)`` or None.
-      settings: an ``MTT``; its precision and its chunk are the caller's to see to.
+      settings: an ``MTT``; its chunk is the caller's to see to.
       chunk: see ``match_loss``.
 
     Returns:

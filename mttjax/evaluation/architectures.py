@@ -54,7 +54,7 @@ def spec_of(name: str, base: NetworkSpec) -> NetworkSpec:
       name: an architecture, then changes to it: ``d2`` for the depth, ``w64`` for the width, a
         norm, an activation or a pooling by its value, ``nonorm`` and ``nopool`` for none.
       base: the set's own; a network of its architecture is it, but for the changes, and any
-        other has the usual settings.
+        other has the usual settings and its precision.
 
     Raises:
       InputError: a name that is no network's.
@@ -63,7 +63,7 @@ def spec_of(name: str, base: NetworkSpec) -> NetworkSpec:
     if architecture not in _VALUES["name"]:
         known = did_you_mean(architecture, [*_VALUES["name"], *POOLS])
         raise InputError(f"network {name!r}: no such network or pool of networks; {known}")
-    spec = base if base.name == architecture else NetworkSpec()
+    spec = base if base.name == architecture else NetworkSpec(precision=base.precision)
     changed: dict[str, Any] = {"name": architecture} | dict(_change(name, word) for word in changes)
     return dataclasses.replace(spec, **changed)
 

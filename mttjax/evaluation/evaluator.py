@@ -79,7 +79,9 @@ class Evaluator:
         alike = (None,) * 5  # the set, its rate and the epochs are the same for all networks
         self._init = jax.jit(over(self._init_one, in_axes=0))
         self._train = jax.jit(over(self._train_one, in_axes=(0, 0, *alike)), donate_argnums=0)
-        self._test = jax.jit(over(make_test(network, preprocessing), in_axes=(0, None, None)))
+        at_once = protocol.networks if self._vectorise else 1
+        test = make_test(network, preprocessing, networks=at_once)
+        self._test = jax.jit(over(test, in_axes=(0, None, None)))
 
     def _init_one(self, key):
         params = self._network.init(jax.random.fold_in(key, 0))

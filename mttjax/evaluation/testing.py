@@ -10,7 +10,7 @@ import numpy as np
 
 from mttjax.core.networks import Network
 from mttjax.core.preprocessing import Preprocessing
-from mttjax.core.training import classified_correctly, fitting_chunk
+from mttjax.core.training import classified_correctly, fitting_test_chunk
 from mttjax.core.types import Params
 from mttjax.system import seeds
 
@@ -83,15 +83,16 @@ def is_imbalanced(tested: Sequence[int]) -> bool:
 
 
 def make_test(
-    network: Network, preprocessing: Preprocessing
+    network: Network, preprocessing: Preprocessing, *, networks: int = 1
 ) -> Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
     """``test(params, images, labels) -> (accuracy [], correct [K])``, to be jitted.
 
     Args:
       network: whose parameters are tested, without augmentation.
       preprocessing: normalises the images, which are uint8.
+      networks: how many are tested at once, in a ``vmap`` of it.
     """
-    chunk = fitting_chunk(network) or (1000 if network.per_image else TEST_BATCH)
+    chunk = fitting_test_chunk(network, networks) if network.per_image else TEST_BATCH
     hits_of = partial(classified_correctly, network.apply, preprocessing.__call__, chunk=chunk)
 
     def test(params, images, labels):

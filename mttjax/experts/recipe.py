@@ -33,8 +33,10 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """In which fields two such records differ, in words.
 
     What the data are called is no difference: a folder that was renamed or copied is the same.
+    What ``there`` does not say has its default.
     """
-    there, here = flat(there), flat(here)
+    said = json.loads(json.dumps(dataclasses.asdict(recipe_from(there))))
+    there, here = flat(there | said), flat(here)
     return [
         f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
         for name in sorted({*there, *here} - {"data.name"})

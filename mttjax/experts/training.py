@@ -19,7 +19,16 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
-from mttjax.core.training import EpochRecord, TrainState, accuracy, fitting_chunk, make_epoch, sgd
+from mttjax.core.training import (
+    EpochRecord,
+    TrainState,
+    accuracy,
+    fitting_chunk,
+    fitting_networks,
+    fitting_test_chunk,
+    make_epoch,
+    sgd,
+)
 from mttjax.core.types import Params
 from mttjax.datasets import Dataset
 from mttjax.experts.store import ExpertStore
@@ -66,21 +75,27 @@ class Trainer:
         self._train, self._test = (
             tuple(map(jnp.asarray, split)) for split in (dataset.train, dataset.test)
         )
-        chunk = fitting_chunk(network)
         epoch = make_epoch(
             network.apply,
             optimiser,
             prepare=lambda x, y: (preprocessing(x), jax.nn.one_hot(y, network.classes)),
             augment=partial(dsa, ops=ops) if ops else None,
             batch=batch,
-            chunk=chunk,
+            chunk=fitting_chunk(network),
         )
-        test = partial(accuracy, network.apply, preprocessing.__call__, chunk=chunk or 1000)
+        test = partial(accuracy, network.apply, preprocessing.__call__)
+
+        def tests(params, images, labels):
+            networks = len(jax.tree.leaves(params)[0])
+            one = partial(test, chunk=fitting_test_chunk(network, networks))
+            return jax.vmap(one, in_axes=(0, None, None))(params, images, labels)
+
         # One network is not vmapped: under vmap every augmentation of the switch is computed.
-        self._epoch, self._accuracy = jax.jit(epoch, donate_argnums=0), jax.jit(test)
+        self._epoch = jax.jit(epoch, donate_argnums=0)
+        self._accuracy = jax.jit(partial(test, chunk=fitting_test_chunk(network)))
         epochs = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
         self._epochs = jax.jit(epochs, donate_argnums=0)
-        self._accuracies = jax.jit(jax.vmap(test, in_axes=(0, None, None)))
+        self._accuracies = jax.jit(tests)
 
     def state(self, params: Params) -> TrainState:
         """What training begins from, at ``params``."""
@@ -129,7 +144,8 @@ def train_experts(
       experts: E, at least 1.
       epochs: T, at least 1; epoch 0 is the initialisation.
       parallel: how many to train at once; None: one per core on CPU, where each has a
-        thread and its snapshots do not depend on this; ten on an accelerator, in one vmap.
+        thread and its snapshots do not depend on this; on an accelerator ten in one vmap, or
+        fewer where its memory is small.
       log: called with a line of text per expert (or group of experts) trained.
 
     Raises:
@@ -158,8 +174,8 @@ def train_experts(
 
 def _train(dataset, store, missing, epochs, parallel, log):
     """``missing``: which of the epochs 0 to ``epochs`` each expert lacks, by its number."""
-    parallel = parallel or (10 if in_one_program() else cores())
     train = _Experts(dataset, store)
+    parallel = parallel or train.at_once()
     total, lacking = len(missing) * (epochs + 1), sum(map(len, missing))
     with progress_bar("experts", total, total - lacking) as bar, stop_requested() as stopped:
         for group in _groups(missing, parallel):
@@ -185,6 +201,12 @@ class _Experts:
         self.network = make_network(self.recipe.network, dataset.image_shape, dataset.n_classes)
         ops, batch = self.recipe.ops, self.recipe.batch
         self.trainer = Trainer(self.network, store.preprocessing, ops, sgd(), batch, dataset)
+
+    def at_once(self):
+        """How many are trained at once where nothing else is asked for."""
+        if in_one_program():
+            return fitting_networks(self.network, self.recipe.batch)
+        return cores()
 
     def __call__(self, group, missing, epochs, bar, stopped):
         """Trains the epochs ``missing`` of the experts of a group, and what follows from them."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from mttjax.config.methods import DD, LD, MTT, Condensation
 from mttjax.core.augmentation import dsa
-from mttjax.core.networks import in_bfloat16
 from mttjax.core.selection import random_selection
 from mttjax.core.synthetic import Synthetic, make_synthetic, one_hot_labels
 from mttjax.core.training import divisor_up_to, fitting_chunk
@@ -73,7 +72,7 @@ def _mtt(problem, synthetic):
     return mtt(
         synthetic,
         pairs,
-        apply=in_bfloat16(network.apply) if distill.precision == "bfloat16" else network.apply,
+        apply=network.apply,
         augment=partial(dsa, ops=settings.ops) if settings.ops else None,
         settings=distill,
         chunk=_student_chunk(distill, synthetic, network),

@@ -9,7 +9,7 @@ import psutil
 
 from mttjax.system.errors import InputError
 
-__all__ = ["PeakMemory", "peak_memory", "physical_memory", "require_memory"]
+__all__ = ["PeakMemory", "device_memory", "peak_memory", "physical_memory", "require_memory"]
 
 SECONDS = 0.02  # between two looks at the memory in use
 
@@ -17,6 +17,11 @@ SECONDS = 0.02  # between two looks at the memory in use
 def physical_memory() -> int:
     """Bytes of the machine's memory."""
     return psutil.virtual_memory().total
+
+
+def device_memory() -> int | None:
+    """Bytes of an accelerator that this process may use; None on a CPU, or where it is not told."""
+    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def require_memory(least: float, what: str) -> None:

@@ -4,12 +4,16 @@ The references apply parameters that are recovered from the result itself: the i
 carry a row ramp, a column ramp and a constant next to their random channels.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from chex import assert_trees_all_equal
 from scipy import ndimage, stats
 
+from mttjax.core import augmentation
 from mttjax.core.augmentation import OPERATIONS, dsa
 
 ALL = ("color", "crop", "cutout", "flip", "scale", "rotate")
@@ -241,6 +245,30 @@ def test_one_operation_is_drawn_per_call_uniformly(monkeypatch):
     drawn = np.asarray(drawn).reshape(1200, -1)
     assert (drawn == drawn[:, :1]).all()
     are_uniform_counts(np.bincount(drawn[:, 0].astype(int), minlength=6))
+
+
+def test_a_card_selects_what_a_cpu_switches_to():
+    images, key = jnp.asarray(marked_images(3), jnp.float32), jax.random.key(4)
+    branches = [partial(OPERATIONS[op], draws=3) for op in ALL]
+    forms = (augmentation._switched, augmentation._selected)
+
+    def value_and_slope(form, which):
+        augmented, pull_back = jax.vjp(lambda x: form(branches, which, key, x), images)
+        return augmented, pull_back(augmented)[0]
+
+    both = jax.jit(lambda which: [value_and_slope(form, which) for form in forms])
+    for which in range(len(ALL)):
+        assert_trees_all_equal(*both(which))
+
+
+def test_a_card_does_not_wait_for_the_number_of_an_operation():
+    def slope(key, images):
+        return jax.grad(lambda x: jnp.sum(dsa(key, x, ops=ALL) ** 2))(images)
+
+    traced = jax.jit(slope).trace(jax.random.key(0), jnp.ones((2, 4, 4, 3)))
+    texts = (traced.lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "cuda"))
+    cpu, card = (text.count("}, {") for text in texts)
+    assert cpu - card == 2 * (len(ALL) - 1)  # the other branches of a switch and its transpose
 
 
 # --- siamese ----------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The ConvNet: its size, PyTorch's initialisation, its values against SciPy in float64."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from chex import assert_trees_all_close
 from scipy import signal, stats
 
-from mttjax.core.networks import NetworkSpec, in_bfloat16, make_network, parameter_count
+from mttjax.core.networks import NetworkSpec, make_network, parameter_count
 from mttjax.system.errors import InputError
 
 KEY = jax.random.key(0)
@@ -142,10 +144,12 @@ def test_the_embedding_is_what_the_linear_layer_reads(pooling):
 
 
 def test_bfloat16_gives_results_of_the_images_dtype():
-    network = make_network(NetworkSpec(depth=1, width=4), (4, 4, 1), 2)
+    spec = NetworkSpec(depth=1, width=4)
+    network = make_network(spec, (4, 4, 1), 2)
+    short = make_network(replace(spec, precision="bfloat16"), (4, 4, 1), 2)
     params, images = network.init(KEY), jax.random.normal(KEY, (3, 4, 4, 1))
-    blocks, embedding = jax.jit(in_bfloat16(network.layers))(params, images)
-    logits = jax.jit(in_bfloat16(network.apply))(params, images)
+    blocks, embedding = jax.jit(short.layers)(params, images)
+    logits = jax.jit(short.apply)(params, images)
     assert {x.dtype for x in (*blocks, embedding, logits)} == {jnp.dtype("float32")}
     np.testing.assert_allclose(logits, network.apply(params, images), atol=0.1)
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from chex import assert_trees_all_close
+from small import PRODUCTS, products_on_a_card
 
 from mttjax.config.methods import MTT
 from mttjax.core.augmentation import dsa
-from mttjax.core.networks import NetworkSpec, in_bfloat16, make_network
+from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.objectives import match_loss
 from mttjax.core.synthetic import Synthetic
 from mttjax.distilling.mtt import make_gradient, make_outer_step, matching_optimiser, mtt
@@ -111,6 +112,19 @@ def test_the_option_for_the_derivative_changes_nothing_but_the_program(arguments
     assert programs[0] != programs[1]
 
 
+@pytest.mark.parametrize("precision", PRODUCTS)
+def test_every_product_of_the_gradient_is_of_the_networks_precision(precision, arguments):
+    state, pairs, key = arguments
+    step = make_outer_step(of_precision(precision).apply, AUGMENT, MATCHING, 6, vectorise=True)
+    with jax.default_matmul_precision("bfloat16"):  # which it does not ask for
+        traced = jax.jit(step).trace(state, pairs, key)
+    assert products_on_a_card(traced) == {PRODUCTS[precision]}
+
+
+def of_precision(precision):
+    return make_network(replace(NETWORK.spec, precision=precision), (8, 8, 1), 3)
+
+
 def test_bfloat16_keeps_float32_parameters_and_points_the_same_way(arguments):
     state, (start, target), _ = arguments
     start, target = jax.tree.map(lambda x: x[0], (start, target))
@@ -122,7 +136,7 @@ def test_bfloat16_keeps_float32_parameters_and_points_the_same_way(arguments):
         return aux.params, grads.images.ravel()
 
     (params, exact), (short_params, short) = map(
-        gradient, (NETWORK.apply, in_bfloat16(NETWORK.apply))
+        gradient, (NETWORK.apply, of_precision("bfloat16").apply)
     )
     assert {x.dtype for x in jax.tree.leaves(short_params)} == {jnp.dtype("float32")}
     assert_trees_all_close(short_params, params, atol=0.01)

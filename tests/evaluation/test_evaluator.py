@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small import scored
+from small import PRODUCTS, products_on_a_card, scored
 
 import mttjax
 from mttjax.config.protocol import Protocol
@@ -62,6 +62,21 @@ def test_it_follows_the_papers_protocol(problem, vectorise):
     expected = [by_a_plain_loop(problem, protocol, i, 3) for i in range(2)]
     np.testing.assert_allclose(ours, expected, atol=0.021)  # one of 50 images may tip over
     assert ours.shape == (2,)
+
+
+@pytest.mark.parametrize("precision", PRODUCTS)
+def test_every_product_is_of_the_networks_precision(precision, problem):
+    _, images, labels, test, preprocessing = problem
+    spec = mttjax.NetworkSpec(depth=1, width=2, precision=precision)
+    network = mttjax.make_network(spec, SHAPE, K)
+    ops, protocol = ("flip",), Protocol(networks=2, epochs=3)
+    evaluator = Evaluator(network, preprocessing, ops, {"test": test}, protocol, vectorise=True)
+    keys = jax.random.split(jax.random.key(0))
+    state = evaluator._init(keys)
+    trained = evaluator._train.trace(state, keys, images, labels, LR, 0, 3)
+    tested = evaluator._test.trace(state.params, *test)
+    for traced in (trained, tested):
+        assert products_on_a_card(traced) == {PRODUCTS[precision]}
 
 
 def test_same_seed_same_accuracies_and_pieces_do_not_matter(problem):

@@ -10,13 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from chex import assert_trees_all_close
-from small import small_dataset
+from small import PRODUCTS, products_on_a_card, small_dataset
 
 from mttjax.config.recipe import Recipe
 from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.preprocessing import Standardize
+from mttjax.core.training import sgd
 from mttjax.experts import store as expert_store
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import train_experts
+from mttjax.experts.training import Trainer, train_experts
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.signals import Stopped
@@ -60,6 +62,7 @@ def results(store):
 
 
 NET = make_network(NETWORK, DATASET.image_shape, 3)
+ROOT = jax.random.key(5)
 
 
 # --- what an epoch does ---------------------------------------------------------------
@@ -70,6 +73,18 @@ def one_step(tmp_path_factory):
     """One batch of the whole set, no augmentation, one epoch: the order cannot matter."""
     recipe = Recipe(NETWORK, "zca", (), lr=0.25, batch=100, seed=1)
     return train(tmp_path_factory.mktemp("experts"), recipe, experts=1, epochs=1)[0]
+
+
+@pytest.mark.parametrize("precision", PRODUCTS)
+def test_every_product_is_of_the_networks_precision(precision):
+    network = make_network(dataclasses.replace(NETWORK, precision=precision), (8, 8, 1), 3)
+    normal, keys = Standardize(np.float32([0.5]), np.float32([0.25])), jax.random.split(ROOT)
+    trainer = Trainer(network, normal, ("flip",), sgd(), 15, DATASET)
+    states = jax.vmap(trainer.state)(jax.vmap(network.init)(keys))
+    trained = trainer._epochs.trace(states, keys, *DATASET.train, 0.1)
+    tested = trainer._accuracies.trace(states.params, *DATASET.test)
+    for traced in (trained, tested):
+        assert products_on_a_card(traced) == {PRODUCTS[precision]}
 
 
 def test_an_epoch_is_sgd_on_the_mean_cross_entropy(one_step):

@@ -6,7 +6,7 @@ al., CVPR 2022), with the initialisation of PyTorch's layers.
 """
 
 from mttjax.core.networks.layers import Layers
-from mttjax.core.networks.network import Network, in_bfloat16, make_network, parameter_count
+from mttjax.core.networks.network import Network, make_network, parameter_count
 from mttjax.core.networks.spec import NetworkSpec
 
-__all__ = ["Layers", "Network", "NetworkSpec", "in_bfloat16", "make_network", "parameter_count"]
+__all__ = ["Layers", "Network", "NetworkSpec", "make_network", "parameter_count"]

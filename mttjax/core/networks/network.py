@@ -18,7 +18,7 @@ from mttjax.system.errors import InputError
 from mttjax.system.fields import is_whole
 from mttjax.system.text import shown
 
-__all__ = ["Network", "in_bfloat16", "make_network", "parameter_count"]
+__all__ = ["Network", "make_network", "parameter_count"]
 
 
 class Network(NamedTuple):
@@ -27,7 +27,8 @@ class Network(NamedTuple):
     init: Callable[[jax.Array], Params]
     """``init(key) -> params``."""
     apply: Apply
-    """``apply(params, images [B, H, W, C]) -> logits [B, K]``."""
+    """``apply(params, images [B, H, W, C]) -> logits [B, K]``, in the precision of ``spec``
+    whatever JAX's default is."""
     layers: Callable[[Params, jax.Array], Layers]
     """``layers(params, images) -> Layers``, whose embedding the last layer maps to the logits."""
     spec: NetworkSpec
@@ -48,7 +49,7 @@ class Network(NamedTuple):
         said = [
             f"{field.name} {value}"
             for field in fields(self.spec)
-            if field.name in _ARCHITECTURES[self.spec.name].used
+            if field.name in (*_ARCHITECTURES[self.spec.name].used, "precision")
             and ((value := getattr(self.spec, field.name)) != field.default or type(value) is int)
         ]
         size = "x".join(map(str, self.image_shape))
@@ -91,13 +92,25 @@ def make_network(spec: NetworkSpec, image_shape: Sequence[int], classes: int) ->
     def init(key):
         return module.init(key, jnp.zeros((1, *image_shape), jnp.float32))["params"]
 
-    apply = partial(_apply, module)
+    apply = partial(_apply, module, spec.precision)
     layers, shapes = partial(apply, with_layers=True), jax.eval_shape(init, jax.random.key(0))
     return Network(init, apply, layers, spec, tuple(image_shape), classes, shapes)
 
 
-def _apply(module, params, images, **options):
-    return module.apply({"params": params}, images, **options)
+def _apply(module, precision, params, images, **options):
+    """Every product in ``precision``, and so are those of all derivatives.
+
+    bfloat16 is the network computed from parameters, and to results, of float32: norms take
+    their means in float32, and the products of bfloat16 numbers are accumulated in float32; so
+    are the gradients of the parameters over chunks.
+    """
+    with jax.default_matmul_precision(precision):
+        if precision != "bfloat16":
+            return module.apply({"params": params}, images, **options)
+        short = lambda x: x.astype(jnp.bfloat16)
+        variables = {"params": jax.tree.map(short, params)}
+        results = module.apply(variables, short(images), **options)
+        return jax.tree.map(lambda x: x.astype(images.dtype), results)
 
 
 def _check_sizes(image_shape, classes):
@@ -111,10 +124,10 @@ def _check_sizes(image_shape, classes):
 
 def _check_fields(spec):
     """What no field can say by itself."""
-    used = _ARCHITECTURES[spec.name].used
+    used = ("name", "precision", *_ARCHITECTURES[spec.name].used)
     for field in fields(spec):
         value = getattr(spec, field.name)
-        if field.name not in ("name", *used) and value != field.default:
+        if field.name not in used and value != field.default:
             raise InputError(
                 f"network.{field.name} is {shown(value)}, which {spec.name} does not use: "
                 f"leave it at {field.default!r}, or take a convnet"
@@ -139,23 +152,6 @@ def _check_pools(spec, image_shape):
             f"a {spec.name} needs images of at least {least} pixels a side, got {side}: "
             "take a convnet, or larger images"
         )
-
-
-def in_bfloat16(
-    function: Callable[[Params, jax.Array], Params],
-) -> Callable[[Params, jax.Array], Params]:
-    """``apply`` or ``layers`` computed in bfloat16 from parameters, and to results, of float32.
-
-    Norms take their means in float32, and an accelerator accumulates the products of
-    bfloat16 numbers in float32; so do the gradients of the parameters over chunks.
-    """
-
-    def run(params, images):
-        short = lambda x: x.astype(jnp.bfloat16)
-        results = function(jax.tree.map(short, params), short(images))
-        return jax.tree.map(lambda x: x.astype(images.dtype), results)
-
-    return run
 
 
 def parameter_count(params: Params) -> int:

@@ -12,8 +12,8 @@ __all__ = ["NetworkSpec"]
 class NetworkSpec(Checked):
     """What a distilled set and a store say of their network; one that exists is valid.
 
-    The convnet uses every field, vgg11 and the resnets ``norm`` alone, alexnet none; a
-    field that is not used must be left at its default.
+    The convnet uses every field, vgg11 and the resnets ``norm`` alone, alexnet none, and all have
+    a ``precision``; a field that is not used must be left at its default.
     """
 
     name: Literal["convnet", "alexnet", "vgg11", "resnet18", "resnet18_ap"] = "convnet"
@@ -29,3 +29,8 @@ class NetworkSpec(Checked):
     """The nonlinearity after the norm."""
     pooling: Literal["average", "max", "none"] = "average"
     """How a block halves the image at its end; `none`: the image keeps its size."""
+    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    """In what its products are computed, with all their derivatives, by experts, students and
+    evaluation alike; parameters and their updates are float32. `float32` is float32 on every
+    device; `tensorfloat32` rounds what is multiplied to 10 bits where the device can, and is
+    `float32` on a CPU; `bfloat16` computes the whole network in it."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mttjax.core.checks import check_images, check_mask
 from mttjax.core.networks.layers import Layers
@@ -130,7 +131,8 @@ def feature_alignment_loss(
     labels = jnp.repeat(jnp.eye(classes, dtype=real.dtype), reals, axis=0)
     if real_mask is not None:
         labels *= real_mask.reshape(-1, 1)
-    told_apart = len(real) * soft_cross_entropy(real @ means(synthetic).T, labels)
+    logits = jnp.matmul(real, means(synthetic).T, precision=lax.Precision.HIGHEST)
+    told_apart = len(real) * soft_cross_entropy(logits, labels)
     return aligned + DISCRIMINATION * told_apart
 
 

@@ -56,8 +56,9 @@ def match_loss(
       target: θ*, the same structure, the expert's epoch s + M.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``. It and ``augment``
         must not close over values that are being differentiated.
-      batches: [S, B] integers in 0..N-1; see ``sample_batches``. Under ``jit`` others cannot be
-        refused: there JAX takes the nearest image, and counts negative ones from the end.
+      batches: [S, B] integers in 0..N-1, in no minibatch twice the same; see ``sample_batches``.
+        Under ``jit`` others cannot be refused: there JAX takes the nearest image, counts negative
+        ones from the end, and has no right gradient of an image that is there twice.
       augment: ``augment(key, images) -> images``, such as ``mttjax.dsa`` with its
         operations, or None.
       key: a JAX random key for ``augment``.
