@@ -34,6 +34,9 @@ class Recipe(Checked):
     """Decides initialisations, orders and augmentations."""
     statistics: str | None = None
     """Whose published mean and deviation to standardise by; None: those of the data set."""
+    tile: int | None = None
+    """In which form convolutions are computed, see ``convolve``. A new store takes what suits the
+    device, whatever this is, and keeps to it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -95,7 +95,19 @@ def _scatter_taps(y, w, form):
     return jnp.moveaxis(x, 0, 3)
 
 
+def _is_product(form):
+    """Whether each pixel is multiplied by itself alone: one product of matrices."""
+    return form[1:] == ((1, 1), 1, 0)
+
+
+def _product(a, b, axes):
+    """The product of matrices, each as it lies, over an axis of both."""
+    return lax.dot_general(a, b, (((axes[0],), (axes[1],)), ((), ())))
+
+
 def backward_cpu(y: jax.Array, w: jax.Array, form: Form) -> jax.Array:
+    if _is_product(form):
+        return _product(y, w[0, 0], (3, 1))
     if w.shape[2] <= _FEW_CHANNELS or min(out_shape(form)) < max(form[1]):
         return _scatter_taps(y, w, form)
     image, kernel, stride, padding = form
@@ -134,6 +146,8 @@ def _patches(x, form):
 
 
 def forward_cpu(x: jax.Array, w: jax.Array, form: Form) -> jax.Array:
+    if _is_product(form):
+        return _product(x, w[0, 0], (3, 0))
     # With a kernel larger than the image too, XLA for CPU falls into its naive loop.
     if w.shape[2] > _FEW_CHANNELS and min(form[0]) >= max(form[1]):
         return forward(x, w, form)
@@ -142,6 +156,9 @@ def forward_cpu(x: jax.Array, w: jax.Array, form: Form) -> jax.Array:
 
 
 def weight_cpu(x: jax.Array, y: jax.Array, form: Form) -> jax.Array:
+    if _is_product(form):
+        x, y = x.reshape(-1, x.shape[3]), y.reshape(-1, y.shape[3])
+        return _product(x, y, (0, 0))[None, None]
     if x.shape[3] <= _FEW_CHANNELS:
         w = (y.reshape(-1, y.shape[3]).T @ _patches(x, form)).T
         return w.reshape(*form[1], x.shape[3], y.shape[3])

@@ -19,6 +19,8 @@ from mttjax.core.unrolling import value_and_grad_in_chunks
 from mttjax.system.memory import device_memory
 
 __all__ = [
+    "STUDENT_TILE",
+    "TRAINING_TILE",
     "Epoch",
     "EpochRecord",
     "TrainState",
@@ -29,11 +31,14 @@ __all__ = [
     "fitting_chunk",
     "fitting_networks",
     "fitting_test_chunk",
+    "fitting_tile",
     "make_epoch",
     "sgd",
 ]
 
 CPU_CHUNK_PIXELS = 16 * 32 * 32  # images × pixels whose activations stay in a CPU's caches
+STUDENT_TILE = 2  # of a CPU's convolutions where a gradient is differentiated
+TRAINING_TILE = 4  # and where it is not: half a digit is lost
 MOST_TESTED = 1000  # images at once
 MOST_NETWORKS = 10  # in one ``vmap``
 LIVE = 4  # arrays of a block's size that lie in memory at once, roughly
@@ -139,6 +144,11 @@ def cache_chunk(image_shape: Sequence[int], platform: str) -> int | None:
 def fitting_chunk(network: Network) -> int | None:
     """``cache_chunk`` of a network's images here; None too where it must see a batch as a whole."""
     return cache_chunk(network.image_shape, jax.default_backend()) if network.per_image else None
+
+
+def fitting_tile(tile: int) -> int | None:
+    """``tile`` on a CPU; elsewhere None: there the compiler's own convolution is the fast one."""
+    return tile if jax.default_backend() == "cpu" else None
 
 
 def fitting_test_chunk(network: Network, networks: int = 1) -> int:

@@ -85,6 +85,7 @@ def unroll(
     key: jax.Array | None = None,
     chunk: int | None = None,
     derivative: str = "mixed",
+    distinct: bool = False,
 ) -> tuple[Params, jax.Array]:
     """S steps of gradient descent on the synthetic images, from ``start``.
 
@@ -93,7 +94,7 @@ def unroll(
         a rate of its own for every step.
       start: θ_0, any pytree of floating arrays.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``.
-      batches: [S, B] integers, the minibatch of every step, no image twice in it.
+      batches: [S, B] integers, the minibatch of every step.
       augment: ``augment(key, images) -> images`` of the same shape, or None.
       key: a JAX random key; step i augments with ``fold_in(key, i)``. Needed if ``augment`` is.
       chunk: the gradient of a minibatch is summed over chunks of so many images, which
@@ -102,6 +103,9 @@ def unroll(
       derivative: ``mixed`` (see above), or for comparison ``checkpoint`` (reverse over
         reverse, each step recomputed) and ``plain`` (every activation kept). All three
         are the exact derivative.
+      distinct: no minibatch holds an image twice, as none of ``sample_batches`` does. An
+        accelerator then writes the gradients of the images where it else adds them up in any
+        order, to other last bits every time. The gradient of one that is there twice is wrong.
 
     Returns:
       (θ_S, losses [S]). θ_S is differentiable in ``synthetic`` and ``start``; the losses
@@ -111,17 +115,18 @@ def unroll(
       ValueError: wrong ranks or dtypes, empty arrays, batches or settings out of range, or
         logits that do not fit the labels.
     """
-    check_student(synthetic, batches, augment=augment, key=key, chunk=chunk)
+    check_student(synthetic, batches, augment=augment, key=key, chunk=chunk, distinct=distinct)
     if derivative not in DERIVATIVES:
         raise ValueError(f"derivative is one of {', '.join(DERIVATIVES)}, got {derivative!r}")
     synthetic = jax.tree.map(jnp.asarray, synthetic)  # NumPy's cannot be indexed within a scan
     # Here, not within a step: its custom derivative must be of the same type as its arguments.
     axes = axes_of(synthetic, start, batches, key)
     synthetic, start, batches = varying_over(axes, (synthetic, start, batches))
-    step: Callable = partial(_step, apply=apply, augment=augment, chunk=chunk)
+    draw = partial(_minibatch, augment=augment, distinct=distinct)
+    step: Callable = partial(_step, apply=apply, draw=draw, chunk=chunk)
     if derivative == "mixed":
         synthetic, start = reverse_only((synthetic, start))
-        step = _mixed_mode(step, apply=apply, augment=augment, chunk=chunk)
+        step = _mixed_mode(step, apply=apply, draw=draw, chunk=chunk)
     elif derivative == "checkpoint":
         step = jax.checkpoint(step)
 
@@ -136,13 +141,13 @@ def unroll(
     return lax.scan(body, start, (jnp.arange(len(batches)), batches))
 
 
-def _step(params, synthetic, batch, key, *, apply, augment, chunk):
-    images, labels = _minibatch(synthetic, batch, key, augment)
+def _step(params, synthetic, batch, key, *, apply, draw, chunk):
+    images, labels = draw(synthetic, batch, key)
     (loss, grads), _ = value_and_grad_in_chunks(apply, params, images, labels, chunk)
     return _descend(params, jnp.exp(synthetic.log_lr), grads), loss
 
 
-def _mixed_mode(step, *, apply, augment, chunk):
+def _mixed_mode(step, *, apply, draw, chunk):
     """``step`` with the derivative of the module's docstring; it saves only its arguments."""
 
     def forward(params, synthetic, batch, key):
@@ -159,7 +164,7 @@ def _mixed_mode(step, *, apply, augment, chunk):
             return (slope, hessian_v), (image_part, label_part)
 
         lr = jnp.exp(synthetic.log_lr)
-        data, pull_back = jax.vjp(lambda s: _minibatch(s, batch, key, augment), synthetic)
+        data, pull_back = jax.vjp(lambda s: draw(s, batch, key), synthetic)
         (slope, hessian_v), data_part = _over_chunks(directional, *data, chunk)
         share = _chunk_size(chunk, len(batch)) / len(batch)
         scaled = jax.tree.map(lambda g: (-lr * share * g).astype(g.dtype), data_part)
@@ -180,9 +185,8 @@ def _descend(params, lr, grads):
     return jax.tree.map(lambda p, g: p - lr.astype(p.dtype) * g, params, grads)
 
 
-def _minibatch(synthetic, batch, key, augment):
-    # Else the derivative adds up by atomics on an accelerator: to other bits every time.
-    take = lambda x: x.at[batch].get(unique_indices=True)
+def _minibatch(synthetic, batch, key, *, augment, distinct):
+    take = lambda x: x.at[batch].get(unique_indices=distinct)
     images, labels = take(synthetic.images), take(synthetic.labels)
     return (images if augment is None else augment(key, images)), labels
 

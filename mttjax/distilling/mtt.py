@@ -104,6 +104,7 @@ def make_gradient(
             key=augment_key,
             chunk=chunk,
             derivative=settings.derivative,
+            distinct=True,
         )
         return Slope(loss, aux.losses[-1], grads)
 

@@ -6,6 +6,7 @@ import numpy as np
 from mttjax.core.networks import make_network
 from mttjax.core.objectives.meta import class_by_class
 from mttjax.core.synthetic import make_synthetic
+from mttjax.core.training import TRAINING_TILE, fitting_tile
 from mttjax.core.unrolling import unroll
 from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
@@ -51,7 +52,8 @@ def evaluate_own_way(
         return None
     require_same_data(distilled, dataset)
     synthetic, passes = _synthetic(distilled)
-    network = make_network(distilled.network, dataset.image_shape, dataset.n_classes)
+    sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(TRAINING_TILE)
+    network = make_network(distilled.network, *sizes, tile=tile)
     test, data = make_test(network, distilled.preprocessing), on_device(dataset.test, network)
     batches = class_by_class(distilled.ipc, dataset.n_classes, passes)
 

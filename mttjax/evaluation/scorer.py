@@ -9,6 +9,7 @@ from typing import Any
 
 from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.training import TRAINING_TILE, fitting_tile
 from mttjax.datasets import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.evaluator import Evaluator
@@ -115,8 +116,9 @@ class Scorer:
         """By a program that is compiled once for all sets that are used in one way."""
         if way not in self._evaluators:
             require_same_data(distilled, self.dataset)
+            sizes = self.dataset.image_shape, self.dataset.n_classes
             self._evaluators[way] = Evaluator(
-                make_network(network, self.dataset.image_shape, self.dataset.n_classes),
+                make_network(network, *sizes, tile=fitting_tile(TRAINING_TILE)),
                 distilled.preprocessing,
                 distilled.ops,
                 {"test": self.dataset.test},

@@ -33,12 +33,13 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """In which fields two such records differ, in words.
 
     What the data are called is no difference: a folder that was renamed or copied is the same.
+    Nor is the form of the convolutions, to which the store keeps.
     What ``there`` does not say has its default.
     """
     said = json.loads(json.dumps(dataclasses.asdict(recipe_from(there))))
     there, here = flat(there | said), flat(here)
     return [
         f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
-        for name in sorted({*there, *here} - {"data.name"})
+        for name in sorted({*there, *here} - {"data.name", "tile"})
         if there.get(name) != here.get(name)
     ]

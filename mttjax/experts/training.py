@@ -4,6 +4,7 @@ MTT's recipe (Cazenavette et al., CVPR 2022): plain SGD at rate .01, batch 256, 
 whole epoch is one compiled scan on the device.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,12 +21,14 @@ from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
 from mttjax.core.training import (
+    TRAINING_TILE,
     EpochRecord,
     TrainState,
     accuracy,
     fitting_chunk,
     fitting_networks,
     fitting_test_chunk,
+    fitting_tile,
     make_epoch,
     sgd,
 )
@@ -160,6 +163,7 @@ def train_experts(
         if not store.exists:
             statistics = recipe.statistics or dataset.name
             images = np.ascontiguousarray(dataset.train.images)
+            recipe = dataclasses.replace(recipe, tile=fitting_tile(TRAINING_TILE))
             store.create(
                 recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
             )
@@ -198,7 +202,8 @@ class _Experts:
 
     def __init__(self, dataset, store):
         self.store, self.recipe = store, store.recipe
-        self.network = make_network(self.recipe.network, dataset.image_shape, dataset.n_classes)
+        sizes = dataset.image_shape, dataset.n_classes
+        self.network = make_network(self.recipe.network, *sizes, tile=self.recipe.tile)
         ops, batch = self.recipe.ops, self.recipe.batch
         self.trainer = Trainer(self.network, store.preprocessing, ops, sgd(), batch, dataset)
 

@@ -12,6 +12,7 @@ from mttjax.config.methods import DD, MTT, NEED_EXPERTS, SELECTIONS
 from mttjax.config.settings import Settings
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
+from mttjax.core.training import STUDENT_TILE, fitting_tile
 from mttjax.datasets import Dataset, load_dataset
 from mttjax.experts.store import ExpertStore
 from mttjax.system.errors import InputError
@@ -72,7 +73,8 @@ def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
             "epochs that are read. Train them with train_experts"
         )
     dataset = dataset or load_data(settings, log)
-    network = make_network(settings.network, dataset.image_shape, dataset.n_classes)
+    sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(STUDENT_TILE)
+    network = make_network(settings.network, *sizes, tile=tile)
     require_room(settings, network)
     preprocessing = _preprocessing(settings, dataset, store)
     return Problem(settings, dataset, store, preprocessing, network)

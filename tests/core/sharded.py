@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import jax
 
@@ -15,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding  # noqa: E402
 from jax.sharding import PartitionSpec as P  # noqa: E402
 
 import mttjax  # noqa: E402
+from mttjax.core.winograd import winograd  # noqa: E402
 
 MESH = Mesh(np.array(jax.devices()), ("d",))
 NETWORK = mttjax.make_network(mttjax.NetworkSpec(depth=2, width=5), (8, 8, 3), 4)
@@ -61,6 +63,9 @@ def derivatives(convolve):
 def convolutions():
     x, k = normal(0, 8, 6, 6, 5), normal(1, 12, 3, 5, 4)
     ours = derivatives(lambda x, k: mttjax.convolve(x, k, padding=1))
+    theirs = derivatives(of_jax)
+    theirs["winograd"] = theirs["along"]
+    ours["winograd"] = derivatives(partial(winograd, m=2))["along"]
     for (order, function), images, kernel, check in itertools.product(
         ours.items(), WHERE, WHERE, (True, False)
     ):
@@ -68,8 +73,7 @@ def convolutions():
         given = (x, k if kernel == "sharded" else k[:3])
         stacked = lambda f: lambda x, k: jax.tree.map(lambda a: a[None], f(x, k))
         results = [
-            on_the_mesh(stacked(f), specs, P("d"), check)(*given)
-            for f in (function, derivatives(of_jax)[order])
+            on_the_mesh(stacked(f), specs, P("d"), check)(*given) for f in (function, theirs[order])
         ]
         yield (
             f"convolve, {order}, images {images}, kernel {kernel}, checked {check}",

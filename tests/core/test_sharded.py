@@ -18,10 +18,10 @@ def errors():
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("what", ["convolve, first", "convolve, along", "convolve, third"])
-def test_derivatives_of_a_convolution_are_those_of_jax_in_every_combination(errors, what):
+@pytest.mark.parametrize("order", ["first", "along", "third", "winograd"])
+def test_derivatives_of_a_convolution_are_those_of_jax_in_every_combination(errors, order):
     """Images and kernel replicated and sharded, under checked and unchecked shard_map."""
-    cases = {name: error for name, error in errors.items() if name.startswith(what)}
+    cases = {name: error for name, error in errors.items() if name.startswith(f"convolve, {order}")}
     assert len(cases) == 8
     assert max(cases.values()) < 1e-12
 

@@ -1,6 +1,6 @@
 """The layers of the networks, with the initialisation of PyTorch's, and what networks return."""
 
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -46,13 +46,16 @@ class Convolution(nn.Module):
     """Whether there is a bias."""
     normalised: bool = False
     """Whether a norm follows that takes the bias away."""
+    tile: int | None = None
+    """See ``convolve``."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         init = _uniform(self.size**2 * x.shape[-1])
         kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
         bias = self.param("bias", init, (self.features,)) if self.biased else None
-        x = convolve(x, kernel.astype(x.dtype), stride=self.stride, padding=self.padding)
+        form = partial(convolve, stride=self.stride, padding=self.padding, tile=self.tile)
+        x = form(x, kernel.astype(x.dtype))
         if bias is None or self.normalised:
             return x
         return x + bias.astype(x.dtype)[None, None, None]

@@ -25,6 +25,8 @@ class Plain(nn.Module):
     norm: str = "instance"
     activation: str = "relu"
     pooling: str = "average"
+    tile: int | None = None
+    """See ``convolve``."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, with_layers: bool = False) -> jax.Array | Layers:
@@ -42,7 +44,7 @@ class Plain(nn.Module):
     def _block(self, x, index, width, size):
         padding = size // 2 + (2 if index == 0 and x.shape[1:] == (28, 28, 1) else 0)
         normalised = self.norm in CANCEL_BIAS
-        layer = partial(Convolution, padding=padding, normalised=normalised)
+        layer = partial(Convolution, padding=padding, normalised=normalised, tile=self.tile)
         x = layer(width, size, name=f"conv{index}")(x)
         if self.norm != "none":
             x = Norm(self.norm, name=f"norm{index}")(x)
@@ -56,25 +58,26 @@ def convnet(
     norm: str = "instance",
     activation: str = "relu",
     pooling: str = "average",
+    tile: int | None = None,
 ) -> Plain:
     """[convolution 3×3 → norm → activation → 2×2 pool] × depth, then linear.
 
     Gidaris & Komodakis, CVPR 2018, as used by the dataset-distillation papers.
     """
-    return Plain(classes, (((width, 3),),) * depth, norm, activation, pooling)
+    return Plain(classes, (((width, 3),),) * depth, norm, activation, pooling, tile)
 
 
-def alexnet(classes: int) -> Plain:
+def alexnet(classes: int, tile: int | None = None) -> Plain:
     """The AlexNet of DC's and MTT's published code: no norm, three max pools.
 
     The published last layer is fixed to the 192·4·4 features of 32 pixels; here it reads what
     there is.
     """
     stages = (((128, 5),), ((192, 5),), ((256, 3), (192, 3), (192, 3)))
-    return Plain(classes, stages, norm="none", pooling="max")
+    return Plain(classes, stages, norm="none", pooling="max", tile=tile)
 
 
-def vgg11(classes: int, norm: str = "instance") -> Plain:
+def vgg11(classes: int, norm: str = "instance", tile: int | None = None) -> Plain:
     """VGG11 (Simonyan & Zisserman, ICLR 2015) as in DC's and MTT's published code.
 
     Eight convolutions with norms, five max pools and one linear layer. The published one is
@@ -82,4 +85,4 @@ def vgg11(classes: int, norm: str = "instance") -> Plain:
     """
     widths = [[64], [128], [256, 256], [512, 512], [512, 512]]
     stages = tuple(tuple((width, 3) for width in stage) for stage in widths)
-    return Plain(classes, stages, norm=norm, pooling="max")
+    return Plain(classes, stages, norm=norm, pooling="max", tile=tile)

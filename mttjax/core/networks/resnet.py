@@ -20,10 +20,12 @@ class ResidualBlock(nn.Module):
     norm: str
     average: bool
     """Halve by a 2×2 average pool, not by the stride of a convolution."""
+    tile: int | None
+    """See ``convolve``."""
 
     @nn.compact
     def __call__(self, x):
-        layer = partial(Convolution, self.width, biased=False)
+        layer = partial(Convolution, self.width, biased=False, tile=self.tile)
         stride = 2 if self.halve and not self.average else 1
         pool = average_pool if self.halve and self.average else lambda x: x
         y = layer(stride=stride, name="conv0")(x)
@@ -50,6 +52,7 @@ class ResNet(nn.Module):
     widths: tuple[int, ...]
     norm: str = "instance"
     average: bool = False
+    tile: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, with_layers: bool = False) -> jax.Array | Layers:
@@ -58,7 +61,8 @@ class ResNet(nn.Module):
         for i, width in enumerate(self.widths):
             for j in range(2):
                 halve = i > 0 and j == 0
-                block = ResidualBlock(width, halve, self.norm, self.average, name=f"block{i}{j}")
+                how = (halve, self.norm, self.average, self.tile)
+                block = ResidualBlock(width, *how, name=f"block{i}{j}")
                 blocks.append(block(blocks[-1]))
         x = blocks[-1]
         embedding = x.reshape(x.shape[0], -1) if self.average else jnp.mean(x, axis=(1, 2))
@@ -67,9 +71,11 @@ class ResNet(nn.Module):
         return Dense(self.classes, name="linear")(embedding)
 
 
-def resnet18(classes: int, norm: str = "instance", *, average: bool = False) -> ResNet:
+def resnet18(
+    classes: int, norm: str = "instance", *, average: bool = False, tile: int | None = None
+) -> ResNet:
     """ResNet18 without biases in its convolutions; see ``ResNet``."""
-    return ResNet(classes, (64, 128, 256, 512), norm, average)
+    return ResNet(classes, (64, 128, 256, 512), norm, average, tile)
 
 
 resnet18_ap = partial(resnet18, average=True)

@@ -62,7 +62,7 @@ def terminal_loss(
       images: [R, H, W, C] real images, normalised.
       labels: [R, K] probabilities.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``.
-      batches: [S, B] integers in 0..N-1, in no minibatch twice the same.
+      batches: [S, B] integers in 0..N-1.
       augment: ``augment(key, images)`` for the synthetic images, or None.
       key: a JAX random key for ``augment``.
       chunk: see ``match_loss``.

@@ -37,6 +37,7 @@ def match_loss(
     key: jax.Array | None = None,
     chunk: int | None = None,
     derivative: str = "mixed",
+    distinct: bool = False,
 ) -> tuple[jax.Array, MatchAux]:
     """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², with θ_S reached by S steps on the synthetic images.
 
@@ -56,14 +57,14 @@ def match_loss(
       target: θ*, the same structure, the expert's epoch s + M.
       apply: ``apply(params, images [B, H, W, C]) -> logits [B, K]``. It and ``augment``
         must not close over values that are being differentiated.
-      batches: [S, B] integers in 0..N-1, in no minibatch twice the same; see ``sample_batches``.
-        Under ``jit`` others cannot be refused: there JAX takes the nearest image, counts negative
-        ones from the end, and has no right gradient of an image that is there twice.
+      batches: [S, B] integers in 0..N-1; see ``sample_batches``. Under ``jit`` others cannot be
+        refused: there JAX takes the nearest image, and counts negative ones from the end.
       augment: ``augment(key, images) -> images``, such as ``mttjax.dsa`` with its
         operations, or None.
       key: a JAX random key for ``augment``.
       chunk: images per piece of a minibatch, a divisor of B, or None.
       derivative: ``mixed`` (default), ``checkpoint`` or ``plain``; the same derivative.
+      distinct: no minibatch holds an image twice; see ``unroll``.
 
     Returns:
       (loss [], ``MatchAux``). If start equals target the loss is not finite.
@@ -82,6 +83,7 @@ def match_loss(
         key=key,
         chunk=chunk,
         derivative=derivative,
+        distinct=distinct,
     )
     distance = _squared_distance(params, target)
     start_distance = _squared_distance(start, target)

@@ -199,7 +199,8 @@ def draw_distance(
     require_fitting(distilled, store, dataset)
     folder, recipe, walks = Path(folder), store.recipe, walks.as_distilled(distilled)
     remove_leftovers(folder)
-    network = make_network(recipe.network, dataset.image_shape, dataset.n_classes)
+    sizes = dataset.image_shape, dataset.n_classes
+    network = make_network(recipe.network, *sizes, tile=recipe.tile)
     chunk = fitting_chunk(network)
     student = distilled_student(distilled, network.apply, walks.batch, chunk)
     real = real_student(dataset, recipe, store.preprocessing, network.apply, chunk)
