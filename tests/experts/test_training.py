@@ -253,6 +253,15 @@ def test_a_finished_store_is_left_alone(copied):
 # --- what is refused ------------------------------------------------------------------
 
 
+def test_a_store_keeps_to_the_form_of_its_convolutions(finished, tmp_path, monkeypatch):
+    """A CPU begins one with Winograd's; one that was begun without it goes on without it."""
+    assert finished[1].recipe.tile == 4
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("mttjax.experts.training.fitting_tile", lambda tile: None)
+        train(tmp_path / "store", experts=1, epochs=1)
+    assert train(tmp_path / "store", experts=1, epochs=2)[0].recipe.tile is None
+
+
 def test_another_recipe_is_refused_before_anything_is_trained(copied):
     before = snapshots(copied)
     with pytest.raises(InputError, match=r"another recipe: lr is 0\.01 there and 0\.02 here"):
