@@ -15,7 +15,7 @@ from mttjax.core.networks import NetworkSpec, make_network, parameter_count
 from mttjax.core.preprocessing import Standardize
 from mttjax.core.synthetic import make_synthetic
 from mttjax.core.training import cache_chunk, divisor_up_to, sgd
-from mttjax.datasets import Dataset, Split
+from mttjax.datasets.dataset import Dataset, Split
 from mttjax.distilling.mtt import make_outer_step, matching_optimiser
 from mttjax.distilling.step import initial_state
 from mttjax.evaluation.evaluator import Evaluator

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from mttjax.core.selection import random_selection
     from mttjax.core.synthetic import Synthetic, make_synthetic, one_hot_labels
     from mttjax.core.unrolling import sample_batches, unroll
-    from mttjax.datasets import Dataset, Split, load_dataset
+    from mttjax.datasets.dataset import Dataset, Split
+    from mttjax.datasets.loading import load_dataset
     from mttjax.distilled import DistilledSet, export_pngs, load_distilled, save_distilled
     from mttjax.distilling.pairs import ExpertPairs
     from mttjax.evaluation import Evaluation, Evaluator, evaluate
@@ -66,7 +67,8 @@ _PUBLIC = {
     "core.selection": "random_selection",
     "core.synthetic": "Synthetic make_synthetic one_hot_labels",
     "core.unrolling": "sample_batches unroll",
-    "datasets": "Dataset Split load_dataset",
+    "datasets.dataset": "Dataset Split",
+    "datasets.loading": "load_dataset",
     "distilled": "DistilledSet export_pngs load_distilled save_distilled",
     "distilling.pairs": "ExpertPairs",
     "evaluation": "Evaluation Evaluator evaluate",

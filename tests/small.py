@@ -13,7 +13,7 @@ from PIL import Image
 from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec
 from mttjax.core.preprocessing import Standardize
-from mttjax.datasets import Dataset, Split
+from mttjax.datasets.dataset import Dataset, Split
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation import Evaluation
 

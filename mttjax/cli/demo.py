@@ -1,7 +1,5 @@
 """``mttjax demo``: the whole way on digits."""
 
-import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,70 +7,24 @@ import tyro
 
 from mttjax.cli.messages import messages
 from mttjax.cli.options import require_folder
-from mttjax.config.presets import load_preset
-from mttjax.config.settings import Run, Settings
-from mttjax.evaluation.sets import evaluate_sets
-from mttjax.reporting import print_table, save_expert_curves, write_page
-from mttjax.runs.page import results_table, run_figures, save_results
-from mttjax.runs.problem import load_data
-from mttjax.runs.workflows import distill, run_experts
-from mttjax.system.provenance import hardware
 
-__all__ = ["main", "run_demo"]
+__all__ = ["demo", "main"]
 
 
 @messages
 def main(arguments: Sequence[str]) -> int:
     """Experts, two distillations and their evaluation on digits."""
-    tyro.cli(run_demo, args=arguments, prog="mttjax demo")
+    tyro.cli(demo, args=arguments, prog="mttjax demo")
     return 0
 
 
-def run_demo(folder: Path = Path("runs/demo")) -> None:
+def demo(folder: Path = Path("runs/demo")) -> None:
     """The whole way on the bundled digits, in a minute on two cores.
 
     Args:
       folder: Where everything goes; run again, it goes on from there.
     """
     require_folder("--folder", folder)
-    begin = time.perf_counter()
-    rows_of_preset = _settings(folder)
-    dataset = load_data(rows_of_preset[0])
-    store = run_experts(rows_of_preset[0], dataset)
-    curves = save_expert_curves(folder / "experts.png", store.accuracies())
-    records, figures = [], [(curves, "The experts' test accuracy over their epochs.")]
-    for settings in rows_of_preset:
-        print(f"distilling {settings.ipc} per class")
-        run = distill(settings, dataset)
-        results = evaluate_sets(run.sets(), dataset, settings.evaluate).record()
-        save_results(run.path, results)
-        records.append(results)
-        figures += run_figures(run.path)
-    table = results_table(*records)
-    print_table("digits: test accuracy of networks trained on", *table)
-    minutes = (time.perf_counter() - begin) / 60
-    page = write_page(
-        folder,
-        title="Distilled digits",
-        summary=f"Distilled from scikit-learn's digits in {minutes:.1f} minutes on {hardware()}.",
-        tables=[("Test accuracy", *table)],
-        figures=figures,
-        settings={},
-        command="make demo",
-    )
-    print(f"{minutes:.1f} minutes; page: {page}")
+    from mttjax.runs.demo import run_demo
 
-
-def _settings(folder: Path) -> list[Settings]:
-    """Those of every row of the preset, in ``folder``, on the same experts."""
-    preset = load_preset("digits")
-    rows = [preset.settings(ipc) for ipc in preset.ipcs]
-    epochs = max(row.expert_epochs for row in rows)
-    return [
-        dataclasses.replace(
-            row,
-            experts=dataclasses.replace(row.experts, folder=f"{folder}/experts", epochs=epochs),
-            run=Run(folder=f"{folder}/ipc{row.ipc}"),
-        )
-        for row in rows
-    ]
+    print(run_demo(folder))

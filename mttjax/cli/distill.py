@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from mttjax.cli.advice import advising, commands_of_run, evaluation_of
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
-from mttjax.runs.page import write_run_page
-from mttjax.runs.workflows import distill
 
 __all__ = ["main"]
 
@@ -19,6 +17,9 @@ def main(arguments: Sequence[str]) -> int:
         return print_settings(chosen.settings)
     if note := chosen.preset.note(chosen.settings.ipc, chosen.settings.method):
         print(note)
+    from mttjax.runs.page import write_run_page
+    from mttjax.runs.workflows import distill
+
     commands = commands_of_run(chosen.settings, arguments)
     with advising(commands.get("train_experts", "")):
         run = distill(chosen.settings, typed=commands)

@@ -1,29 +1,27 @@
 """``mttjax evaluate``: how good sets are, in four uses."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from mttjax.cli.advice import typed
 from mttjax.cli.messages import messages
-from mttjax.cli.options import RealData, require_folder
+from mttjax.cli.options import RealData
 from mttjax.config.protocol import Protocol
-from mttjax.datasets import Dataset
-from mttjax.distilled import DistilledSet
-from mttjax.evaluation.architectures import report_across
-from mttjax.evaluation.robustness import report_robustness
-from mttjax.evaluation.sets import evaluate_sets, load_sets
-from mttjax.reporting import print_table
-from mttjax.runs.folder import RunFolder
-from mttjax.runs.page import results_table, save_results
-from mttjax.system.errors import InputError
 from mttjax.system.fields import SEED, SHARE, Checked
 
-__all__ = ["EvaluateFiles", "EvaluateNetworks", "EvaluateRobustness", "EvaluateRun", "main"]
+__all__ = [
+    "EvaluateFiles",
+    "EvaluateNetworks",
+    "EvaluateRobustness",
+    "EvaluateRun",
+    "WithFiles",
+    "WithRandom",
+    "main",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,15 +41,6 @@ class WithRandom(EvaluateOptions):
     random: bool = True
     """Evaluate as many random real images too."""
 
-    def results(self, sets: Mapping[str, DistilledSet]) -> dict[str, Any]:
-        """Evaluates the sets and prints a table; JSON values."""
-        dataset = self.data.of(sets.values())
-        results = evaluate_sets(
-            sets, dataset, self.protocol, seed=self.seed, with_random=self.random
-        ).record()
-        print_table(f"{dataset.name}, test accuracy", *results_table(results))
-        return results
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateRun(WithRandom):
@@ -60,12 +49,6 @@ class EvaluateRun(WithRandom):
     folder: tyro.conf.Positional[Path]
     """The run's folder."""
 
-    def run(self, command: str) -> None:
-        run = RunFolder(self.folder)
-        results = self.results(run.sets())
-        run.save_commands({"evaluate": command})
-        print(f"page: {save_results(self.folder, results)}")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateFiles(WithRandom):
@@ -73,9 +56,6 @@ class EvaluateFiles(WithRandom):
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Distilled sets, .npz files."""
-
-    def run(self, command: str) -> None:
-        self.results(load_sets(_some(self.files)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,16 +67,6 @@ class WithFiles(EvaluateOptions):
     to: Path | None = None
     """Where the files go. None: the run's folder, or that of the first set."""
 
-    def sets_and_place(self) -> tuple[dict[str, DistilledSet], Dataset, Path]:
-        """The sets, their real images, and where to write."""
-        require_folder("--to", self.to)
-        first = _some(self.sets)[0]
-        if len(self.sets) == 1 and first.is_dir():
-            sets, folder = RunFolder(first).sets(), first
-        else:
-            sets, folder = load_sets(self.sets), first.parent
-        return sets, self.data.of(sets.values()), self.to or folder
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateNetworks(WithFiles, WithRandom):
@@ -107,11 +77,6 @@ class EvaluateNetworks(WithFiles, WithRandom):
     (convnet-w64, convnet-d2-batch); or a pool of them: architectures, width, depth, activation,
     pooling, norm."""
 
-    def run(self, command: str) -> None:
-        sets, dataset, folder = self.sets_and_place()
-        report = partial(report_across, seed=self.seed, folder=folder, with_random=self.random)
-        print(f"table: {report(sets, dataset, self.networks, self.protocol)}")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateRobustness(WithFiles):
@@ -119,18 +84,6 @@ class EvaluateRobustness(WithFiles):
 
     full_accuracy: Annotated[float, SHARE]
     """The test accuracy of the network trained on all real images, in [0, 1]."""
-
-    def run(self, command: str) -> None:
-        sets, dataset, folder = self.sets_and_place()
-        report = partial(report_robustness, seed=self.seed, folder=folder)
-        path = report(sets, dataset, self.protocol, full_accuracy=self.full_accuracy)
-        print(f"robustness: {path}")
-
-
-def _some(paths):
-    if not paths:
-        raise InputError("give at least one distilled set, an .npz")
-    return paths
 
 
 USES = (
@@ -145,5 +98,7 @@ USES = (
 def main(arguments: Sequence[str]) -> int:
     """Trains fresh networks on distilled sets and tests them on the real test set."""
     use = tyro.cli(USES, args=arguments, prog="mttjax evaluate", description=main.__doc__)
-    use.run(typed("evaluate", arguments))
+    from mttjax.cli.evaluating import evaluate
+
+    evaluate(use, typed("evaluate", arguments))
     return 0

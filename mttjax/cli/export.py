@@ -7,8 +7,6 @@ import tyro
 
 from mttjax.cli.messages import messages
 from mttjax.cli.options import require_folder
-from mttjax.distilled import export_pngs, load_distilled
-from mttjax.distilled.pngs import HOW_TO_USE
 
 __all__ = ["export", "main"]
 
@@ -30,6 +28,9 @@ def export(set: Path, to: Path) -> None:
       set: A distilled set, an .npz.
       to: The folder to write to.
     """
+    from mttjax.distilled import export_pngs, load_distilled
+    from mttjax.distilled.pngs import HOW_TO_USE
+
     require_folder("--to", to)
     distilled = load_distilled(set)
     count = len(export_pngs(distilled, to))

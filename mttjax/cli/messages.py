@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 from mttjax.config.methods import KINDS
 from mttjax.config.settings import Settings
-from mttjax.core.networks import NetworkSpec
+from mttjax.core.network_spec import NetworkSpec
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
 from mttjax.system.text import printable

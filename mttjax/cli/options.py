@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,6 @@ import tyro
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import Preset, load_preset, preset_names
 from mttjax.config.settings import Data, Settings
-from mttjax.datasets import Dataset
-from mttjax.distilled import DistilledSet
-from mttjax.evaluation.sets import real_data_of
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
 
@@ -43,10 +40,10 @@ class RealData(Checked):
     download: bool = False
     """Fetch what is missing. Nothing is ever downloaded otherwise."""
 
-    def of(self, sets: Iterable[DistilledSet]) -> Dataset:
-        """The real images that sets, all of one data set, were made of; says what was read."""
-        first = next(iter(sets))
-        return real_data_of(first, name=self.dataset, folder=self.dir, download=self.download)
+    @property
+    def source(self) -> dict[str, Any]:
+        """As ``real_data_of`` takes it."""
+        return {"name": self.dataset, "folder": self.dir, "download": self.download}
 
     def over(self, data: Data) -> Data:
         """``data`` with what was given here."""

@@ -14,8 +14,8 @@ from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_config, require_folder
 from mttjax.config.presets import load_preset
 from mttjax.config.settings import Data, Settings
-from mttjax.core.networks import NetworkSpec
-from mttjax.paper.table import Plan, compare
+from mttjax.core.network_spec import NetworkSpec
+from mttjax.paper.table.plan import Plan
 from mttjax.system.fields import Range
 
 __all__ = ["TableOptions", "main"]
@@ -82,6 +82,8 @@ def main(arguments: Sequence[str]) -> int:
     change = partial(options.change, usual=usual.network)
     changed = change(usual)
     folder = options.folder or Path("runs") / f"{changed.run_name}-table"
+    from mttjax.paper.table.table import compare
+
     with advising(_experts(config, changed, usual)):
         print(f"page: {compare(preset, options, folder, change, typed('table', arguments))}")
     return 0

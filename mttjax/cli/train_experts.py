@@ -7,8 +7,6 @@ from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
-from mttjax.reporting import save_expert_curves
-from mttjax.runs.workflows import run_experts
 
 __all__ = ["epochs_for_all_rows", "main"]
 
@@ -23,6 +21,9 @@ def main(arguments: Sequence[str]) -> int:
             print(about)
     if only_print:
         return print_settings(settings)
+    from mttjax.reporting import save_expert_curves
+    from mttjax.runs.workflows import run_experts
+
     store = run_experts(settings)
     curves = save_expert_curves(store.folder / "accuracies.png", store.accuracies())
     print(f"experts: {store.folder}\ncurves:  {curves}")

@@ -8,8 +8,8 @@ from mttjax.config.presets import preset_row
 from mttjax.config.protocol import Protocol
 from mttjax.config.recipe import Recipe
 from mttjax.config.settings import Data, Experts, Run, Settings
-from mttjax.core.networks import NetworkSpec
-from mttjax.datasets import IMAGENET_SUBSETS
+from mttjax.core.network_spec import NetworkSpec
+from mttjax.datasets.catalogue import IMAGENET_SUBSETS
 
 __all__ = [
     "DD",

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from mttjax.core.networks import NetworkSpec
-from mttjax.core.preprocessing import STATISTICS
+from mttjax.core.network_spec import NetworkSpec
+from mttjax.core.statistics import STATISTICS
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, POSITIVE, SEED, Checked
 from mttjax.system.text import did_you_mean

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from mttjax.config.methods import KINDS, MTT, require_method
 from mttjax.config.protocol import Protocol
 from mttjax.config.recipe import DSA_OPS, Operation, Recipe, check_ops, check_statistics
-from mttjax.core.networks import NetworkSpec
-from mttjax.datasets import Fit, dataset_name
+from mttjax.core.network_spec import NetworkSpec
+from mttjax.datasets.names import Fit, dataset_name
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, COUNT_OR_ZERO, POSITIVE, SEED, Checked, Range
 from mttjax.system.text import did_you_mean

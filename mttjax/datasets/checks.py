@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mttjax.datasets.classes import composed
 from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.names import composed
 from mttjax.system.errors import InputError
 from mttjax.system.text import is_printable
 

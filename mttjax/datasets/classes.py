@@ -1,17 +1,17 @@
 """Choosing classes, by their names or by their indices."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mttjax.datasets.dataset import Source, Split, take
+from mttjax.datasets.names import composed
 from mttjax.system.errors import InputError
 from mttjax.system.fields import is_whole
 from mttjax.system.text import did_you_mean, shown
 
-__all__ = ["Choice", "choose_classes", "composed", "keep_classes"]
+__all__ = ["Choice", "choose_classes", "keep_classes"]
 
 
 class Choice(NamedTuple):
@@ -20,11 +20,6 @@ class Choice(NamedTuple):
     indices: tuple[int, ...]
     how: str
     """How they were chosen, such as "by index 3, 5"; empty where all are kept."""
-
-
-def composed(name: str) -> str:
-    """A name in Unicode's composed form (NFC): what looks the same is the same."""
-    return unicodedata.normalize("NFC", name)
 
 
 def choose_classes(classes: Sequence[str | int] | None, names: Sequence[str]) -> Choice:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mttjax.datasets.catalogue import Entry
 from mttjax.datasets.checks import check_names
-from mttjax.datasets.classes import choose_classes, composed
+from mttjax.datasets.classes import choose_classes
 from mttjax.datasets.dataset import Source, Split, split_off
 from mttjax.datasets.listing import (
     Listing,
@@ -19,6 +19,7 @@ from mttjax.datasets.listing import (
     passed_over,
     sub_folders,
 )
+from mttjax.datasets.names import composed
 from mttjax.datasets.reading import Size, count_remarks, read_images
 from mttjax.system.errors import InputError
 from mttjax.system.seeds import rng

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from mttjax.datasets.names import Fit
 from mttjax.system.errors import InputError
 
-__all__ = ["MOST_PIXELS", "SUFFIXES", "Fit", "Header", "read_header", "read_pixels"]
+__all__ = ["MOST_PIXELS", "SUFFIXES", "Header", "read_header", "read_pixels"]
 
 MOST_PIXELS = 2**26
 """Of one image, by its header: 8192 x 8192. Pillow's own limit can be switched off by anybody."""
@@ -19,12 +20,6 @@ SUFFIXES = (
     *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg"),
     *(".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
-
-Fit = Literal["crop", "squash"]
-"""How an image is brought to a square of R x R. ``crop``: its central square, antialiased, as
-papers describe it. ``squash``: the whole of it, its sides each scaled by themselves, between the
-four nearest pixels and without antialiasing, as the published code of MTT reads ImageNet
-(torchvision 0.12, ``Resize`` of tensors to a pair of sizes)."""
 
 # Named, because Pillow would hand other formats to outside programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")

@@ -10,10 +10,10 @@ from mttjax.datasets.archives import archive_names, find_archives, read_archives
 from mttjax.datasets.arrays import read_arrays, read_digits
 from mttjax.datasets.catalogue import CATALOGUE
 from mttjax.datasets.checks import check_names, check_source
-from mttjax.datasets.classes import composed, keep_classes
+from mttjax.datasets.classes import keep_classes
 from mttjax.datasets.dataset import Dataset, Source, split_off, take
 from mttjax.datasets.folders import has_class_folders, read_image_folder, read_official_folder
-from mttjax.datasets.images import Fit
+from mttjax.datasets.names import DATASET_NAMES, Fit, dataset_name
 from mttjax.datasets.prepared import default_data_dir, find_prepared, read_prepared
 from mttjax.datasets.preparing import prepare
 from mttjax.datasets.reading import RESOLUTIONS, Size
@@ -23,30 +23,9 @@ from mttjax.system.fields import SEED, Range, is_whole
 from mttjax.system.seeds import rng
 from mttjax.system.text import did_you_mean, shown
 
-__all__ = ["DATASET_NAMES", "dataset_name", "load_dataset"]
+__all__ = ["load_dataset"]
 
-DATASET_NAMES = ("digits", *CATALOGUE, "tiny_imagenet", "image_folder", "arrays")
-"""What ``load_dataset`` knows."""
-
-_OWN = ("image_folder", "arrays")
 _VALIDATION = Range(0, 0.5)
-
-
-def dataset_name(name: str, folder: str | Path | None) -> str:
-    """What a dataset is called: a user's own by its folder or file.
-
-    One that is called as a known dataset is has "own-" before it: that one's published figures
-    and statistics are not its own.
-
-    Args:
-      name: one of ``DATASET_NAMES``.
-      folder: where the data are.
-    """
-    if name not in _OWN or folder is None:
-        return name
-    path = Path(folder).expanduser()
-    own = composed(path.stem if name == "arrays" else path.resolve().name) or name
-    return f"own-{own}" if own in (*DATASET_NAMES, "imagenet") else own
 
 
 def load_dataset(

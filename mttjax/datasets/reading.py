@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from mttjax.datasets.cache import cached_images
-from mttjax.datasets.images import Fit, Header, read_header, read_pixels
+from mttjax.datasets.images import Header, read_header, read_pixels
+from mttjax.datasets.names import Fit
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Range
 from mttjax.system.memory import require_memory

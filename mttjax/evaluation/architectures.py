@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec, make_network
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.scorer import Scorer, require_same_data
 from mttjax.evaluation.sets import random_sets

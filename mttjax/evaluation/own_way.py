@@ -8,7 +8,7 @@ from mttjax.core.objectives.meta import class_by_class
 from mttjax.core.synthetic import make_synthetic
 from mttjax.core.training import TRAINING_TILE, fitting_tile
 from mttjax.core.unrolling import unroll
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.scorer import require_same_data
 from mttjax.evaluation.testing import Evaluation, make_test, on_device

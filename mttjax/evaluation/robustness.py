@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mttjax.config.protocol import Protocol
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.scorer import Scorer
 from mttjax.evaluation.sets import classes_with_fewer, random_real_set

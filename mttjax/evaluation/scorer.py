@@ -10,7 +10,7 @@ from typing import Any
 from mttjax.config.protocol import Protocol
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.training import TRAINING_TILE, fitting_tile
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.evaluator import Evaluator
 from mttjax.evaluation.testing import Evaluation

@@ -9,7 +9,9 @@ import numpy as np
 
 from mttjax.config.protocol import Protocol
 from mttjax.core.synthetic import one_hot_labels
-from mttjax.datasets import DATASET_NAMES, Dataset, load_dataset
+from mttjax.datasets.dataset import Dataset
+from mttjax.datasets.loading import load_dataset
+from mttjax.datasets.names import DATASET_NAMES
 from mttjax.distilled import DistilledSet, load_distilled
 from mttjax.evaluation.own_way import evaluate_own_way
 from mttjax.evaluation.scorer import Scorer, require_same_data

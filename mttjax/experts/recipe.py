@@ -6,7 +6,7 @@ from typing import Any
 
 from mttjax.config.recipe import Recipe
 from mttjax.core.networks import NetworkSpec
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.system.text import flat
 
 __all__ = ["differences", "recipe_from", "recipe_record"]

@@ -15,7 +15,7 @@ import numpy as np
 from mttjax.config.recipe import Recipe
 from mttjax.core.preprocessing import Preprocessing, preprocessing_from_arrays
 from mttjax.core.types import Params
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.experts.manifest import FORMAT, read_manifest, write_manifest
 from mttjax.experts.recipe import differences, recipe_from, recipe_record
 from mttjax.system.errors import InputError

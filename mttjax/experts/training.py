@@ -33,7 +33,7 @@ from mttjax.core.training import (
     sgd,
 )
 from mttjax.core.types import Params
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.experts.store import ExpertStore
 from mttjax.system import seeds
 from mttjax.system.locks import exclusive

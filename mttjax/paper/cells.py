@@ -12,7 +12,7 @@ import numpy as np
 from mttjax.config.methods import SELECTIONS
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Run, Settings
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.evaluation import Evaluation, evaluate, evaluate_own_way
 from mttjax.runs.workflows import distill
 from mttjax.system.errors import InputError

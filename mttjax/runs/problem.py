@@ -13,7 +13,8 @@ from mttjax.config.settings import Settings
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
 from mttjax.core.training import STUDENT_TILE, fitting_tile
-from mttjax.datasets import Dataset, load_dataset
+from mttjax.datasets.dataset import Dataset
+from mttjax.datasets.loading import load_dataset
 from mttjax.experts.store import ExpertStore
 from mttjax.system.errors import InputError
 from mttjax.system.memory import require_memory

@@ -11,7 +11,7 @@ from mttjax.config.methods import SELECTIONS
 from mttjax.config.settings import Settings
 from mttjax.core.networks import make_network
 from mttjax.core.synthetic import Synthetic, mean_rate, one_hot_labels
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.distilling.loop import Schedule, run_loop
 from mttjax.evaluation.evaluator import Evaluator

@@ -10,12 +10,11 @@
 import dataclasses
 import functools
 import math
+import numbers
 import types
 import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-
-import numpy as np
 
 from mttjax.system.errors import InputError
 from mttjax.system.text import is_printable, shown
@@ -67,7 +66,7 @@ SEED = Range(0, 2**32 - 1)
 
 def is_whole(value: object) -> bool:
     """Whether ``value`` is a whole number, Python's or NumPy's; a bool is none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def require_count(**counts: object) -> None:

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from small import small_dataset, small_set
 
-from mttjax.cli.check import check_path
 from mttjax.config import Recipe
 from mttjax.core.preprocessing import Standardize
 from mttjax.distilled import save_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import CellResult
+from mttjax.paper.verifying import check_path
 from mttjax.runs.folder import RunFolder
 from mttjax.system.files import write_json
 from mttjax.system.findings import Findings

@@ -18,7 +18,7 @@ from mttjax.cli import train_experts
 from mttjax.cli.launch import COMMANDS
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import load_preset
-from mttjax.datasets import load_dataset
+from mttjax.datasets.loading import load_dataset
 from mttjax.distilled import load_distilled, save_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import Trainer

@@ -46,3 +46,21 @@ def test_help_imports_the_standard_library_alone():
         "assert new - sys.stdlib_module_names == {'mttjax'}, new - sys.stdlib_module_names\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_help_and_a_wrong_option_of_every_command_import_no_jax():
+    code = (
+        "import sys\n"
+        "from mttjax.cli.launch import COMMANDS, main\n"
+        "calls = [[name, '--help'] for name in COMMANDS]\n"
+        "calls += [['evaluate', 'run', '--help'], ['figure', 'range', '--help']]\n"
+        "calls += [['distill', '--config', 'digits', '--print'], ['distill', '--no-option']]\n"
+        "for call in calls:\n"
+        "    try:\n"
+        "        main(call)\n"
+        "    except SystemExit:\n"
+        "        pass\n"
+        "    heavy = {'jax', 'optax', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "    assert not heavy, (call, heavy)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

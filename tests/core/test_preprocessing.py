@@ -4,13 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mttjax.core.preprocessing import (
-    STATISTICS,
-    ZCA,
-    Standardize,
-    fit_preprocessing,
-    preprocessing_from_arrays,
-)
+from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing, preprocessing_from_arrays
+from mttjax.core.statistics import STATISTICS
 
 KINDS = ("standardize", "zca")
 

@@ -11,8 +11,9 @@ import pytest
 from scipy.io import savemat
 from small import idx, write_mnist, write_tar
 
-from mttjax.datasets import formats, load_dataset
+from mttjax.datasets import formats
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
+from mttjax.datasets.loading import load_dataset
 from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from mttjax.datasets import arrays, load_dataset
+from mttjax.datasets import arrays
+from mttjax.datasets.loading import load_dataset
 from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)

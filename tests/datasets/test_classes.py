@@ -3,8 +3,8 @@
 import pytest
 from small import write_class_folders
 
-from mttjax.datasets import load_dataset
 from mttjax.datasets.classes import choose_classes
+from mttjax.datasets.loading import load_dataset
 from mttjax.system.errors import InputError
 
 NAMES = ("0", "1", "10", "11", "2", "3")

@@ -14,8 +14,8 @@ from PIL import Image
 from small import save_image as save
 from small import write_class_folders as make_split
 
-from mttjax.datasets import load_dataset
 from mttjax.datasets.catalogue import CATALOGUE
+from mttjax.datasets.loading import load_dataset
 from mttjax.system.errors import InputError
 
 

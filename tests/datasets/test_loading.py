@@ -7,10 +7,10 @@ import zlib
 import numpy as np
 import pytest
 
-from mttjax.datasets import IMAGENET_SUBSETS, Dataset, Split, load_dataset
 from mttjax.datasets import dataset as dataset_module
-from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
-from mttjax.datasets.dataset import split_off
+from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE, IMAGENET_SUBSETS
+from mttjax.datasets.dataset import Dataset, Split, split_off
+from mttjax.datasets.loading import load_dataset
 from mttjax.system.errors import InputError
 
 

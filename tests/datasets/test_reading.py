@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from small import save_image, write_class_folders
 
-from mttjax.datasets import load_dataset, reading
+from mttjax.datasets import reading
+from mttjax.datasets.loading import load_dataset
 from mttjax.system import memory
 from mttjax.system.errors import InputError
 from mttjax.system.files import cache_folder

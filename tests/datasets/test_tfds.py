@@ -17,11 +17,12 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from small import write_mnist, write_tar
 
-from mttjax.datasets import load_dataset, prepare_from_archives
 from mttjax.datasets.cache import cached
 from mttjax.datasets.catalogue import CATALOGUE, CIFAR100_COARSE
 from mttjax.datasets.dataset import Source, Split
+from mttjax.datasets.loading import load_dataset
 from mttjax.datasets.prepared import _decoded
+from mttjax.datasets.preparing import prepare_from_archives
 from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
 from mttjax.core.synthetic import Synthetic
-from mttjax.datasets import load_dataset
+from mttjax.datasets.loading import load_dataset
 from mttjax.distilled import load_distilled
 from mttjax.distilling import mtt as mtt_module
 from mttjax.distilling.loop import Diverged, LoopState, _evaluated

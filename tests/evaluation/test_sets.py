@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from small import NAMES, PROTOCOL, scored, small_dataset, small_set
 
-from mttjax.datasets import Split, load_dataset
+from mttjax.datasets.dataset import Split
+from mttjax.datasets.loading import load_dataset
 from mttjax.distilled import save_distilled
 from mttjax.evaluation import (
     Scorer,

@@ -10,7 +10,7 @@ from small import small_dataset
 from mttjax.config.recipe import Recipe
 from mttjax.core.networks import NetworkSpec
 from mttjax.core.preprocessing import ZCA, Standardize
-from mttjax.datasets import Split
+from mttjax.datasets.dataset import Split
 from mttjax.experts.store import ExpertStore
 from mttjax.system.errors import InputError
 

@@ -18,9 +18,12 @@ from mttjax.core.networks import make_network
 from mttjax.distilled import load_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.paper import cells
-from mttjax.paper.figures import Sweep, Walks, distance, draw_cost, draw_distance, draw_grid
-from mttjax.paper.figures.distance import distances, distilled_student, real_student
+from mttjax.paper.figures import distance
+from mttjax.paper.figures.cost import draw_cost
+from mttjax.paper.figures.distance import distances, distilled_student, draw_distance, real_student
+from mttjax.paper.figures.grid import draw_grid
 from mttjax.paper.figures.held_out import require_fitting, require_held_out, used_experts
+from mttjax.paper.figures.plans import Sweep, Walks
 from mttjax.paper.figures.range import draw_range
 from mttjax.runs.problem import load_data
 from mttjax.runs.workflows import distill

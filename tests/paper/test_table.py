@@ -14,10 +14,10 @@ from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import CellResult, check_cells
-from mttjax.paper.table import Plan, compare
-from mttjax.paper.table.full_data import FullData, train_better
-from mttjax.paper.table.plan import PROTOCOLS, Cell
+from mttjax.paper.table.full_data import train_better
+from mttjax.paper.table.plan import PROTOCOLS, Cell, FullData, Plan
 from mttjax.paper.table.report import Report
+from mttjax.paper.table.table import compare
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import load_data, prepare
 from mttjax.system.errors import InputError

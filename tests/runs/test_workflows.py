@@ -12,7 +12,8 @@ from mttjax.config.presets import Preset
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
-from mttjax.datasets import Dataset, load_dataset
+from mttjax.datasets.dataset import Dataset
+from mttjax.datasets.loading import load_dataset
 from mttjax.distilling import method as method_module
 from mttjax.distilling import mtt as mtt_module
 from mttjax.runs.folder import SETS

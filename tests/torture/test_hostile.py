@@ -15,7 +15,7 @@ from small import small_dataset, small_set
 from mttjax.cli import check
 from mttjax.config.recipe import Recipe
 from mttjax.core.preprocessing import Standardize
-from mttjax.datasets import load_dataset
+from mttjax.datasets.loading import load_dataset
 from mttjax.distilled import load_distilled, save_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.runs.page import write_run_page

@@ -5,8 +5,8 @@ tried on, as in the published code of DC (Zhao et al., ICLR 2021) and MTT (Cazen
 al., CVPR 2022), with the initialisation of PyTorch's layers.
 """
 
+from mttjax.core.network_spec import NetworkSpec
 from mttjax.core.networks.layers import Layers
 from mttjax.core.networks.network import Network, make_network, parameter_count
-from mttjax.core.networks.spec import NetworkSpec
 
 __all__ = ["Layers", "Network", "NetworkSpec", "make_network", "parameter_count"]

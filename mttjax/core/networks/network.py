@@ -8,11 +8,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mttjax.core.network_spec import NetworkSpec
 from mttjax.core.networks.layers import Layers
 from mttjax.core.networks.norms import GROUPS
 from mttjax.core.networks.plain import alexnet, convnet, vgg11
 from mttjax.core.networks.resnet import resnet18, resnet18_ap
-from mttjax.core.networks.spec import NetworkSpec
 from mttjax.core.types import Apply, Params
 from mttjax.system.errors import InputError
 from mttjax.system.fields import is_whole

@@ -5,13 +5,12 @@ distillation has never seen, was at epoch s, and the distance to where it was at
 """
 
 import dataclasses
-import itertools
 import math
 import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,71 +25,22 @@ from mttjax.core.synthetic import Synthetic
 from mttjax.core.training import divisor_up_to, fitting_chunk
 from mttjax.core.types import Apply, Params
 from mttjax.core.unrolling import sample_batches
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.figures.distance_plot import plot_distances
-from mttjax.paper.figures.held_out import require_fitting, whole_at
+from mttjax.paper.figures.held_out import as_distilled, require_fitting, whole_at
+from mttjax.paper.figures.plans import KINDS, Walks
 from mttjax.system import seeds
-from mttjax.system.errors import InputError
-from mttjax.system.fields import COUNT, COUNT_OR_ZERO, SEED, Checked
 from mttjax.system.files import remove_leftovers
 from mttjax.system.kept import kept
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_threads
 
-__all__ = ["Student", "Walks", "distances", "distilled_student", "draw_distance", "real_student"]
+__all__ = ["Student", "distances", "distilled_student", "draw_distance", "real_student"]
 
 HEADERS = ("data", "expert", "start", "target", "step", "distance")
-
-KINDS = ("distilled", "real")
-"""The data that a student is trained on."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Walks(Checked):
-    """What is walked: every expert from every start, on either data."""
-
-    held_out: Annotated[tuple[int, ...], COUNT_OR_ZERO]
-    """Numbers of experts that the set was not distilled with."""
-    starts: Annotated[tuple[int, ...], COUNT_OR_ZERO] = (0,)
-    """Epochs of the expert to begin at (s)."""
-    expert_epochs: Annotated[int | None, COUNT] = None
-    """Epochs from start to target (M). None: as the set was distilled."""
-    steps: Annotated[int, COUNT] = 100
-    """Gradient steps on either data."""
-    every: Annotated[int, COUNT] = 2
-    """Steps between two distances, a divisor of the steps."""
-    batch: Annotated[int | None, COUNT] = None
-    """Distilled images per step (B). None: as the set was distilled, or all."""
-    seed: Annotated[int, SEED] = 0
-    """Decides the orders and augmentations."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.held_out or not self.starts:
-            raise InputError("held_out and starts: give at least one number each")
-        if self.steps % self.every:
-            raise InputError(f"every is {self.every}: must divide steps, {self.steps}")
-
-    def as_distilled(self, distilled: DistilledSet) -> Self:
-        """With M and B those of the set's distillation, where they are not given."""
-        epochs, batch = (
-            getattr(self, name) or whole_at(distilled.settings, "distill", name)
-            for name in ("expert_epochs", "batch")
-        )
-        return dataclasses.replace(self, expert_epochs=epochs, batch=batch)
-
-    def target(self, start: int) -> int:
-        """s + M; raises ``InputError`` where M is not known."""
-        if self.expert_epochs is None:
-            raise InputError("expert_epochs is None: give M, the set was not distilled by MTT")
-        return start + self.expert_epochs
-
-    def all(self) -> list[tuple[str, int, int]]:
-        """(data, expert, start) of every walk."""
-        return list(itertools.product(KINDS, sorted(set(self.held_out)), sorted(set(self.starts))))
 
 
 class Student(NamedTuple):
@@ -197,7 +147,7 @@ def draw_distance(
       InputError: set, experts and images that do not belong together, or M is not known.
     """
     require_fitting(distilled, store, dataset)
-    folder, recipe, walks = Path(folder), store.recipe, walks.as_distilled(distilled)
+    folder, recipe, walks = Path(folder), store.recipe, as_distilled(walks, distilled)
     remove_leftovers(folder)
     sizes = dataset.image_shape, dataset.n_classes
     network = make_network(recipe.network, *sizes, tile=recipe.tile)

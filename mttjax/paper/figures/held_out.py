@@ -1,18 +1,29 @@
 """Which experts a set was made with, and which of a store it has never seen."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mttjax.config.methods import METHODS, NEED_EXPERTS
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.experts.store import ExpertStore
+from mttjax.paper.figures.plans import Walks
 from mttjax.system.errors import InputError
 from mttjax.system.fields import is_whole
 
-__all__ = ["require_fitting", "require_held_out", "used_experts", "whole_at"]
+__all__ = ["as_distilled", "require_fitting", "require_held_out", "used_experts", "whole_at"]
+
+
+def as_distilled(walks: Walks, distilled: DistilledSet) -> Walks:
+    """The walks with M and B of the set's distillation, where they are not given."""
+    epochs, batch = (
+        getattr(walks, name) or whole_at(distilled.settings, "distill", name)
+        for name in ("expert_epochs", "batch")
+    )
+    return dataclasses.replace(walks, expert_epochs=epochs, batch=batch)
 
 
 def require_fitting(distilled: DistilledSet, store: ExpertStore, dataset: Dataset) -> None:

@@ -7,7 +7,6 @@ is a small S with a small M, as in the methods that match single steps.
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 
@@ -17,36 +16,15 @@ from mttjax.config.settings import Settings
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import moments, run_cell
 from mttjax.paper.csv_file import write_csv
+from mttjax.paper.figures.plans import Sweep
 from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.runs.problem import load_data
 from mttjax.system.errors import InputError
-from mttjax.system.fields import COUNT, Checked
 from mttjax.system.files import remove_leftovers, write_json
 
-__all__ = ["HEADERS", "Sweep", "draw_range"]
+__all__ = ["HEADERS", "draw_range"]
 
 HEADERS = ("student_steps", "expert_epochs", "mean", "std", "networks", "lr", "seconds")
-
-
-@dataclasses.dataclass(frozen=True)
-class Sweep(Checked):
-    """What is swept, and how the sets are evaluated."""
-
-    student_steps: Annotated[tuple[int, ...], COUNT] = (5, 10, 20, 30)
-    """Gradient steps of the student (S): a line each."""
-    expert_epochs: Annotated[tuple[int, ...], COUNT] = (1, 2, 3)
-    """Epochs of the expert from start to target (M): a point of every line each."""
-    protocol: Protocol = dataclasses.field(default_factory=Protocol)
-    """How networks are trained on the sets."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.student_steps or not self.expert_epochs:
-            raise InputError("student_steps and expert_epochs: give at least one number each")
-
-    def cells(self) -> list[tuple[int, int]]:
-        """Every (S, M) once, S by S."""
-        return sorted({(s, m) for s in self.student_steps for m in self.expert_epochs})
 
 
 def draw_range(

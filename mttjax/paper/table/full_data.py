@@ -4,34 +4,16 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mttjax.experts.store import ExpertStore
+from mttjax.paper.table.plan import FullData
 from mttjax.runs.networks import Training, train_networks
 from mttjax.runs.problem import Problem
-from mttjax.system.fields import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, Checked, Range
 from mttjax.system.kept import kept
 from mttjax.system.trees import tree_checksum
 
-__all__ = ["FullData", "FullRow", "experts_row", "train_better"]
-
-
-@dataclasses.dataclass(frozen=True)
-class FullData(Checked):
-    """The better recipe: momentum, weight decay, and a rate that falls to nothing."""
-
-    networks: Annotated[int, Range(1, 10_000)] = 5
-    """How many networks are trained on all real images."""
-    epochs: Annotated[int, COUNT] = 50
-    """Epochs of each of them."""
-    lr: Annotated[float, POSITIVE] = 0.01
-    """Their learning rate to begin with; it falls along half a cosine, epoch by epoch."""
-    momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
-    """The momentum of their SGD."""
-    weight_decay: Annotated[float, NOT_NEGATIVE] = 5e-4
-    """The weight decay of their SGD."""
-    batch: Annotated[int, COUNT] = 256
-    """Real images per gradient step."""
+__all__ = ["FullRow", "experts_row", "train_better"]
 
 
 class FullRow(NamedTuple):

@@ -6,11 +6,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from mttjax.config.methods import METHODS, require_method
 from mttjax.config.protocol import Protocol
-from mttjax.paper.table.full_data import FullData
 from mttjax.system.errors import InputError
-from mttjax.system.fields import COUNT, Checked, Range
+from mttjax.system.fields import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, Checked, Range
 
-__all__ = ["PROTOCOLS", "Cell", "Plan"]
+__all__ = ["PROTOCOLS", "Cell", "FullData", "Plan"]
 
 PROTOCOLS = {"paper": Protocol(), "short": Protocol(epochs=300)}
 """How networks are trained on the sets: as in MTT's paper, or for 300 epochs."""
@@ -27,6 +26,24 @@ class Cell(NamedTuple):
     def name(self) -> str:
         """Its files are called so."""
         return f"{self.method}-ipc{self.ipc}-seed{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FullData(Checked):
+    """The better recipe: momentum, weight decay, and a rate that falls to nothing."""
+
+    networks: Annotated[int, Range(1, 10_000)] = 5
+    """How many networks are trained on all real images."""
+    epochs: Annotated[int, COUNT] = 50
+    """Epochs of each of them."""
+    lr: Annotated[float, POSITIVE] = 0.01
+    """Their learning rate to begin with; it falls along half a cosine, epoch by epoch."""
+    momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
+    """The momentum of their SGD."""
+    weight_decay: Annotated[float, NOT_NEGATIVE] = 5e-4
+    """The weight decay of their SGD."""
+    batch: Annotated[int, COUNT] = 256
+    """Real images per gradient step."""
 
 
 @dataclasses.dataclass(frozen=True)

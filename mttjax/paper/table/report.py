@@ -9,7 +9,7 @@ import numpy as np
 from mttjax.config.methods import METHODS, TITLES
 from mttjax.config.published import published_settings, published_sizes
 from mttjax.config.settings import Settings
-from mttjax.datasets import Dataset
+from mttjax.datasets.dataset import Dataset
 from mttjax.evaluation.testing import is_imbalanced
 from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.csv_file import write_csv
