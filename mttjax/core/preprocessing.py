@@ -29,8 +29,11 @@ class Standardize(NamedTuple):
 
     def __call__(self, images: jax.Array | np.ndarray) -> jax.Array:
         """[..., H, W, C] uint8 -> float32, normalised."""
-        pixels = jnp.asarray(images, jnp.float32) / 255
-        return (pixels - self._like(self.mean, pixels)) / self._like(self.std, pixels)
+        # NumPy's by NumPy, or JAX would compile four programs for every shape; divided as XLA
+        # divides by a constant, to the same bits.
+        pixels = images.astype(np.float32) * (np.float32(1) / np.float32(255))
+        mean, std = (self._like(statistic, pixels) for statistic in self)
+        return (pixels - mean) * (np.float32(1) / std)
 
     def inverse(self, images: jax.Array) -> jax.Array:
         """[..., H, W, C] normalised -> float32 with pixels in [0, 1], not clipped."""
@@ -38,7 +41,7 @@ class Standardize(NamedTuple):
 
     @staticmethod
     def _like(statistic, images):
-        return jnp.asarray(statistic).reshape((1,) * (images.ndim - 1) + (-1,))
+        return statistic.reshape((1,) * (images.ndim - 1) + (-1,))
 
 
 class ZCA(NamedTuple):

@@ -52,10 +52,11 @@ def make_synthetic(images: ArrayLike, labels: ArrayLike, lr: ArrayLike) -> Synth
             "a synthetic set has images [N, H, W, C], labels [N, K] and rates [] or [S], got "
             f"shapes {', '.join(map(str, shapes))}"
         )
-    images, labels, rates = (jnp.asarray(x, jnp.float32) for x in (images, labels, lr))
-    if not jnp.all((rates > 0) & jnp.isfinite(rates)):
+    images, labels, rates = (np.asarray(x, np.float32) for x in (images, labels, lr))
+    if not np.all((rates > 0) & np.isfinite(rates)):
         raise ValueError(f"the student's learning rate must be positive, got {lr}")
-    return Synthetic(images, labels, jnp.log(rates))
+    # The logarithm by JAX, whose last bit may be another than that of NumPy.
+    return Synthetic(jax.device_put(images), jax.device_put(labels), jnp.log(rates))
 
 
 def mean_rate(synthetic: Synthetic) -> float:

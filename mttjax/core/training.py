@@ -122,8 +122,10 @@ def make_epoch(
         one = partial(step, images, labels, lr)
         body = lambda state, at: one(state, *at)
         indices = order[: whole * batch].reshape(whole, batch)
-        state, (losses, correct) = lax.scan(body, state, (keys[:-1], indices))
-        total, correct = jnp.sum(losses) * batch, correct.reshape(-1)
+        total, correct = jnp.float32(0), jnp.zeros(0, bool)
+        if whole:
+            state, (losses, correct) = lax.scan(body, state, (keys[:-1], indices))
+            total, correct = jnp.sum(losses) * batch, correct.reshape(-1)
         rest = order[whole * batch :]
         if len(rest):
             state, (loss, last) = one(state, keys[-1], rest)

@@ -4,7 +4,6 @@ import dataclasses
 import math
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from mttjax.core.augmentation import OPERATIONS
@@ -110,7 +109,7 @@ class DistilledSet:
         return float(np.mean(np.abs(shown - np.clip(shown, 0, 1)) > 0.5 / 255))
 
     def _shown(self):
-        return np.asarray(self.preprocessing.inverse(jnp.asarray(self.images)))
+        return np.asarray(self.preprocessing.inverse(self.images))
 
 
 def require_field(condition: object, field: str, expected: str, found: object) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from mttjax.config.methods import RATES
@@ -106,7 +107,7 @@ def initial_state(
 ) -> OuterState:
     """The state before the first step."""
     # Two buffers: the step is given its state to overwrite, and one cannot be given twice.
-    skipped, in_row = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+    skipped, in_row = jax.device_put((np.zeros((), np.int32), np.zeros((), np.int32)))
     return OuterState(synthetic, optimiser.init(synthetic), skipped, in_row, carry)
 
 

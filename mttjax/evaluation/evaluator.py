@@ -6,8 +6,9 @@ after half the epochs, one test at the end. All networks are one compiled progra
 """
 
 import itertools
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +20,9 @@ from mttjax.config.protocol import Protocol
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network
 from mttjax.core.preprocessing import Preprocessing
+from mttjax.core.testing import make_test
 from mttjax.core.training import TrainState, fitting_chunk, make_epoch, sgd
-from mttjax.evaluation.testing import Evaluation, make_test, on_device
+from mttjax.evaluation.testing import Evaluation, on_device, tested_at_once
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
@@ -30,7 +32,7 @@ __all__ = ["Evaluator"]
 
 
 class Evaluator:
-    """Trains fresh networks on sets of images; compiled once per size of set.
+    """Trains fresh networks on sets of images; compiled once per size of set in a process.
 
     Args:
       network: what is trained. One that treats a batch as a whole (batch norm) is tested on
@@ -63,42 +65,14 @@ class Evaluator:
         self.protocol = protocol
         self._network = network
         self._labels = {name: labels for name, (_, labels) in tests.items()}
-        self._tests = {name: on_device(data, network) for name, data in tests.items()}
-        self._optimiser = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay)
-        chunk = fitting_chunk(network)
-        self._epoch = make_epoch(
-            network.apply,
-            self._optimiser,
-            prepare=lambda images, labels: (images, labels),
-            augment=partial(dsa, ops=ops) if ops else None,
-            batch=protocol.batch,
-            chunk=chunk,
-        )
+        self._preprocessing = preprocessing
         self._vectorise = in_one_program() if vectorise is None else vectorise
-        over = jax.vmap if self._vectorise else (lambda function, in_axes: function)
-        alike = (None,) * 5  # the set, its rate and the epochs are the same for all networks
-        self._init = jax.jit(over(self._init_one, in_axes=0))
-        self._train = jax.jit(over(self._train_one, in_axes=(0, 0, *alike)), donate_argnums=0)
-        at_once = protocol.networks if self._vectorise else 1
-        test = make_test(network, preprocessing, networks=at_once)
-        self._test = jax.jit(over(test, in_axes=(0, None, None)))
-
-    def _init_one(self, key):
-        params = self._network.init(jax.random.fold_in(key, 0))
-        return TrainState(params, self._optimiser.init(params))
-
-    def _train_one(self, state, key, images, labels, lr, begin, end):
-        """Epochs ``begin`` to ``end`` - 1 of one network."""
-        drop = self.protocol.epochs // 2 + 2
-
-        def epoch(index, state):
-            keep = index != drop
-            kept = jax.tree.map(lambda m: m * keep, state.optimiser)
-            rate = jnp.where(index >= drop, 0.1, 1.0) * lr
-            state = TrainState(state.params, kept)
-            return self._epoch(state, jax.random.fold_in(key, index + 1), images, labels, rate)[0]
-
-        return lax.fori_loop(begin, end, epoch, state)
+        at_once = tested_at_once(network, protocol.networks if self._vectorise else 1)
+        self._tests = {name: on_device(data, network, at_once) for name, data in tests.items()}
+        chunk, optimiser = fitting_chunk(network), (protocol.momentum, protocol.weight_decay)
+        how = (tuple(ops), protocol.batch, chunk, optimiser, self._vectorise)
+        self._begin, self._train = _programs(network.init, network.apply, *how)
+        self._test = make_test(network.apply, network.classes, at_once, self._vectorise)
 
     def __call__(
         self,
@@ -123,24 +97,78 @@ class Evaluator:
         Returns:
           name of the test set -> ``Evaluation``.
         """
-        images, labels = jnp.asarray(images, jnp.float32), jnp.asarray(labels, jnp.float32)
+        images, labels = jax.device_put(tuple(np.asarray(x, np.float32) for x in (images, labels)))
         epochs, networks = self.protocol.epochs, self.protocol.networks
-        keys = jax.random.split(seeds.key("evaluation", seed), networks)
+        root = seeds.key("evaluation", seed)
+        # What jax.random.split gives, by the program that every key is made by.
+        keys = [jax.random.fold_in(root, number) for number in range(networks)]
         ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
         with progress_bar(title, epochs * networks) as bar:
-            run = partial(self._run, images, labels, lr, ends, bar)
+            run = partial(self._run, images, labels, np.float32(lr), ends, bar)
             if self._vectorise:
-                scores = run(networks, keys)
+                scores = run(networks, jnp.stack(keys))
             else:
                 of_networks = in_threads(partial(run, 1), keys)
                 scores = jax.tree.map(lambda *each: np.stack(each), *of_networks)
-        return {n: Evaluation.of(*scores[n], labels=self._labels[n]) for n in self._tests}
+        return {n: Evaluation.of(scores[n], labels=self._labels[n]) for n in self._tests}
 
     def _run(self, images, labels, lr, ends, bar, networks, key):
         """Trains and tests what ``key`` stands for: one network, or all of them in one."""
-        state = self._init(key)
+        state, drop = self._begin(key), np.int32(self.protocol.epochs // 2 + 2)
         for begin, end in itertools.pairwise(ends):
-            state = jax.block_until_ready(self._train(state, key, images, labels, lr, begin, end))
+            state = self._train(state, key, images, labels, lr, drop, begin, end)
+            jax.block_until_ready(state)
             bar.advance(int(end - begin) * networks)
-        tested = {name: self._test(state.params, *data) for name, data in self._tests.items()}
-        return jax.tree.map(np.asarray, tested)
+        test = partial(self._test, state.params, self._preprocessing)
+        return {name: np.asarray(test(*data)) for name, data in self._tests.items()}
+
+
+class Programs(NamedTuple):
+    """What trains networks, compiled once for every size of set."""
+
+    begin: Callable[[jax.Array], TrainState]
+    """``begin(key)``: what training begins from."""
+    train: Callable[..., Any]
+    """``train(state, key, images, labels, lr, drop, begin, end) -> state``: epochs ``begin`` to
+    ``end`` - 1, the rate a tenth from epoch ``drop`` on; ``state`` is used up."""
+
+
+@lru_cache(maxsize=32)
+def _programs(init, apply, ops, batch, chunk, optimiser, vectorise):
+    """The ``Programs`` of a way to train: the same for all sets and tests, and kept.
+
+    What decides them are the arguments; sets, rates and epochs are given to them.
+    """
+    momentum, weight_decay = optimiser
+    optimiser = sgd(momentum=momentum, weight_decay=weight_decay)
+    one_epoch = make_epoch(
+        apply,
+        optimiser,
+        prepare=lambda images, labels: (images, labels),
+        augment=partial(dsa, ops=ops) if ops else None,
+        batch=batch,
+        chunk=chunk,
+    )
+
+    def train(state, key, images, labels, lr, drop, begin, end):
+        def epoch(index, state):
+            keep = index != drop
+            kept = jax.tree.map(lambda m: m * keep, state.optimiser)
+            rate = jnp.where(index >= drop, 0.1, 1.0) * lr
+            state = TrainState(state.params, kept)
+            return one_epoch(state, jax.random.fold_in(key, index + 1), images, labels, rate)[0]
+
+        return lax.fori_loop(begin, end, epoch, state)
+
+    over = jax.vmap if vectorise else (lambda function, in_axes: function)
+    alike = (None,) * 6  # the set, its rate and the epochs are the same for all networks
+    train = jax.jit(over(train, in_axes=(0, 0, *alike)), donate_argnums=0)
+    start = jax.jit(optimiser.init)
+    first = jax.vmap(init) if vectorise else init
+
+    def begin(key):
+        fold = partial(jax.random.fold_in, data=0)
+        params = first(jax.vmap(fold)(key) if vectorise else fold(key))
+        return TrainState(params, start(params))
+
+    return Programs(begin, train)

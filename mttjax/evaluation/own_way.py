@@ -6,12 +6,13 @@ import numpy as np
 from mttjax.core.networks import make_network
 from mttjax.core.objectives.meta import class_by_class
 from mttjax.core.synthetic import make_synthetic
+from mttjax.core.testing import make_test
 from mttjax.core.training import TRAINING_TILE, fitting_tile
 from mttjax.core.unrolling import unroll
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.scorer import require_same_data
-from mttjax.evaluation.testing import Evaluation, make_test, on_device
+from mttjax.evaluation.testing import Evaluation, on_device, tested_at_once
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
@@ -54,23 +55,25 @@ def evaluate_own_way(
     synthetic, passes = _synthetic(distilled)
     sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(TRAINING_TILE)
     network = make_network(distilled.network, *sizes, tile=tile)
-    test, data = make_test(network, distilled.preprocessing), on_device(dataset.test, network)
+    at_once = tested_at_once(network, 1)
+    test = make_test(network.apply, network.classes, at_once, False)
+    data = (distilled.preprocessing, *on_device(dataset.test, network, at_once))
     batches = class_by_class(distilled.ipc, dataset.n_classes, passes)
 
     @jax.jit
-    def accuracies(key, synthetic, data):
+    def correct(key, synthetic, data):
         start = network.init(jax.random.fold_in(key, 0))
         params, _ = unroll(synthetic, start, apply=network.apply, batches=batches)
         return test(params, *data)
 
     def run(key):
-        found = jax.block_until_ready(accuracies(key, synthetic, data))
+        found = jax.block_until_ready(correct(key, synthetic, data))
         bar.advance(1)
         return found
 
     with progress_bar(title, networks) as bar:
         found = in_threads(run, jax.random.split(seeds.key("evaluation", seed), networks))
-    return Evaluation.of(*map(np.stack, zip(*found, strict=True)), labels=dataset.test.labels)
+    return Evaluation.of(np.stack(found), labels=dataset.test.labels)
 
 
 def _synthetic(distilled):

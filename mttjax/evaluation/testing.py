@@ -1,20 +1,17 @@
 """What networks get right on real images, of all and of each class; counted in one place."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mttjax.core.networks import Network
-from mttjax.core.preprocessing import Preprocessing
-from mttjax.core.training import classified_correctly, fitting_test_chunk
-from mttjax.core.types import Params
+from mttjax.core.testing import filled_up, share_of
+from mttjax.core.training import fitting_test_chunk
 from mttjax.system import seeds
 
-__all__ = ["Evaluation", "is_imbalanced", "make_test", "on_device"]
+__all__ = ["Evaluation", "is_imbalanced", "on_device", "tested_at_once"]
 
 TEST_BATCH = 256  # images that a network with batch norm is tested on at once
 
@@ -30,9 +27,10 @@ class Evaluation(NamedTuple):
     """[K] how many there are of each class."""
 
     @classmethod
-    def of(cls, accuracies: np.ndarray, correct: np.ndarray, *, labels: np.ndarray) -> "Evaluation":
-        """From what ``make_test`` says of each network, on images of these labels."""
-        return cls(accuracies, correct, np.bincount(labels, minlength=correct.shape[-1]))
+    def of(cls, correct: np.ndarray, *, labels: np.ndarray) -> "Evaluation":
+        """From what each network got right of images of these labels."""
+        tested = np.bincount(labels, minlength=correct.shape[-1])
+        return cls(share_of(correct, len(labels)), correct, tested)
 
     @property
     def mean(self) -> float:
@@ -82,31 +80,18 @@ def is_imbalanced(tested: Sequence[int]) -> bool:
     return len({count for count in tested if count}) > 1
 
 
-def make_test(
-    network: Network, preprocessing: Preprocessing, *, networks: int = 1
-) -> Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """``test(params, images, labels) -> (accuracy [], correct [K])``, to be jitted.
-
-    Args:
-      network: whose parameters are tested, without augmentation.
-      preprocessing: normalises the images, which are uint8.
-      networks: how many are tested at once, in a ``vmap`` of it.
-    """
-    chunk = fitting_test_chunk(network, networks) if network.per_image else TEST_BATCH
-    hits_of = partial(classified_correctly, network.apply, preprocessing.__call__, chunk=chunk)
-
-    def test(params, images, labels):
-        hits = hits_of(params, images, labels)
-        correct = jnp.zeros(network.classes, jnp.int32).at[labels].add(hits.astype(jnp.int32))
-        return jnp.sum(hits) / len(hits), correct
-
-    return test
+def tested_at_once(network: Network, networks: int) -> int:
+    """How many images to test on at once, where so many networks are tested in a ``vmap``."""
+    return fitting_test_chunk(network, networks) if network.per_image else TEST_BATCH
 
 
-def on_device(test: tuple[np.ndarray, np.ndarray], network: Network) -> tuple[jax.Array, jax.Array]:
-    """The test set; shuffled, always alike, where a batch must not be of one class."""
+def on_device(
+    test: tuple[np.ndarray, np.ndarray], network: Network, chunk: int
+) -> tuple[jax.Array, jax.Array]:
+    """The test set, in whole chunks; shuffled, always alike, where a batch must not be of one
+    class."""
     images, labels = test
-    if not network.per_image:
-        order = seeds.rng("test_order", 0).permutation(len(labels))
-        images, labels = images[order], labels[order]
-    return jnp.asarray(images), jnp.asarray(labels)
+    if network.per_image:
+        return jax.device_put(filled_up(images, labels, chunk))
+    order = seeds.rng("test_order", 0).permutation(len(labels))
+    return jax.device_put((images[order], labels[order]))

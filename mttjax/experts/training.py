@@ -20,11 +20,11 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
+from mttjax.core.testing import filled_up, make_test, share_of
 from mttjax.core.training import (
     TRAINING_TILE,
     EpochRecord,
     TrainState,
-    accuracy,
     fitting_chunk,
     fitting_networks,
     fitting_test_chunk,
@@ -75,9 +75,12 @@ class Trainer:
         dataset: Dataset,
     ) -> None:
         self._optimiser = optimiser
-        self._train, self._test = (
-            tuple(map(jnp.asarray, split)) for split in (dataset.train, dataset.test)
-        )
+        self._network, self._tested = network, len(dataset.test.labels)
+        tests = tuple(dataset.test)
+        if network.per_image:
+            tests = filled_up(*tests, fitting_test_chunk(network))
+        self._train = jax.device_put(tuple(dataset.train))
+        self._test = (preprocessing, *jax.device_put(tests))
         epoch = make_epoch(
             network.apply,
             optimiser,
@@ -86,19 +89,10 @@ class Trainer:
             batch=batch,
             chunk=fitting_chunk(network),
         )
-        test = partial(accuracy, network.apply, preprocessing.__call__)
-
-        def tests(params, images, labels):
-            networks = len(jax.tree.leaves(params)[0])
-            one = partial(test, chunk=fitting_test_chunk(network, networks))
-            return jax.vmap(one, in_axes=(0, None, None))(params, images, labels)
-
         # One network is not vmapped: under vmap every augmentation of the switch is computed.
         self._epoch = jax.jit(epoch, donate_argnums=0)
-        self._accuracy = jax.jit(partial(test, chunk=fitting_test_chunk(network)))
         epochs = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
         self._epochs = jax.jit(epochs, donate_argnums=0)
-        self._accuracies = jax.jit(tests)
 
     def state(self, params: Params) -> TrainState:
         """What training begins from, at ``params``."""
@@ -110,7 +104,13 @@ class Trainer:
 
     def accuracy(self, params: Params) -> float:
         """The test accuracy of one network."""
-        return float(self._accuracy(params, *self._test))
+        correct = np.asarray(self._test_of(1)(params, *self._test))
+        return float(share_of(correct, self._tested))
+
+    def _test_of(self, networks):
+        """The program that tests so many networks, one of them or several in one ``vmap``."""
+        chunk = fitting_test_chunk(self._network, networks)
+        return make_test(self._network.apply, self._network.classes, chunk, networks > 1)
 
     def epochs(
         self, states: Sequence[TrainState], keys: Sequence[jax.Array], lr: float
@@ -120,7 +120,9 @@ class Trainer:
             return in_threads(partial(self._one, lr), states, keys, workers=len(states))
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
         after, seen = self._epochs(stacked, jnp.stack(keys), *self._train, lr)
-        out = jax.device_get((after, seen, self._accuracies(after.params, *self._test)))
+        tested = self._test_of(len(states))(after.params, *self._test)
+        *out, correct = jax.device_get((after, seen, tested))
+        out.append(share_of(correct, self._tested))
         return [Trained(*jax.tree.map(lambda x, i=i: x[i], out)) for i in range(len(states))]
 
     def _one(self, lr, state, key):

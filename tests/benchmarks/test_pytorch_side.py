@@ -9,7 +9,7 @@ import pytest
 from chex import assert_trees_all_close
 
 import mttjax
-from mttjax.core.training import TrainState
+from mttjax.core.training import TrainState, sgd
 from mttjax.distilling.mtt import make_outer_step, matching_optimiser
 from mttjax.distilling.step import initial_state
 
@@ -96,10 +96,13 @@ def test_a_network_is_trained_on_a_set_as_by_the_evaluator(problem):
     net, torch_net, (start, _) = networks()
     protocol = mttjax.Protocol(networks=1, epochs=6, batch=8)  # the rate drops before the last
     tests = {"test": (np.zeros((2, *SHAPE), np.uint8), np.zeros(2, np.int32))}
-    theirs = mttjax.Evaluator(net, lambda x: x, (), tests, protocol)
+    pixels = mttjax.Standardize(*np.float32([[0] * SHAPE[2], [1] * SHAPE[2]]))
+    theirs = mttjax.Evaluator(net, pixels, (), tests, protocol)
     # Copies: the evaluator uses up the state that it is given.
-    state = TrainState(jax.tree.map(jnp.copy, start), theirs._optimiser.init(start))
-    state = theirs._train(state, key, synthetic.images, synthetic.labels, 0.1, 0, protocol.epochs)
+    moved = sgd(momentum=protocol.momentum, weight_decay=protocol.weight_decay).init(start)
+    state, drop = TrainState(jax.tree.map(jnp.copy, start), moved), protocol.epochs // 2 + 2
+    data = (synthetic.images, synthetic.labels)
+    state = theirs._train(state, key, *data, 0.1, drop, 0, protocol.epochs)
     expected = {name: p.numpy() for name, p in params_from_jax(state.params).items()}
     for how in HOWS:
         torch_net.double().load_state_dict(params_from_jax(start))

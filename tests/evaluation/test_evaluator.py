@@ -10,12 +10,12 @@ from small import PRODUCTS, products_on_a_card, scored
 
 import mttjax
 from mttjax.config.protocol import Protocol
+from mttjax.core import testing
 from mttjax.core.preprocessing import Standardize
-from mttjax.core.training import accuracy
 from mttjax.core.unrolling import soft_cross_entropy
-from mttjax.evaluation import testing
+from mttjax.evaluation import testing as evaluation_testing
 from mttjax.evaluation.evaluator import Evaluator
-from mttjax.evaluation.testing import Evaluation, is_imbalanced, make_test
+from mttjax.evaluation.testing import Evaluation, is_imbalanced
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 
@@ -72,9 +72,9 @@ def test_every_product_is_of_the_networks_precision(precision, problem):
     ops, protocol = ("flip",), Protocol(networks=2, epochs=3)
     evaluator = Evaluator(network, preprocessing, ops, {"test": test}, protocol, vectorise=True)
     keys = jax.random.split(jax.random.key(0))
-    state = evaluator._init(keys)
-    trained = evaluator._train.trace(state, keys, images, labels, LR, 0, 3)
-    tested = evaluator._test.trace(state.params, *test)
+    state = evaluator._begin(keys)
+    trained = evaluator._train.trace(state, keys, images, labels, LR, 3, 0, 3)
+    tested = evaluator._test.trace(state.params, preprocessing, *test)
     for traced in (trained, tested):
         assert products_on_a_card(traced) == {PRODUCTS[precision]}
 
@@ -101,9 +101,7 @@ def test_mean_and_population_deviation():
 
 def test_a_class_that_is_never_seen_lowers_the_balanced_accuracy_alone():
     """Two networks on 90 images of one class, 10 of another and none of a third."""
-    score = Evaluation.of(
-        np.array([0.9, 0.9]), np.array([[90, 0, 0], [81, 9, 0]]), labels=np.repeat([0, 1], [90, 10])
-    )
+    score = Evaluation.of(np.array([[90, 0, 0], [81, 9, 0]]), labels=np.repeat([0, 1], [90, 10]))
     np.testing.assert_allclose(score.balanced, [0.5, 0.9])
     assert score.per_class() == [pytest.approx(0.95), pytest.approx(0.45), None]
     record = score.record()
@@ -115,17 +113,20 @@ def test_a_class_that_is_never_seen_lowers_the_balanced_accuracy_alone():
     assert not is_imbalanced([10, 0, 10])
 
 
-def test_what_is_right_of_each_class_adds_up_to_the_accuracy(problem):
-    """To the same bits as before classes were counted; 50 is a number whose quotients round."""
-    network, _, _, (images, labels), preprocessing = problem
-    params = network.init(jax.random.key(0))
-    ours, correct = jax.jit(make_test(network, preprocessing))(params, images, labels)
-    args = (network.apply, preprocessing, params, images, labels)
-    assert ours == jax.jit(lambda: accuracy(*args, chunk=16))()
-    right = np.argmax(network.apply(params, preprocessing(images)), -1) == labels
-    assert correct.tolist() == [int(np.sum(right & (labels == k))) for k in range(K)]
-    assert 0 < correct.sum() < 50
-    assert float(ours) == pytest.approx(correct.sum() / 50)
+def test_evaluators_of_one_network_share_what_is_compiled(problem):
+    network, images, labels, (tests, classes), preprocessing = problem
+    how = {"batch": 4, "momentum": 0.8}
+    first = Evaluator(network, preprocessing, (), {"test": (tests, classes)}, Protocol(1, 3, **how))
+    first(images, labels, LR, seed=0)
+    sizes = first._train._cache_size(), first._test._cache_size()
+    again = mttjax.make_network(network.spec, SHAPE, K)
+    other = Standardize(np.float32([0.4]), np.float32([0.5]))
+    more = {"validation": (tests[:40], classes[:40]), "test": (tests, classes)}
+    second = Evaluator(again, other, (), more, Protocol(2, 4, **how))
+    found = second(images, labels, np.float32(LR / 2), seed=1)
+    assert set(found) == set(more)
+    assert (second._train._cache_size(), second._test._cache_size()) == (sizes[0], sizes[1] + 1)
+    assert len(found["test"].accuracies) == 2
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_a_batch_norm_is_not_tested_on_a_class_at_a_time(
     hits = as_many_as_the_first_batch_has_of_the_first_class
     monkeypatch.setattr(testing, "classified_correctly", hits)
     monkeypatch.setattr("mttjax.core.training.cache_chunk", lambda *_: 5)
-    monkeypatch.setattr(testing, "TEST_BATCH", 5)
+    monkeypatch.setattr(evaluation_testing, "TEST_BATCH", 5)
     network, images, labels, test, preprocessing = with_batch_norm if shuffled else problem
     by_class = tuple(np.asarray(part)[np.argsort(test[1])] for part in test)
     protocol = Protocol(networks=1, epochs=1)

@@ -82,7 +82,7 @@ def test_every_product_is_of_the_networks_precision(precision):
     trainer = Trainer(network, normal, ("flip",), sgd(), 15, DATASET)
     states = jax.vmap(trainer.state)(jax.vmap(network.init)(keys))
     trained = trainer._epochs.trace(states, keys, *DATASET.train, 0.1)
-    tested = trainer._accuracies.trace(states.params, *DATASET.test)
+    tested = trainer._test_of(2).trace(states.params, *trainer._test)
     for traced in (trained, tested):
         assert products_on_a_card(traced) == {PRODUCTS[precision]}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -25,7 +25,7 @@ class Network(NamedTuple):
     """A network as pure functions."""
 
     init: Callable[[jax.Array], Params]
-    """``init(key) -> params``."""
+    """``init(key) -> params``, compiled."""
     apply: Apply
     """``apply(params, images [B, H, W, C]) -> logits [B, K]``, in the precision of ``spec``
     whatever JAX's default is."""
@@ -79,6 +79,8 @@ def make_network(
 ) -> Network:
     """The network that ``spec`` describes, for images [H, W, C] and K classes.
 
+    The same arguments give the same functions, so that what is compiled of them is compiled once.
+
     Args:
       spec: the architecture and its settings.
       image_shape: (H, W, C).
@@ -93,17 +95,23 @@ def make_network(
     _check_sizes(image_shape, classes)
     _check_fields(spec)
     _check_pools(spec, image_shape)
+    return _made(spec, tuple(image_shape), classes, tile)
+
+
+@lru_cache(maxsize=32)
+def _made(spec, image_shape, classes, tile):
     architecture = _ARCHITECTURES[spec.name]
     module = architecture.module(
         classes, tile=tile, **{name: getattr(spec, name) for name in architecture.used}
     )
 
+    @jax.jit  # operation by operation it would compile fifty programs, the whole network among them
     def init(key):
         return module.init(key, jnp.zeros((1, *image_shape), jnp.float32))["params"]
 
     apply = partial(_apply, module, spec.precision)
     layers, shapes = partial(apply, with_layers=True), jax.eval_shape(init, jax.random.key(0))
-    return Network(init, apply, layers, spec, tuple(image_shape), classes, shapes)
+    return Network(init, apply, layers, spec, image_shape, classes, shapes)
 
 
 def _apply(module, precision, params, images, **options):
