@@ -16,6 +16,7 @@ from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
+from mttjax.system.threads import Behind
 
 __all__ = ["Diverged", "Folder", "LoopState", "Schedule", "run_loop"]
 
@@ -96,7 +97,9 @@ def run_loop(
 ) -> LoopState:
     """Moves what a method learns, step by step; goes on where the folder's run stopped.
 
-    The host tells of a step while the device works on the next.
+    The host tells of a step while the device works on the next, and what is saved is written
+    meanwhile: a fault in writing ends the run at the next save, and the last state is on disk
+    before the run ends, however it does.
 
     Args:
       method: a ``Method``; its initial state is ignored where the folder has one.
@@ -125,11 +128,12 @@ def run_loop(
         contextlib.closing(folder.metrics_log),
         progress_bar("distilling", schedule.steps, first) as bar,
         stop_requested() as stopped,
+        Behind("saving") as behind,
     ):
         teller = _Teller(folder, bar)
         if first == 0:
             state = _evaluated(state, evaluate, folder, on_saved, log)
-            _save(state, folder, on_saved)
+            _save(state, folder, on_saved, behind)
         teller.begin()
         for index, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
             outer, record = step(state.outer, drawn.context, root, index)
@@ -138,8 +142,9 @@ def run_loop(
             if schedule.saves(index + 1) or stopped() or in_row >= MOST_SKIPS_IN_A_ROW:
                 in_row = max(in_row, teller.tell_of_last())
                 if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
+                    behind.wait()  # it may keep a set too
                     state = _evaluated(state, evaluate, folder, on_saved, log)
-                _save(state, folder, on_saved)
+                _save(state, folder, on_saved, behind)
                 if in_row >= MOST_SKIPS_IN_A_ROW:
                     raise Diverged(_divergence(index + 1, folder, method))
                 if (number := stopped()) and index + 1 < schedule.steps:
@@ -226,9 +231,14 @@ def _evaluated(state, evaluate, folder, on_saved, log):
     return state
 
 
-def _save(state, folder, on_saved):
-    """Writes the last set, then the state: a kill between the two repeats some steps."""
+def _save(state, folder, on_saved, behind):
+    """Has the state written behind the next steps, which use up its buffers: by a copy of it."""
     folder.metrics_log.flush()
+    behind.do(_write, jax.tree.map(np.array, jax.device_get(state)), folder, on_saved)
+
+
+def _write(state, folder, on_saved):
+    """The last set, then the state: a kill between the two repeats some steps."""
     on_saved("last", state.outer.synthetic, int(state.step))
     folder.save_state(state)
 

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside, synced, renamed; JSON with a checksum."""
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
@@ -72,7 +73,8 @@ def discard_unfinished() -> None:
             os.unlink(temporary)
 
 
-def _umask():
+@functools.cache
+def _umask():  # once: to ask is to change it, for all threads
     mask = os.umask(0)
     os.umask(mask)
     return mask

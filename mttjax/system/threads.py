@@ -1,4 +1,4 @@
-"""Several networks at once: on a CPU one compiled program in several threads.
+"""What is done in threads: several networks at once on a CPU, and writing behind the work.
 
 A program of small operations leaves cores idle. Several of them, each in a thread of
 its own, share the cores better than one program over all networks; and as each runs
@@ -7,12 +7,12 @@ as it would alone, the results do not depend on how many run at once.
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
 
 import jax
 
-__all__ = ["cores", "in_one_program", "in_threads"]
+__all__ = ["Behind", "cores", "in_one_program", "in_threads"]
 
 
 def in_one_program() -> bool:
@@ -42,3 +42,38 @@ def in_threads(
         raise
     pool.shutdown()
     return results
+
+
+class Behind:
+    """A thread that works behind its caller, one task at a time; none of their errors is lost.
+
+    An error of a task is raised by whoever waits for it next: a call that hands over another,
+    ``wait``, or the end of the block, which no task outlives.
+
+        with Behind("saving") as behind:
+            behind.do(write, state)
+    """
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._task: Future[Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.wait()
+        finally:
+            self._pool.shutdown()
+
+    def do(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Has ``function(*arguments)`` called, when the task before is done."""
+        self.wait()
+        self._task = self._pool.submit(function, *arguments)
+
+    def wait(self) -> None:
+        """Until the task that was handed over last is done."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.result()

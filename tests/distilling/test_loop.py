@@ -1,10 +1,13 @@
 """The outer loop on digits: it learns, resumes to the same bits, and survives a NaN."""
 
+import errno
 import json
 import signal
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from small import scored
@@ -19,8 +22,10 @@ from mttjax.distilled import load_distilled
 from mttjax.distilling import mtt as mtt_module
 from mttjax.distilling.loop import Diverged, LoopState, _evaluated
 from mttjax.distilling.pairs import ExpertPairs
+from mttjax.runs.folder import RunFolder
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
+from mttjax.system.metrics import Metrics
 from mttjax.system.signals import Stopped
 
 
@@ -92,11 +97,32 @@ def same_bytes(a, b, names=("last.npz", "best.npz", "state.npz")):
 
 
 @pytest.fixture(scope="module")
-def whole(settings, dataset, tmp_path_factory):
+def requests():
+    """What was to be compiled, an entry each, whether it was compiled before or not."""
+    came = []
+
+    def note(event, **_):
+        if event == "/jax/compilation_cache/compile_requests_use_cache":
+            came.append(event)
+
+    jax.monitoring.register_event_listener(note)
+    yield came
+    jax.monitoring.unregister_event_listener(note)
+
+
+@pytest.fixture(scope="module")
+def whole(settings, dataset, tmp_path_factory, requests):
     """The run that was never stopped."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
+    before = len(requests)
     run(settings, folder, dataset)
+    folder.with_suffix(".programs").write_text(str(len(requests) - before))
     return folder
+
+
+def test_a_run_compiles_a_dozen_programs(whole):
+    """Fewer where another test had some of them compiled; once it was sixty."""
+    assert int(whole.with_suffix(".programs").read_text()) <= 12
 
 
 def test_a_run_lowers_the_loss_and_leaves_what_it_says(settings, dataset, whole):
@@ -129,6 +155,45 @@ def test_stopped_at_any_step_and_run_again_it_ends_bit_identical(
     assert load_distilled(folder / "last.npz").settings["step"] == 6
     run(settings, folder, dataset)
     assert same_bytes(folder, whole)
+
+
+def test_it_is_saved_while_the_device_works_and_a_fault_ends_the_run(
+    settings, dataset, whole, tmp_path, monkeypatch
+):
+    """The state of step 4 is written when step 6 was told of; that it fails is said at step 8."""
+    save, told = RunFolder.save_state, threading.Event()
+
+    def slow(self, state):
+        if state.step == 4:
+            assert told.wait(60)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(self, state)
+
+    def tell(self, line):
+        write(self, line)
+        if line["step"] == 6:
+            told.set()
+
+    write = Metrics.write
+    monkeypatch.setattr(RunFolder, "save_state", slow)
+    monkeypatch.setattr(Metrics, "write", tell)
+    folder = tmp_path / "run"
+    with pytest.raises(OSError, match="No space left"):
+        run(settings, folder, dataset, evaluate_every=0)
+    assert metrics(folder)[-1]["step"] == 8
+    monkeypatch.undo()
+    run(settings, folder, dataset, evaluate_every=0)
+    ours, theirs = (load_distilled(path / "last.npz").images for path in (folder, whole))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_that_the_last_state_cannot_be_written_is_said(settings, dataset, tmp_path, monkeypatch):
+    def full(self, state):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "save_state", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(settings, tmp_path / "run", dataset, steps=1, evaluate_every=0)
 
 
 def test_killed_between_two_saves_it_repeats_the_lost_steps(settings, dataset, whole, tmp_path):
