@@ -76,11 +76,11 @@ class Trainer:
     ) -> None:
         self._optimiser = optimiser
         self._network, self._tested = network, len(dataset.test.labels)
-        tests = tuple(dataset.test)
+        images, labels = dataset.test
         if network.per_image:
-            tests = filled_up(*tests, fitting_test_chunk(network))
+            images, labels = filled_up(images, labels, fitting_test_chunk(network))
         self._train = jax.device_put(tuple(dataset.train))
-        self._test = (preprocessing, *jax.device_put(tests))
+        self._test = (preprocessing, *jax.device_put((images, labels)))
         epoch = make_epoch(
             network.apply,
             optimiser,
