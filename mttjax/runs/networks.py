@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mttjax.core.networks import make_network
-from mttjax.core.training import TRAINING_TILE, fitting_tile, sgd
+from mttjax.core.training import sgd
 from mttjax.experts.training import Trainer
 from mttjax.runs.problem import Log, Problem
 from mttjax.system import seeds
@@ -80,8 +79,7 @@ def train_networks(
     place = Path(folder) / f"{zlib.crc32(json.dumps(decided, sort_keys=True).encode()):08x}"
     optimiser = sgd(momentum=training.momentum, weight_decay=training.weight_decay)
     how = (problem.preprocessing, training.ops, optimiser, training.batch, dataset)
-    sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(TRAINING_TILE)
-    trainer = Trainer(make_network(settings.network, *sizes, tile=tile), *how)
+    trainer = Trainer(problem.trained_network, *how)
     train = partial(_train, trainer, problem, training, place, log)
     title = training.stream.replace("_", " ")
     with exclusive(folder), progress_bar(title, training.networks * training.epochs) as bar:

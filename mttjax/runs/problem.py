@@ -12,7 +12,7 @@ from mttjax.config.methods import DD, MTT, NEED_EXPERTS, SELECTIONS
 from mttjax.config.settings import Settings
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
-from mttjax.core.training import STUDENT_TILE, fitting_tile
+from mttjax.core.training import STUDENT_TILE, TRAINING_TILE, fitting_tile
 from mttjax.datasets.dataset import Dataset
 from mttjax.datasets.loading import load_dataset
 from mttjax.experts.store import ExpertStore
@@ -33,6 +33,15 @@ class Problem(NamedTuple):
     """The experts; empty where the method looks at none and there are none."""
     preprocessing: Standardize | ZCA
     network: Network
+
+    @property
+    def trained_network(self) -> Network:
+        """``network`` in the form for trainings that nothing is differentiated through."""
+        sizes, tile = (
+            (self.dataset.image_shape, self.dataset.n_classes),
+            fitting_tile(TRAINING_TILE),
+        )
+        return make_network(self.settings.network, *sizes, tile=tile)
 
     def decisive(self) -> dict[str, Any]:
         """All that decides a run, as JSON values: its settings, and whose images they are."""

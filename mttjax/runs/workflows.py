@@ -130,7 +130,8 @@ def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]
         tests["test"] = dataset.test
     if not tests or protocol.networks == 0:
         return None
-    evaluator = Evaluator(problem.network, problem.preprocessing, settings.ops, tests, protocol)
+    network, preprocessing = problem.trained_network, problem.preprocessing
+    evaluator = Evaluator(network, preprocessing, settings.ops, tests, protocol)
 
     def evaluate(synthetic, step):
         rate, title = jnp.float32(mean_rate(synthetic)), f"evaluating step {step}"

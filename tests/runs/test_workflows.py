@@ -225,10 +225,6 @@ def test_a_run_looks_at_its_settings_its_data_and_its_network_once_before_the_fi
         monkeypatch.setattr(module, "compile_program", before_compiling)
     distill(settings, fresh, log=lambda line: None)
     assert counts["network applied"] > 0
-    expected = {
-        "settings checked": 0,
-        "images hashed": 1,
-        "network initialised": 1,
-        "network applied": 0,
-    }
-    assert Counter(before) == Counter(expected)
+    assert before["images hashed"] == 1
+    assert before.get("network initialised", 0) <= 1  # none where the process has it already
+    assert not before.get("settings checked") and not before.get("network applied")
