@@ -100,13 +100,12 @@ def test_the_errors_of_float32_are_near_those_of_the_direct_sum(tile, times, x64
 
 def gradient(activation, tile, steps, dtype, *, width=128, size=32):
     """That of ``match_loss`` in the images, [N, H, W, C]."""
+    single = lambda x: x.astype(jnp.float32).astype(dtype)  # the same numbers in either dtype
     spec = mttjax.NetworkSpec(depth=2, width=width, activation=activation)
     network = mttjax.make_network(spec, (size, size, 3), 10, tile=tile)
-    start, target = (
-        jax.tree.map(lambda p: p.astype(dtype), network.init(jax.random.key(s))) for s in (0, 1)
-    )
-    images = normal(2, 10, size, size, 3, dtype=dtype)
-    labels, rate = jnp.eye(10, dtype=dtype), jnp.log(jnp.asarray(0.05, dtype))
+    start, target = (jax.tree.map(single, network.init(jax.random.key(s))) for s in (0, 1))
+    images = single(normal(2, 10, size, size, 3))
+    labels, rate = jnp.eye(10, dtype=dtype), single(jnp.log(0.05))
     batches = mttjax.sample_batches(jax.random.key(3), 10, steps, 10)
     synthetic = mttjax.Synthetic(images, labels, rate)
     loss = partial(mttjax.match_loss, apply=network.apply, batches=batches)
