@@ -2,13 +2,15 @@
 
 Part 1, four minutes: does everything run on this machine's accelerator, how fast, how exactly.
 Part 2, eight minutes, with ``--data``: experts, distilled sets and their accuracies, by the
-commands. Results go to results.jsonl as they come, to table.md and, of part 2, to runs.tar.gz.
+commands, which are given all options with a dot (``--experts.parallel 5``) too. Results go to
+results.jsonl as they come, to table.md and, of part 2, to runs.tar.gz.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
@@ -60,7 +62,14 @@ def parse(arguments):
     parser.add_argument("--data", type=Path, help="the real images of part 2")
     parser.add_argument("--config", default="cifar10", help="the preset of part 2")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    work = "default: a temporary folder; of compiled programs, and of part 2's runs"
+    parser.add_argument(
+        "--work", help=work, type=Path, default=Path(tempfile.gettempdir()) / "mttjax-short"
+    )
     options, options.settings = parser.parse_known_args(arguments)
+    for name in options.settings:
+        if name.startswith("-") and "." not in name:
+            parser.error(f"{name} is no option")
     options.device = options.device or ("cpu" if options.tiny else "cuda")
     return options
 
@@ -72,7 +81,7 @@ def environment(options, flags):
         "SHORT_DEVICE": options.device,
         "JAX_PLATFORMS": platforms,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
-        "JAX_COMPILATION_CACHE_DIR": str((options.to / "compiled").resolve()),
+        "JAX_COMPILATION_CACHE_DIR": str(options.work.resolve() / "compiled"),
     }
     if flags and options.device != "cpu":
         known["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import time
-from pathlib import Path
 
 from benchmarks.client import ROOT
 
@@ -35,7 +34,7 @@ def commands(options, tiny):
     for ipc in sizes:
         folder = ["--run.folder", f"runs/ipc{ipc}"]
         line = ["distill", *config, *less, "--ipc", ipc, *run, *distil, *folder]
-        yield f"distil ipc {ipc}", line, 10 if tiny else 90
+        yield f"distil ipc {ipc}", line, 40 if tiny else 90
     data = config[2:4] if "--data.dir" in config else []
     for ipc in sizes:
         yield f"evaluate ipc {ipc}", ["evaluate", "run", f"runs/ipc{ipc}", *data, *evaluate], 120
@@ -46,10 +45,10 @@ def run(record, options, deadline):
 
     Args:
       record: a ``Recorder``.
-      options: ``data``, ``config``, ``settings`` and ``to`` of the command line, and ``tiny``.
+      options: those of the command line.
       deadline: in ``time.monotonic`` seconds.
     """
-    work = options.to / "work"
+    work = options.work.resolve() / ("tiny" if options.tiny else "runs")
     work.mkdir(parents=True, exist_ok=True)
     for name, line, limit in commands(options, options.tiny):
         left = min(limit, deadline - time.monotonic() - GRACE)
@@ -59,8 +58,9 @@ def run(record, options, deadline):
         begin = time.monotonic()
         status = run_command(line, work, left, options.to / "commands.log")
         record(name, status=status, seconds=time.monotonic() - begin, command=" ".join(line))
-        tell_of(record, name, work)
-    pack(work, options.to / "runs.tar.gz")
+        with record.attempt(f"{name}, found"):
+            tell_of(record, name, work)
+    record("archive", left_out=pack(work, options.to / "runs.tar.gz"))
 
 
 def run_command(line, work, limit, log):
@@ -85,7 +85,7 @@ def run_command(line, work, limit, log):
 
 def tell_of(record, name, work):
     """What a command found: the speed of steps, accuracies, the experts' epochs."""
-    kind, *_, size = name.split()
+    kind, size = name.split()[0], name.split()[-1]
     run = work / "runs" / f"ipc{size}"
     if kind == "experts":
         for path in work.rglob("manifest.json"):
@@ -106,11 +106,19 @@ def tell_of(record, name, work):
 
 
 def pack(work, archive):
-    """Runs and manifests, without the experts' snapshots, up to a size."""
-    size = 0
+    """Runs and manifests, without the experts' snapshots; returns what is too large.
+
+    A set that is whitened holds matrices of 75 MB: its images are in the run's state too.
+    """
+    left, size = [], 0
     with tarfile.open(archive, "w:gz") as tar:
-        for path in sorted(Path(work).rglob("*"), key=lambda path: path.stat().st_size):
-            snapshot = path.suffix == ".npz" and "experts" in path.relative_to(work).parts
-            if path.is_file() and not snapshot and size + path.stat().st_size <= LARGEST:
-                size += path.stat().st_size
-                tar.add(path, path.relative_to(work))
+        for path in sorted(work.rglob("*"), key=lambda path: path.stat().st_size):
+            name = path.relative_to(work)
+            if not path.is_file() or ("experts" in name.parts and path.suffix == ".npz"):
+                continue
+            size += path.stat().st_size
+            if size > LARGEST:
+                left.append(str(name))
+            else:
+                tar.add(path, name)
+    return left

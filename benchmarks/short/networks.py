@@ -30,11 +30,15 @@ __all__ = ["run_evaluation", "run_experts", "run_memory"]
 SMALL = Net((16, 16, 3), 3, 2, 8)
 
 
+def precisions(tiny):
+    return ("tensorfloat32",) if tiny else ("tensorfloat32", "float32")
+
+
 def run_experts(record, tiny):
     """An epoch of one network and of ten."""
     net, images = (SMALL, 40) if tiny else (CIFAR, 10_000)
     data = tuple(map(jnp.asarray, real(net, images, 0)))
-    for precision in ("float32", "tensorfloat32"):
+    for precision in precisions(tiny):
         network, epoch = expert_epoch(net, {"precision": precision}, 16 if tiny else 256)
         one = lambda state, key, *data, epoch=epoch: epoch(state, key, *data, LR)[0]
         work = works.Training(net, 1, images, 0)
@@ -45,7 +49,7 @@ def run_evaluation(record, tiny):
     """Five networks trained on 1 and on 10 images per class; testing is left out."""
     net, epochs = (SMALL, 2) if tiny else (CIFAR, 300)
     optimiser = sgd(momentum=0.9, weight_decay=5e-4)
-    for precision in ("tensorfloat32", "float32"):
+    for precision in precisions(tiny):
         network = network_of(net, {"precision": precision})
         epoch = make_epoch(
             network.apply,
@@ -59,7 +63,7 @@ def run_evaluation(record, tiny):
             step = lambda i, state: epoch(state, jax.random.fold_in(key, i), images, labels, LR)[0]
             return lax.fori_loop(0, epochs, step, state)
 
-        for ipc in (1, 10):
+        for ipc in (1,) if tiny else (1, 10):
             data = tuple(map(jnp.asarray, distilled(net, ipc)))
             name, work = f"IPC {ipc}, {precision}", works.Evaluation(net, ipc, epochs, 0, 1)
             compare_ways(record, name, network, optimiser, one, data, 2 if tiny else 5, work)
