@@ -23,7 +23,7 @@ test: env
 slow: env
 	$(BIN)/python -m pytest -m slow
 
-# ARGS=--quick takes minutes instead of half an hour; see python -m benchmarks --help.
+# ARGS=--quick takes minutes instead of more than half an hour; see python -m benchmarks --help.
 bench: env
 	$(INSTALL) --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,6 +1,6 @@
-"""``python -m benchmarks [--quick] [--only NAME ...] [--output FILE]``: all comparisons.
+"""``python -m benchmarks [--quick] [--only NAME ...] [--official PATH]``: all comparisons.
 
-First both sides are shown to compute the same; if they do not, nothing is timed. Results
+First the sides are shown to compute the same; if they do not, nothing is timed. Results
 are saved after every row, so that a run which is stopped loses nothing.
 """
 
@@ -18,7 +18,7 @@ from benchmarks.rows import PLANS, Plan, rows
 
 __all__ = ["Driver", "main"]
 
-MATRIX = {"full": 1024, "quick": 1024, "tiny": 256, "accelerator": 8192}
+MATRIX = {"full": 1024, "quick": 1024, "tiny": 256}
 PEAK = Plan(3, 3, 0)
 
 
@@ -26,44 +26,44 @@ class Driver:
     """A run: what is measured goes to the screen, to JSON and to Markdown.
 
     Args:
-      size: ``full``, ``quick``, ``tiny`` or ``accelerator``.
+      size: ``full``, ``quick`` or ``tiny``.
       rows: all that the tables have.
       output: the Markdown file.
       command: what was typed.
       keep: go on from what the output holds.
+      official: a clone of the published implementation, or None.
     """
 
-    def __init__(self, size, rows, output, command, *, keep):
+    def __init__(self, size, rows, output, command, *, keep, official=None):
         self.size, self.rows, self.output, self.failed = size, rows, output, []
+        self.official = official
         run = facts(command, size)
         self.records = Records(output.with_suffix(".json"), run, keep=keep)
         if is_busy(run):
             say(f"The machine is {100 * run['busy']:.0f} % busy: such timings mean little.")
 
     def agree(self):
-        """Whether both sides compute the same."""
-        say("do both sides compute the same?")
+        """Whether the sides compute the same."""
+        say("do the sides compute the same?")
         few = {"ops": ("color", "crop"), "seeds": 1} if self.size == "tiny" else {}
         cases = compare.agree(**few)
+        if self.official:
+            cases.append(compare.agree_officially(self.official))
         say(report.agreement_table(cases).markdown())
         self.records.add("agreement", {"cases": cases})
         return all(case["agrees"] for case in cases)
 
-    def peak(self, *products, **options):
-        """Measures a matrix product of each precision and adds it to the run's facts."""
-        peak = {}
-        for name in products or ("",):
-            more = {"precision": name} if name else {}
-            device, speeds = compare.matrix_peak(PEAK, MATRIX[self.size], **options, **more)
-            peak |= {f"{side} {name}".strip(): speed for side, speed in speeds.items()}
+    def peak(self):
+        """Measures a matrix product and adds it to the run's facts."""
+        peak = compare.matrix_peak(PEAK, MATRIX[self.size])
         self.records.run["peaks"].append(peak)
-        self.records.run["device"] = device
         say("matrix product, GFLOP/s: " + ", ".join(f"{n} {v:.0f}" for n, v in peak.items()))
         self.write()
 
     def row(self, row):
-        """Times a row on both sides."""
-        self._measure(row.name, lambda: compare.compare(row, PLANS[self.size], say))
+        """Times a row on every side."""
+        plan = PLANS[self.size]
+        self._measure(row.name, lambda: compare.compare(row, plan, say, self.official))
 
     def experiment(self, name):
         """Measures what is not a pair."""
@@ -102,6 +102,8 @@ def parse(arguments):
     parser.add_argument("--quick", action="store_true", help="minutes instead of half an hour")
     only = f"these rows alone, into the results there are; * is a wildcard: {', '.join(names)}"
     parser.add_argument("--only", nargs="+", metavar="NAME", help=only)
+    official = "a clone of GeorgeCazenavette/mtt-distillation: the third side"
+    parser.add_argument("--official", type=Path, metavar="PATH", help=official)
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help="default: benchmarks/RESULTS.md")
     options = parser.parse_args(arguments)
@@ -117,6 +119,16 @@ def wanted(known, patterns):
     return [name for name in known if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
+def begin(driver):
+    """The sides agree and their peak is measured; else what is wrong."""
+    try:
+        if not driver.agree():
+            return "benchmarks: the sides compute different things; nothing was timed"
+    except WorkerError as error:
+        return f"benchmarks: {error}"
+    return driver.peak()
+
+
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse(arguments)
@@ -129,11 +141,10 @@ def main(arguments=None):
     if both and not has_torch():
         return "benchmarks: torch is missing. Install with: pip install '.[bench]'"
     command = " ".join(["python -m benchmarks", *arguments])
-    driver = Driver(options.size, pairs, options.output, command, keep=bool(options.only))
-    if both and not driver.agree():
-        return "benchmarks: the two sides compute different things; nothing was timed"
-    if both:
-        driver.peak()
+    how = {"keep": bool(options.only), "official": options.official}
+    driver = Driver(options.size, pairs, options.output, command, **how)
+    if both and (fault := begin(driver)):
+        return fault
     for row in pairs:
         if row.name in names:
             driver.row(row)

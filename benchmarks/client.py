@@ -34,7 +34,7 @@ class Worker:
     """A process of one side; a context manager.
 
     Args:
-      side: ``jax``, ``torch`` or ``both``.
+      side: ``jax``, ``torch``, ``official`` or ``both``.
       variables: of the environment, beside those of this process.
       options: ``device`` and whatever the side's tasks read.
 

@@ -1,5 +1,6 @@
-"""Timing both sides of a row in turns."""
+"""Timing the sides of a row in turns."""
 
+import contextlib
 import math
 import time
 from statistics import median
@@ -7,7 +8,15 @@ from statistics import median
 from benchmarks.client import Worker
 from benchmarks.works import DSA, Agreement, Matrix
 
-__all__ = ["agree", "compare", "matrix_peak", "require_finite", "seconds", "take_turns"]
+__all__ = [
+    "agree",
+    "agree_officially",
+    "compare",
+    "matrix_peak",
+    "require_finite",
+    "seconds",
+    "take_turns",
+]
 
 QUICK = 2.0  # seconds of a call that is made again before a memory format is chosen
 
@@ -23,32 +32,49 @@ def take_turns(workers, plan):
     return answers
 
 
-def compare(row, plan, say=lambda _: None):
-    """The record of a row: seconds and memory of mttjax and of PyTorch.
+def compare(row, plan, say=lambda _: None, official=None):
+    """The record of a row: seconds and memory of every side.
+
+    Args:
+      row: a ``Row``.
+      plan: a ``Plan``.
+      say: called with what is being done.
+      official: a clone of the published implementation, the third side; or None.
 
     Raises:
       ArithmeticError: a loss is not finite.
     """
-    with Worker("jax", **row.options) as ours, Worker("torch", **row.options) as theirs:
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(Worker(side)) for side in ("jax", "torch"))
         say("mttjax compiles")
         about = ours.make(row.work)
         first = about.pop("seconds") + ours.call()["seconds"]
         memory = ours.call(memory=True)["memory"]
         say("PyTorch tries its memory formats")
         chosen, trials = choose_format(theirs, row.work)
+        sides = {
+            "mttjax": (ours, {"memory": memory, "first": first} | about),
+            "pytorch": (theirs, {"trials": trials} | trials[chosen]),
+        }
+        if official:
+            say("the published code warms up")
+            worker = stack.enter_context(Worker("official", official=str(official)))
+            worker.make(row.work)
+            worker.call()
+            sides["official"] = (worker, {"memory": worker.call(memory=True)["memory"]})
         say("timing in turns")
-        mine, others = take_turns([ours, theirs], plan)
-    require_finite(row, mine + others)
-    return {
-        "title": row.title,
+        answers = take_turns([worker for worker, _ in sides.values()], plan)
+    require_finite(row, [answer for each in answers for answer in each])
+    record = {
+        "title": row.work.title,
         "unit": row.work.unit,
         "amount": row.work.amount,
         "flops": row.work.flops,
         "budget": row.budget._asdict(),
-        "products": row.products,
-        "mttjax": {"seconds": seconds(mine), "memory": memory, "first": first} | about,
-        "pytorch": {"seconds": seconds(others), "trials": trials} | trials[chosen],
     }
+    for (name, (_, known)), each in zip(sides.items(), answers, strict=True):
+        record[name] = {"seconds": seconds(each)} | known
+    return record
 
 
 def seconds(answers):
@@ -95,12 +121,20 @@ def agree(ops=DSA, seeds=8):
     ]
 
 
-def matrix_peak(plan, size, **options):
-    """(the device, side -> median GFLOP/s of a square product)."""
-    with Worker("jax", **options) as ours, Worker("torch", **options) as theirs:
+def agree_officially(path):
+    """The same between the published implementation at ``path`` and the PyTorch side."""
+    with Worker("official", official=str(path)) as worker:
+        worker.make(Agreement((), 1))
+        (case,) = worker.call()["cases"]
+    return case | {"agrees": all(d <= case["tolerance"] for d in case["differences"].values())}
+
+
+def matrix_peak(plan, size):
+    """side -> median GFLOP/s of a square product."""
+    with Worker("jax") as ours, Worker("torch") as theirs:
         for worker in (ours, theirs):
             worker.make(Matrix(size))
             worker.call()
         answers = take_turns([ours, theirs], plan)
     speeds = [median(answer["gflops"] for answer in kept) for kept in answers]
-    return answers[0][0]["device"], dict(zip(("JAX", "PyTorch"), speeds, strict=True))
+    return dict(zip(("JAX", "PyTorch"), speeds, strict=True))

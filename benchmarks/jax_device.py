@@ -23,12 +23,14 @@ def median_seconds(function, *arguments, count):
 
 
 class Matrix:
-    """GFLOP/s of a square product."""
+    """GFLOP/s of a square product in the ``precision`` of the options."""
 
-    def __init__(self, work, _options):
+    def __init__(self, work, options):
         shape, keys = (work.size, work.size), jax.random.split(jax.random.key(0))
-        self.pair = [jax.random.normal(key, shape) for key in keys]
-        self.work, self.product = work, jax.jit(jnp.matmul)
+        precision = options.get("precision", "float32")
+        dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
+        self.pair = [jax.random.normal(key, shape, dtype) for key in keys]
+        self.work, self.product = work, jax.jit(partial(jnp.matmul, precision=precision))
 
     def __call__(self):
         seconds = median_seconds(self.product, *self.pair, count=self.work.count)

@@ -66,10 +66,9 @@ def is_busy(run):
 def facts_text(run):
     """The facts as lines of Markdown."""
     named = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    device = "" if run.get("device", "cpu") == "cpu" else f", {run['device']}"
     lines = [
         f"- {run['id']}: `{run['command']}`, commit `{run['commit']}`",
-        f"- {run['hardware']}{device}, {run['memory_gb']} GB of memory, {run['system']}",
+        f"- {run['hardware']}, {run['memory_gb']} GB of memory, {run['system']}",
         f"- {named}; {run['threads']} threads on either side, float32",
     ]
     if is_busy(run):

@@ -1,14 +1,14 @@
-"""The tables of what was timed on both sides."""
+"""The tables of what was timed on every side."""
 
 from statistics import median
 
 from benchmarks.machine import BUSY, DISTURBED, is_busy
-from benchmarks.tables import Table, at_least, at_most, bytes_text, seconds_text, spread_text
+from benchmarks.tables import Table, at_least, bytes_text, seconds_text, spread_text
 
 __all__ = ["Pair", "pair_tables"]
 
-SIDES = ("mttjax", "pytorch")
-RATIO = "PyTorch / mttjax"
+SIDES = {"mttjax": "mttjax", "pytorch": "PyTorch", "official": "published code"}
+"""What the tables call the sides of a record; the last is there where a clone of it was."""
 
 
 class Pair:
@@ -22,46 +22,69 @@ class Pair:
 
     def __init__(self, record, peak, note=None):
         self.record, self.title, self.note = record, record["title"], note
-        self.sides = tuple(record[side] for side in SIDES)
-        self.medians = tuple(median(side["seconds"]) for side in self.sides)
-        self.sizes = tuple(side["memory"]["bytes"] for side in self.sides)
+        self.sides = {name: record[name] for name in SIDES if name in record}
+        self.medians = {name: median(side["seconds"]) for name, side in self.sides.items()}
+        self.sizes = {name: side["memory"]["bytes"] for name, side in self.sides.items()}
         self.floor = record["flops"] / peak / 1e9
-        self.faster = self.medians[1] / self.medians[0]
-        self.leaner = self.sizes[1] / self.sizes[0] if self.sizes[0] else None
 
-    def verdict(self, rule, value, kind):
+    def faster(self, name="pytorch"):
+        """A side's median over mttjax's; None where the side was not timed."""
+        return self.medians[name] / self.medians["mttjax"] if name in self.medians else None
+
+    def leaner(self, name="pytorch"):
+        """A side's memory over mttjax's; None where either is not known."""
+        ours, theirs = self.sizes["mttjax"], self.sizes.get(name)
+        return theirs / ours if ours and theirs is not None else None
+
+    def reaches(self, name):
+        """The floor over a side's median; None where the side was not timed."""
+        return self.floor / self.medians[name] if name in self.medians else None
+
+    def verdict(self, rule, value, budget, *text):
         """None of a time that other programs disturbed."""
-        if kind != "memory" and is_busy(self.record):
-            return DISTURBED
-        return rule(value, self.record["budget"][kind])
+        return DISTURBED if is_busy(self.record) else rule(value, budget, *text)
 
 
 def pair_tables(pairs):
-    """Three tables of the rows that were timed on both sides: time, memory, floor."""
+    """Three tables of the rows that were timed on every side: time, memory, floor."""
     return [time_table(pairs), memory_table(pairs), floor_table(pairs)]
+
+
+def others(pairs):
+    """The sides beside mttjax that any of the pairs has."""
+    return [name for name in SIDES if name != "mttjax" and any(name in p.sides for p in pairs)]
+
+
+def spread_of(pair, name):
+    if name not in pair.sides:
+        return ""
+    return spread_text(pair.sides[name]["seconds"], pair.medians[name])
+
+
+def times_text(ratio, text="{:.2f}x"):
+    return "" if ratio is None else text.format(ratio)
 
 
 def time_table(pairs):
     notes = sorted({pair.note for pair in pairs if pair.note})
-    lines = []
+    sides, lines = others(pairs), []
     for pair in pairs:
-        ours, theirs = pair.sides
         mark = f" [{notes.index(pair.note) + 1}]" if pair.note else ""
         mark += " [busy]" if is_busy(pair.record) else ""
         lines.append(
             [
                 pair.title + mark,
-                spread_text(ours["seconds"], pair.medians[0]),
-                spread_text(theirs["seconds"], pair.medians[1]),
-                theirs["format"],
-                len(ours["seconds"]),
-                f"{pair.record['amount'] / pair.medians[0]:.0f} {pair.record['unit']}/s",
-                f"{pair.faster:.2f}x",
-                pair.verdict(at_least, pair.faster, "speed"),
+                *(spread_of(pair, name) for name in ("mttjax", *sides)),
+                pair.sides["pytorch"]["format"],
+                len(pair.sides["mttjax"]["seconds"]),
+                f"{pair.record['amount'] / pair.medians['mttjax']:.0f} {pair.record['unit']}/s",
+                *(times_text(pair.faster(name)) for name in sides),
+                pair.verdict(at_least, pair.faster(), pair.record["budget"]["speed"]),
             ]
         )
-    header = ["work", "mttjax, median (min-max)", "PyTorch, median (min-max)"]
-    header += ["PyTorch's memory format", "turns", "mttjax", RATIO, "verdict"]
+    header = ["work", *(f"{SIDES[name]}, median (min-max)" for name in ("mttjax", *sides))]
+    header += ["PyTorch's memory format", "turns", "mttjax"]
+    header += [f"{SIDES[name]} / mttjax" for name in sides] + ["verdict"]
     notes = [f"[{i}] {note}" for i, note in enumerate(notes, 1)]
     if any(is_busy(pair.record) for pair in pairs):
         notes.append(
@@ -72,21 +95,24 @@ def time_table(pairs):
 
 
 def memory_table(pairs):
+    sides = others(pairs)
     lines = [
         [
             pair.title,
-            bytes_text(pair.sizes[0]),
-            bytes_text(pair.sides[0].get("temporaries")),
-            bytes_text(pair.sizes[1]),
-            f"{pair.leaner:.1f}x" if pair.leaner else "",
-            pair.verdict(at_least, pair.leaner, "memory"),
-            seconds_text(pair.sides[0]["first"]),
+            bytes_text(pair.sizes["mttjax"]),
+            bytes_text(pair.sides["mttjax"].get("temporaries")),
+            *(bytes_text(pair.sizes.get(name)) for name in sides),
+            *(times_text(pair.leaner(name), "{:.1f}x") for name in sides),
+            at_least(pair.leaner(), pair.record["budget"]["memory"]),
+            seconds_text(pair.sides["mttjax"]["first"]),
         ]
         for pair in pairs
     ]
-    header = ["work", "mttjax, peak", "of it compiled temporaries", "PyTorch, peak", RATIO]
+    header = ["work", "mttjax, peak", "of it compiled temporaries"]
+    header += [f"{SIDES[name]}, peak" for name in sides]
+    header += [f"{SIDES[name]} / mttjax" for name in sides]
     header += ["verdict", "mttjax: compile and first call"]
-    if any(side["memory"]["since_start"] for pair in pairs for side in pair.sides):
+    if any(side["memory"]["since_start"] for pair in pairs for side in pair.sides.values()):
         note = (
             "The peak could not be set back on some side: it is that since the process began, "
             "compiling and loading included."
@@ -100,21 +126,27 @@ def memory_table(pairs):
 
 
 def floor_table(pairs):
-    lines = [
-        [
-            pair.title,
-            f"{pair.record['flops'] / 1e9:.0f} GFLOP",
-            seconds_text(pair.floor),
-            *(f"{100 * pair.floor / seconds:.0f} %" for seconds in pair.medians),
-            pair.verdict(at_most, pair.medians[0] / pair.floor, "floor"),
-        ]
-        for pair in pairs
-    ]
+    percent = "{:.0f} %".format
+    sides = ("mttjax", *others(pairs))
+    lines = []
+    for pair in pairs:
+        shares = [None if (x := pair.reaches(name)) is None else 100 * x for name in sides]
+        lines.append(
+            [
+                pair.title,
+                f"{pair.record['flops'] / 1e9:.0f} GFLOP",
+                seconds_text(pair.floor),
+                *("" if share is None else percent(share) for share in shares),
+                pair.verdict(at_least, shares[0], 100, percent),
+            ]
+        )
     note = (
-        "The floor is the time of the work's convolutions and linear layers, and nothing else, "
-        "at the peak of a matrix product: 3F per image that is trained on, 11F per image and "
-        "student step that is distilled through (9F would do if every activation were kept), "
-        "F per test image, with F the operations of a forward pass."
+        "The floor is the time of the work's convolutions, computed directly, and linear layers, "
+        "and nothing else, at the peak of a matrix product in the same run: 3F per image that is "
+        "trained on, 11F per image and student step that is distilled through (9F would do if "
+        "every activation were kept), F per test image, with F the operations of a forward pass. "
+        "Winograd's convolutions need fewer, so that more than 100 % is the aim."
     )
-    header = ["work", "operations", "floor", "mttjax reaches", "PyTorch reaches", "verdict"]
-    return Table("Against the floor", header, lines, [note])
+    header = ["work", "operations", "direct floor", *(f"{SIDES[name]} reaches" for name in sides)]
+    title = "Share of the floor of direct convolutions"
+    return Table(title, [*header, "verdict"], lines, [note])

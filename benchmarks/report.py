@@ -15,13 +15,14 @@ def agreement_table(cases):
     lines = [
         [
             case["case"],
-            *(f"{case['differences'][name]:.1e}" for name in names),
+            *(f"{found[name]:.1e}" if name in found else "" for name in names),
             f"{case['tolerance']:.0e}",
             "agree" if case["agrees"] else "DISAGREE",
         ]
         for case in cases
+        for found in (case["differences"],)
     ]
-    title = "Both sides compute the same: largest relative differences, float64, width 8, S = 3"
+    title = "The sides compute the same: largest relative differences, float64, width 8, S = 3"
     return Table(title, ["gradient through", *names, "tolerance", "verdict"], lines)
 
 
@@ -42,8 +43,8 @@ def tables(records, rows):
 
 def _pair(records, record):
     """The record with its run's best median of a product, and a note if it is of another run."""
-    run, products = records.run_of(record), record.get("products", "")
-    peak = max(v for peak in run["peaks"] for name, v in peak.items() if name.endswith(products))
+    run = records.run_of(record)
+    peak = max(speed for peak in run["peaks"] for speed in peak.values())
     note = f"measured {run['id']}, commit `{run['commit']}`"
     return Pair(record, peak, None if run is records.run else note)
 
@@ -53,7 +54,7 @@ def markdown(records, rows):
     runs = sorted(records.data["runs"].values(), key=lambda run: run["id"], reverse=True)
     parts = [
         "# Benchmarks",
-        "mttjax against the same work in eager PyTorch (`benchmarks/pytorch`), both with all "
+        "mttjax against the same work in eager PyTorch (`benchmarks/pytorch`), each with all "
         "cores, each in a process of its own, called in turns after a warm-up. Made by "
         "`python -m benchmarks`; the numbers are in the JSON file beside this one.",
         *map(facts_text, runs),

@@ -16,7 +16,7 @@ def make(work, options):
     """The task: called without arguments, it returns when its work is done."""
     torch.set_num_threads(options["threads"])
     torch.manual_seed(0)
-    tf32 = options.get("precision") == "TF32"
+    tf32 = options.get("precision") == "tensorfloat32"
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True

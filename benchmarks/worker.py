@@ -1,8 +1,8 @@
 """One side of a comparison in a process of its own, which ``benchmarks.client`` asks.
 
-``python -m benchmarks.worker jax|torch|both`` reads pickled requests from its standard input and
-answers each. Between them it sleeps, so that the other side has the machine for itself. It ends
-with its input.
+``python -m benchmarks.worker jax|torch|official|both`` reads pickled requests from its standard
+input and answers each. Between them it sleeps, so that the other side has the machine for itself.
+It ends with its input.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from pathlib import Path
 SIDES = {
     "jax": "benchmarks.jax_side",
     "torch": "benchmarks.torch_side",
+    "official": "benchmarks.official_side",
     "both": "benchmarks.agreement",
 }
 

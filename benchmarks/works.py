@@ -56,7 +56,8 @@ class Distillation:
     def title(self):
         n, dsa = self.ipc * self.net.classes, ", DSA" if self.dsa else ""
         which = f"N = {n}, B = {self.batch}, S = {self.steps}"
-        return f"distillation step, {self.net.pixels}, IPC {self.ipc} ({which}){dsa}"
+        net = self.net.pixels + (f", width {self.net.width}" if self.net.width != 128 else "")
+        return f"distillation step, {net}, IPC {self.ipc} ({which}){dsa}"
 
     @property
     def amount(self):
@@ -82,9 +83,10 @@ class Training:
 
     @property
     def title(self):
+        who = "1 expert" if self.experts == 1 else f"{self.experts} experts"
         return (
-            f"{self.experts} experts × 1 epoch of {self.images} images {self.net.pixels}, width "
-            f"{self.net.width}, batch {self.batch}, DSA; test on {self.tests}"
+            f"{who} × 1 epoch of {self.images} images {self.net.pixels}, width {self.net.width}, "
+            f"batch {self.batch}, DSA; test on {self.tests}"
         )
 
     @property

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import platformdirs
 import psutil
 
 from mttjax.system.errors import InputError
@@ -36,6 +35,8 @@ _unfinished: set[str] = set()
 
 def cache_folder() -> Path:
     """Where what can be made again is kept for this user: compiled programs, decoded images."""
+    import platformdirs  # here: a machine that only computes may be without it
+
     return platformdirs.user_cache_path("mttjax")
 
 

@@ -1,13 +1,13 @@
 """The driver of the benchmarks: counts, verdicts, tables, and runs of its smallest sizes."""
 
 import json
-import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as driver
-from benchmarks import compare, gpu
+from benchmarks import compare
 from benchmarks.experiments import table_host_work
 from benchmarks.machine import has_torch
 from benchmarks.pair_tables import Pair, pair_tables
@@ -54,7 +54,7 @@ def pair(ours, theirs, busy=0.0, **budget):
         "amount": 10,
         "flops": 1e9,
         "busy": busy,
-        "budget": {"speed": None, "memory": None, "floor": None} | budget,
+        "budget": {"speed": None, "memory": None} | budget,
         "mttjax": known | {"seconds": ours},
         "pytorch": known | {"seconds": theirs},
     }
@@ -62,13 +62,19 @@ def pair(ours, theirs, busy=0.0, **budget):
 
 
 def test_tables_of_a_pair():
-    time, memory, floor = pair_tables(
-        [pair([1.0, 2.0, 3.0], [5.0, 4.0, 3.0], speed=1.5, floor=1.5)]
-    )
+    time, memory, floor = pair_tables([pair([1.0, 2.0, 3.0], [5.0, 4.0, 3.0], speed=1.5)])
     assert time.rows[0][-2:] == ["2.00x", "met (2.00x, budget 1.50x)"]
     assert memory.rows[0][4:6] == ["1.0x", ""]
     assert not time.notes
-    assert floor.rows[0][-3:] == ["50 %", "25 %", "not met (2.00x of 1.50x)"]
+    assert floor.rows[0][-3:] == ["50 %", "25 %", "not met (50 % of 100 %)"]
+    above, published = pair([0.5], [2.0]), pair([1.0], [2.0])
+    published.record["official"] = published.record["pytorch"] | {"seconds": [4.0]}
+    time, memory, floor = pair_tables([above, Pair(published.record, 1.0)])
+    assert floor.rows[0][-4:] == ["200 %", "50 %", "", "met (200 %, budget 100 %)"]
+    assert floor.rows[1][-2] == "25 %"
+    assert [row[-3:-1] for row in time.rows] == [["4.00x", ""], ["2.00x", "4.00x"]]
+    assert {len(row) for table in (time, memory, floor) for row in table.rows} == {10, 9, 7}
+    assert [len(table.header) for table in (time, memory, floor)] == [10, 9, 7]
     busy, *_ = pair_tables([pair([1.0], [2.0], busy=0.5, speed=1.5)])
     assert "[busy]" in busy.rows[0][0]
     assert busy.rows[0][-1] == "none: the machine was busy"
@@ -143,9 +149,7 @@ def test_both_sides_agree_in_every_operation():
 @needs_torch
 def test_a_row_is_timed_in_two_processes_and_written(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "agree", lambda **_: [AGREES])
-    monkeypatch.setattr(
-        compare, "matrix_peak", lambda *_, **__: ("cpu", {"JAX": 1e2, "PyTorch": 9e1})
-    )
+    monkeypatch.setattr(compare, "matrix_peak", lambda *_, **__: {"JAX": 1e2, "PyTorch": 9e1})
     output = tmp_path / "r.md"
     assert driver.main(["--tiny", "--only", "distill-ipc1", "--output", str(output)]) == 0
     record = json.loads(output.with_suffix(".json").read_text())["records"]["distill-ipc1"]
@@ -157,6 +161,29 @@ def test_a_row_is_timed_in_two_processes_and_written(tmp_path, monkeypatch):
     assert [part for part in parts if part not in output.read_text()] == []
 
 
-def test_a_machine_without_an_accelerator_is_told_so(tmp_path, monkeypatch):
-    said = gpu.main(["--output", str(tmp_path / "r.md")])
-    assert re.fullmatch(".*an accelerator is needed.*", said)
+STAND_IN = Path(__file__).parent / "stand_in"
+
+
+@needs_torch
+def test_the_published_code_is_a_third_side(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "agree", lambda **_: [AGREES])
+    monkeypatch.setattr(compare, "matrix_peak", lambda *_, **__: {"JAX": 1e2, "PyTorch": 9e1})
+    output = tmp_path / "r.md"
+    command = ["--tiny", "--official", str(STAND_IN), "--output", str(output)]
+    assert driver.main([*command, "--only", "distill-ipc2-dsa", "experts", "evaluation-ipc1"]) == 0
+    records = json.loads(output.with_suffix(".json").read_text())["records"]
+    for name in ("distill-ipc2-dsa", "experts", "evaluation-ipc1"):
+        assert records[name]["official"]["seconds"][0] > 0
+    text = output.read_text()
+    assert "| the published code |" in text
+    assert "published code / mttjax" in text
+    assert "published code reaches" in text
+
+
+@needs_torch
+def test_a_folder_without_the_published_code_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "agree", lambda **_: [AGREES])
+    output = tmp_path / "r.md"
+    said = driver.main(["--tiny", "--official", str(tmp_path), "--output", str(output)])
+    assert "official: " in said
+    assert "No module named 'networks'" in said

@@ -227,4 +227,5 @@ def test_a_run_looks_at_its_settings_its_data_and_its_network_once_before_the_fi
     assert counts["network applied"] > 0
     assert before["images hashed"] == 1
     assert before.get("network initialised", 0) <= 1  # none where the process has it already
-    assert not before.get("settings checked") and not before.get("network applied")
+    assert not before.get("settings checked")
+    assert not before.get("network applied")
