@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from mttjax.config.methods import SELECTIONS
 from mttjax.config.settings import Settings
 from mttjax.core.networks import make_network
 from mttjax.core.synthetic import Synthetic, mean_rate, one_hot_labels
+from mttjax.core.training import TRAINING_TILE, fitting_tile
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.distilling.loop import Schedule, run_loop
@@ -130,10 +130,13 @@ def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]
         tests["test"] = dataset.test
     if not tests or protocol.networks == 0:
         return None
-    evaluator = Evaluator(problem.network, problem.preprocessing, settings.ops, tests, protocol)
+    # In the form of the final evaluation, whose programs it shares: not that of the students.
+    sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(TRAINING_TILE)
+    network = make_network(settings.network, *sizes, tile=tile)
+    evaluator = Evaluator(network, problem.preprocessing, settings.ops, tests, protocol)
 
     def evaluate(synthetic, step):
-        rate, title = jnp.float32(mean_rate(synthetic)), f"evaluating step {step}"
+        rate, title = mean_rate(synthetic), f"evaluating step {step}"
         return evaluator(synthetic.images, synthetic.labels, rate, seed=settings.seed, title=title)
 
     return evaluate
