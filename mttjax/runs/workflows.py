@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from mttjax.config.methods import SELECTIONS
@@ -130,11 +129,12 @@ def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]
         tests["test"] = dataset.test
     if not tests or protocol.networks == 0:
         return None
+    # In the form of the final evaluation, whose programs it shares: not that of the students.
     network, preprocessing = problem.trained_network, problem.preprocessing
     evaluator = Evaluator(network, preprocessing, settings.ops, tests, protocol)
 
     def evaluate(synthetic, step):
-        rate, title = jnp.float32(mean_rate(synthetic)), f"evaluating step {step}"
+        rate, title = mean_rate(synthetic), f"evaluating step {step}"
         return evaluator(synthetic.images, synthetic.labels, rate, seed=settings.seed, title=title)
 
     return evaluate
