@@ -157,7 +157,7 @@ def test_a_row_is_timed_in_two_processes_and_written(tmp_path, monkeypatch):
         assert record[side]["seconds"][0] > 0
     assert record["mttjax"]["temporaries"] > 0
     assert record["pytorch"]["format"] in {"channels last", "channels first"}
-    parts = ("agree", "GFLOP/s: JAX 100", "### Time", "IPC 1", "### Against the floor")
+    parts = ("agree", "GFLOP/s: JAX 100", "### Time", "IPC 1", "### Share of the floor")
     assert [part for part in parts if part not in output.read_text()] == []
 
 
