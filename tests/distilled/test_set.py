@@ -133,7 +133,7 @@ BAD_FILES = [
     ("lr", {"said": {"lr": "0.1"}}),
     ("ops", {"said": {"ops": [["color"]]}}),
     (r"network\.depth", {"said": {"network": vars(NetworkSpec()) | {"depth": "3"}}}),
-    ("network.*norm", {"said": {"network": {"name": "convnet", "depth": 3, "width": 8}}}),
+    ("network.*colour", {"said": {"network": {"name": "convnet", "colour": 3}}}),
     ("seed", {"said": {"seed": "zero"}}),
 ]
 
