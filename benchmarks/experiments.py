@@ -105,7 +105,7 @@ def table_convolution(record):
 
 HOST_WORK = {"full": (HostWork(250), 9), "quick": (HostWork(200), 5), "tiny": (HostWork(5, 1), 2)}
 """The steps of a round, and the rounds."""
-HOST_SHARE = 0.05  # of the wall time in which the device waits, at most
+HOST_SHARE = 0.03  # of the wall time in which the device waits, at most
 
 
 def run_host_work(size, say):

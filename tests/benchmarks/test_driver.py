@@ -84,7 +84,7 @@ def test_the_device_waits_for_what_the_loop_takes_longer():
     record = {"loop": [2.0, 1.0, 1.0], "program": [1.92, 0.9, 1.0], "others": [0.0, 0.5, 0.0]}
     record |= {"steps": 200, "save_every": 50}
     *_, share, verdict = table_host_work(record).rows[0]
-    assert (share, verdict) == ("4.0 % (0.0-10.0)", "met (4.0 %, budget 5.0 %)")
+    assert (share, verdict) == ("4.0 % (0.0-10.0)", "not met (4.0 % of 3.0 %)")
     assert (
         table_host_work(record | {"others": [0.5] * 3}).rows[0][-1] == "none: the machine was busy"
     )
