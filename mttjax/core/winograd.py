@@ -50,7 +50,7 @@ def _polynomial(roots):
     return product
 
 
-# For m = 4 these points lose half as much as the usual 0, ±1, ±2.
+# For m = 4 these points lose less than the usual 0, ±1, ±2.
 _MATRICES = {m: _matrices(m, p) for m, p in {2: (0, 1, -1), 4: (0, 0.75, -0.75, 1.5, -1.5)}.items()}
 
 

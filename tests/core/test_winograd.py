@@ -76,7 +76,7 @@ def test_another_tile_is_refused():
         mttjax.convolve(jnp.ones((1, 8, 8, 64)), jnp.ones((3, 3, 64, 64)), padding=1, tile=3)
 
 
-@pytest.mark.parametrize(("tile", "times"), [(2, 3), (4, 8)])
+@pytest.mark.parametrize(("tile", "times"), [(2, 2), (4, 6)])
 def test_the_errors_of_float32_are_near_those_of_the_direct_sum(tile, times, x64):
     """Root mean squares, for the value and both gradients."""
     x, w, y = normal(0, 8, 16, 16, 64), normal(1, 3, 3, 64, 64) / 24, normal(2, 8, 16, 16, 64)
