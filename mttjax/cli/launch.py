@@ -5,11 +5,13 @@ Only the standard library is imported here: a package may be missing, and help i
 
 import contextlib
 import importlib
+import math
 import os
 import sys
 from collections.abc import Sequence
 
 from mttjax import __version__
+from mttjax.system.errors import InputError
 from mttjax.system.text import did_you_mean
 
 __all__ = ["COMMANDS", "keep_compiled_programs", "main", "same_bits_on_one_core"]
@@ -57,7 +59,8 @@ def _usage():
     lines = "\n".join(f"  {name:{width}}  {about}" for name, about in COMMANDS.items())
     return (
         "usage: mttjax COMMAND ...\n\nDataset distillation by matching training trajectories, in "
-        f"JAX.\n\n{lines}\n\nmttjax COMMAND --help lists the options of one; mttjax --version."
+        f"JAX.\n\n{lines}\n\nmttjax COMMAND --help lists the options of one; mttjax --version.\n"
+        "With --minutes N any of them ends in time, all saved, and goes on when it is typed again."
     )
 
 
@@ -66,20 +69,37 @@ def _run(name, arguments):
     # Whole lines for who follows a log; names that the terminal cannot show, as their codes.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
-        from mttjax.system.signals import stop_at_once
+        from mttjax.system.signals import stop_at_once, time_limit
 
+        minutes = _take_minutes(arguments)
         keep_compiled_programs()
         same_bits_on_one_core()
-        with stop_at_once():
+        with stop_at_once(), time_limit(minutes):
             status = importlib.import_module(f"mttjax.cli.{name}").main(arguments)
     except ModuleNotFoundError as error:
         status = f"{name}: the package {error.name!r} is missing; mttjax's own come with: {SETUP}"
+    except InputError as error:
+        status = f"{name}: {error}"
     except BrokenPipeError:
         status = _closed()
     if isinstance(status, str):
         print(status, file=sys.stderr)
         return 2
     return status
+
+
+def _take_minutes(arguments):
+    """The number after ``--minutes``, which is taken away with it; None where it is not given."""
+    at = next((i for i, a in enumerate(arguments) if a.partition("=")[0] == "--minutes"), None)
+    if at is None:
+        return None
+    option, equals, value = arguments.pop(at).partition("=")
+    if not equals:
+        value = arguments.pop(at) if at < len(arguments) else ""
+    with contextlib.suppress(ValueError):
+        if 0 < float(value) < math.inf:
+            return float(value)
+    raise InputError(f"{option} {value}: give a number of minutes, such as 30 or 1.5")
 
 
 def keep_compiled_programs() -> None:

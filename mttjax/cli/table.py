@@ -39,7 +39,8 @@ class TableData(RealData):
 class TableOptions(Plan):
     """Makes a set by every method at every size, and evaluates all in one way.
 
-    Cells are kept: the same command goes on where it was stopped, and others add to it.
+    Cells are kept: the same command goes on where it was stopped, and others add to it. With
+    --minutes N it ends in time.
     """
 
     config: str

@@ -39,8 +39,9 @@ class Schedule(NamedTuple):
         return step in (0, self.steps) or bool(every and step % every == 0)
 
     def saves(self, step: int) -> bool:
-        """Whether the state is written after so many steps."""
-        return self.evaluates(step) or step % self.save_every == 0
+        """Whether the state is written after so many steps: before an evaluation too, as one
+        may take longer than many steps."""
+        return self.evaluates(step) or self.evaluates(step + 1) or step % self.save_every == 0
 
 
 class LoopState(NamedTuple):
@@ -115,7 +116,8 @@ def run_loop(
     Raises:
       Diverged: ten steps in a row diverged; the last good images are saved.
       InputError: more steps are done than asked for.
-      Stopped: SIGINT or SIGTERM came; the step was finished and the state saved.
+      Stopped: SIGINT or SIGTERM came, or the time is nearly over; the step was finished and the
+        state saved.
     """
     state = _resumed(method, folder, log)
     first, root = int(state.step), seeds.key("outer_steps", seed)
@@ -132,22 +134,23 @@ def run_loop(
     ):
         teller = _Teller(folder, bar)
         if first == 0:
-            state = _evaluated(state, evaluate, folder, on_saved, log)
+            state = _evaluated(state, evaluate, teller, on_saved, log)
             _save(state, folder, on_saved, behind)
         teller.begin()
         for index, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
             outer, record = step(state.outer, drawn.context, root, index)
             state = state._replace(outer=outer, step=np.int32(index + 1))
             in_row = teller.tell_of_last(next_one=(index + 1, record, drawn.note))
-            if schedule.saves(index + 1) or stopped() or in_row >= MOST_SKIPS_IN_A_ROW:
+            ahead = teller.ahead(schedule.evaluates(index + 2))
+            if schedule.saves(index + 1) or stopped(ahead) or in_row >= MOST_SKIPS_IN_A_ROW:
                 in_row = max(in_row, teller.tell_of_last())
                 if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
                     behind.wait()  # it may keep a set too
-                    state = _evaluated(state, evaluate, folder, on_saved, log)
+                    state = _evaluated(state, evaluate, teller, on_saved, log)
                 _save(state, folder, on_saved, behind)
                 if in_row >= MOST_SKIPS_IN_A_ROW:
                     raise Diverged(_divergence(index + 1, folder, method))
-                if (number := stopped()) and index + 1 < schedule.steps:
+                if (number := stopped(ahead)) and index + 1 < schedule.steps:
                     raise Stopped(number, f"after step {index + 1}")
                 teller.begin()
     return state
@@ -180,11 +183,15 @@ def _finished(state, schedule, folder, on_saved, log):
 
 
 class _Teller:
-    """Tells metrics and bar of a step when the device has done it."""
+    """Tells metrics and bar of a step when the device has done it, and how long all takes."""
 
     def __init__(self, folder, bar):
-        self._metrics, self._bar = folder.metrics_log, bar
-        self._waiting = None
+        self.metrics, self._bar = folder.metrics_log, bar
+        self._waiting, self._seconds, self.evaluation = None, 0.0, 0.0
+
+    def ahead(self, evaluates):
+        """Seconds of the step in hand and the next, and of the evaluation after that if any."""
+        return 2 * self._seconds + evaluates * self.evaluation
 
     def begin(self):
         """The time of the next step begins now."""
@@ -198,27 +205,29 @@ class _Teller:
         step, record, note = waiting
         loss, lr, student_loss, skipped, in_row = np.asarray(record).tolist()
         now = time.perf_counter()
-        seconds, self._since = now - self._since, now
+        self._seconds, self._since = now - self._since, now
         line = {"step": step, "loss": loss, "lr": lr, "student_loss": student_loss}
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
-        line |= {"seconds": round(seconds, 5), "skipped": int(skipped)}
-        self._metrics.write(line | note)
+        line |= {"seconds": round(self._seconds, 5), "skipped": int(skipped)}
+        self.metrics.write(line | note)
         note = f" skipped {skipped:.0f}" if skipped else ""
         self._bar.advance(1, f"loss {loss:.4f} α {lr:.4f}{note}")
         return int(in_row)
 
 
-def _evaluated(state, evaluate, folder, on_saved, log):
+def _evaluated(state, evaluate, teller, on_saved, log):
     """Scores the images and keeps them if they are the best so far."""
     if evaluate is None:
         return state
     step, synthetic = int(state.step), state.outer.synthetic
+    begin = time.perf_counter()
     scores = evaluate(synthetic, step)
+    teller.evaluation = time.perf_counter() - begin
     score, test = scores.get("validation"), scores.get("test")
     line = {"step": step}
     for name, found in (("evaluation", score), ("test", test)):
         line |= {} if found is None else {name: found.record()}
-    folder.metrics_log.write(line)
+    teller.metrics.write(line)
     shown = [f"{n} {100 * s.mean:.2f} ± {100 * s.std:.2f} %" for n, s in scores.items()]
     log(f"step {step}: {', '.join(shown)}, α {mean_rate(synthetic):.4f}")
     # Of equal ones the later has learned more; ``best`` is float32, and a score is not.

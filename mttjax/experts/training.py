@@ -155,7 +155,8 @@ def train_experts(
 
     Raises:
       InputError: the folder holds experts of another recipe, or another process is at work in it.
-      Stopped: SIGINT or SIGTERM came; the epoch in hand was finished and saved.
+      Stopped: SIGINT or SIGTERM came, or another epoch would not end in time; the one in hand
+        was finished and saved.
       ValueError: no experts or no epochs asked for.
     """
     if experts < 1 or epochs < 1:
@@ -185,6 +186,8 @@ def _train(dataset, store, missing, epochs, parallel, log):
     total, lacking = len(missing) * (epochs + 1), sum(map(len, missing))
     with progress_bar("experts", total, total - lacking) as bar, stop_requested() as stopped:
         for group in _groups(missing, parallel):
+            if number := stopped(train.longest):
+                raise Stopped(number, f"before expert {group[0]}")
             train(group, missing[group[0]], epochs, bar, stopped)
             last = [store.record(expert, epochs)["test_accuracy"] for expert in group]
             names = f"expert {group[0]}" if len(group) == 1 else f"experts {group[0]}-{group[-1]}"
@@ -204,6 +207,7 @@ class _Experts:
 
     def __init__(self, dataset, store):
         self.store, self.recipe = store, store.recipe
+        self.longest = 0.0  # seconds of an epoch
         sizes = dataset.image_shape, dataset.n_classes
         self.network = make_network(self.recipe.network, *sizes, tile=self.recipe.tile)
         ops, batch = self.recipe.ops, self.recipe.batch
@@ -220,6 +224,7 @@ class _Experts:
         keys = [seeds.key("experts", self.recipe.seed, expert) for expert in group]
         params, missing = None, set(missing)
         for epoch in range(min(missing), epochs + 1):
+            begin = time.monotonic()
             if epoch not in missing:
                 params = None
                 continue
@@ -234,8 +239,9 @@ class _Experts:
             accuracies = [record.get("test_accuracy", 0) for record in records]
             note = f"expert {group[-1]} epoch {epoch}: test {100 * np.mean(accuracies):.1f} %"
             bar.advance(len(group), note)
-            if stopped():
-                raise Stopped(stopped(), f"after epoch {epoch} of expert {group[-1]}")
+            self.longest = max(self.longest, time.monotonic() - begin)
+            if epoch < epochs and (number := stopped(self.longest)):
+                raise Stopped(number, f"after epoch {epoch} of expert {group[-1]}")
 
     def _before(self, group, epoch, keys):
         """The parameters that an epoch begins with; those of epoch 0 are what it ends with."""

@@ -239,6 +239,9 @@ MISTAKES = [
     ("check empty", "no expert store, run, set or table is there"),
     ("export --set tiny.py --to x", "tiny.py"),
     ("export --set bees.npz --to tiny.py", "--to tiny.py"),
+    ("distill --config tiny.py --minutes", "distill: --minutes : give a number of minutes"),
+    ("table --config tiny.py --minutes=soon", "table: --minutes soon: give a number of minutes"),
+    ("train_experts --minutes -1 --config tiny.py", "--minutes -1: give a number of minutes"),
     ("demo --folder tiny.py", "--folder tiny.py"),
 ]
 

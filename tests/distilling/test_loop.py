@@ -19,14 +19,16 @@ from mttjax.core.networks import NetworkSpec
 from mttjax.core.synthetic import Synthetic
 from mttjax.datasets.loading import load_dataset
 from mttjax.distilled import load_distilled
+from mttjax.distilling import loop
 from mttjax.distilling import mtt as mtt_module
 from mttjax.distilling.loop import Diverged, LoopState, _evaluated
 from mttjax.distilling.pairs import ExpertPairs
+from mttjax.evaluation.evaluator import Evaluator
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 from mttjax.system.metrics import Metrics
-from mttjax.system.signals import Stopped
+from mttjax.system.signals import Stopped, time_limit
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +75,13 @@ def test_of_equal_scores_the_later_is_the_best(mean):
     state = LoopState(
         SimpleNamespace(synthetic=Synthetic(0, 0, 0.0)), np.int32(0), none, none, none
     )
-    folder = SimpleNamespace(metrics_log=SimpleNamespace(write=lambda line: None))
+    teller = SimpleNamespace(metrics=SimpleNamespace(write=lambda line: None))
     score = scored(mean)
     for step in (0, 5, 9):
         state = _evaluated(
             state._replace(step=np.int32(step)),
             lambda synthetic, step: {"validation": score, "test": score},
-            folder,
+            teller,
             lambda kind, synthetic, step: kept.append((kind, step)),
             lambda line: None,
         )
@@ -157,6 +159,23 @@ def test_stopped_at_any_step_and_run_again_it_ends_bit_identical(
     assert same_bytes(folder, whole)
 
 
+def test_what_would_not_end_in_time_is_not_begun(settings, dataset, whole, tmp_path, monkeypatch):
+    """That an evaluation takes 2000 seconds is known from the one before the first step."""
+    clock, evaluated = [0.0], Evaluator.__call__
+
+    def slow(self, *arguments, **how):
+        clock[0] += 2000
+        return evaluated(self, *arguments, **how)
+
+    monkeypatch.setattr(Evaluator, "__call__", slow)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    folder = tmp_path / "run"
+    with time_limit(20), pytest.raises(Stopped, match="by --minutes after step 5"):
+        run(settings, folder, dataset)
+    run(settings, folder, dataset)
+    assert same_bytes(folder, whole)
+
+
 def test_it_is_saved_while_the_device_works_and_a_fault_ends_the_run(
     settings, dataset, whole, tmp_path, monkeypatch
 ):
@@ -209,7 +228,7 @@ def test_killed_between_two_saves_it_repeats_the_lost_steps(settings, dataset, w
         file.write('{"step": 7, "lo')  # the line that a kill cut off
     lines = []
     run(settings, folder, dataset, log=lines.append)
-    assert "going on after step 4" in lines
+    assert "going on after step 5" in lines  # it is saved before an evaluation
     assert same_bytes(folder, whole)
     assert [m["step"] for m in metrics(folder)] == [m["step"] for m in metrics(whole)]
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import signal
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,12 @@ from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.preprocessing import Standardize
 from mttjax.core.training import sgd
 from mttjax.experts import store as expert_store
+from mttjax.experts import training
 from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import Trainer, train_experts
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
-from mttjax.system.signals import Stopped
+from mttjax.system.signals import Stopped, time_limit
 
 NETWORK = NetworkSpec(depth=1, width=4)
 RECIPE = Recipe(NETWORK, "standardize", ("flip",), batch=15)
@@ -231,6 +233,24 @@ def test_a_stop_finishes_the_epoch_in_hand(tmp_path, finished, monkeypatch):
     with pytest.raises(Stopped, match="SIGTERM after epoch 1 of expert 1") as stopped:
         train(tmp_path)
     assert stopped.value.signal == signal.SIGTERM
+    monkeypatch.undo()
+    train(tmp_path)
+    assert snapshots(tmp_path) == snapshots(finished[0])
+
+
+def test_an_epoch_that_would_not_end_in_time_is_not_begun(tmp_path, finished, monkeypatch):
+    clock, epochs = [0.0], Trainer.epochs
+
+    def slow(self, *arguments):
+        clock[0] += 2000
+        return epochs(self, *arguments)
+
+    ticking = SimpleNamespace(monotonic=lambda: clock[0], perf_counter=lambda: clock[0])
+    monkeypatch.setattr(training, "time", ticking)
+    monkeypatch.setattr(Trainer, "epochs", slow)
+    for where in ("after epoch 1 of expert 0", "after epoch 2 of expert 0", "before expert 1"):
+        with time_limit(20), pytest.raises(Stopped, match=f"by --minutes {where}"):
+            train(tmp_path, experts=2)
     monkeypatch.undo()
     train(tmp_path)
     assert snapshots(tmp_path) == snapshots(finished[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mttjax.system.signals import stop_at_once, stop_requested
+from mttjax.system.signals import stop_at_once, stop_requested, time_limit
 from mttjax.system.threads import in_threads
 
 
@@ -65,6 +65,14 @@ def test_outside_the_main_thread_nothing_ever_comes():
     assert seen == [None]
 
 
+def ended(code):
+    """(status, standard error) of a process."""
+    root = Path(__file__).resolve().parents[2]
+    how = dict(capture_output=True, text=True, timeout=50, cwd=root)
+    done = subprocess.run([sys.executable, "-c", code], check=False, **how)
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_between_steps_a_signal_ends_the_process_and_what_it_was_writing(number, tmp_path):
     """Though it comes where an exception would be swallowed, and with a thread at work."""
@@ -80,16 +88,28 @@ with stop_at_once(), atomically({str(tmp_path / "half")!r}) as file:
     file.write(b"h")
     Swallows()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        cwd=Path(__file__).resolve().parents[2],
-        check=False,
-    )
-    assert done.returncode == 128 + number
-    assert done.stderr == f"stopped by {number.name} at once\n"
+    assert ended(code) == (128 + number, f"stopped by {number.name} at once\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_limit_asks_to_stop_before_what_would_not_end_in_time():
+    with time_limit(1), stop_requested() as stopped:
+        assert stopped() is stopped(20) is None
+        assert stopped(58) == stopped() == signal.SIGALRM  # two seconds do not do for saving
+    with time_limit(None), stop_requested() as stopped:
+        assert stopped(1e9) is None
+
+
+def test_at_the_end_of_the_time_the_process_ends_though_it_does_not_listen(tmp_path):
+    code = f"""
+import signal, time
+from mttjax.system.files import atomically
+from mttjax.system.signals import time_limit
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+with time_limit(.001), atomically({str(tmp_path / "half")!r}) as file:
+    time.sleep(50)
+"""
+    assert ended(code) == (128 + signal.SIGALRM, "stopped by --minutes at once\n")
     assert list(tmp_path.iterdir()) == []
 
 
