@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
+from mttjax.config.methods import MATCHING
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
 
@@ -15,7 +16,7 @@ __all__ = ["epochs_for_all_rows", "main"]
 def main(arguments: Sequence[str]) -> int:
     """Trains the experts of a preset; without ``--ipc`` for all of its rows that can share them."""
     settings, preset, one_row, only_print = preset_settings("mttjax train_experts", arguments)
-    if settings.experts.epochs is None and not (one_row and settings.method == "mtt"):
+    if settings.experts.epochs is None and not (one_row and settings.method in MATCHING):
         settings, about = epochs_for_all_rows(settings, preset)
         if not only_print:
             print(about)
@@ -31,10 +32,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def epochs_for_all_rows(settings: Settings, preset: Preset) -> tuple[Settings, str]:
-    """The settings with the epochs that serve MTT in every row with the same experts; and which."""
-    rows = [preset.settings(ipc, "mtt") for ipc in preset.ipcs]
+    """The settings with the epochs that serve MTT, or DATM, in every row with the same experts; and
+    which."""
+    method = settings.method if settings.method in MATCHING else "mtt"
+    rows = [preset.settings(ipc, method) for ipc in preset.ipcs]
     same = [row for row in rows if row.recipe() == rows[0].recipe()]
-    epochs = max(row.expert_epochs for row in (settings, *same) if row.method == "mtt")
+    epochs = max(row.expert_epochs for row in (settings, *same) if row.method in MATCHING)
     about = f"{epochs} epochs each, enough for {_listed(same)} images per class"
     if others := [row for row in rows if row not in same]:
         about += f"\nother experts are needed for --ipc {_listed(others)}"

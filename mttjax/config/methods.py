@@ -1,10 +1,9 @@
 """The methods: their names, and a class of settings for each kind."""
 
 import dataclasses
-from functools import partial
 from typing import Annotated, Literal
 
-from mttjax.config.protocol import Protocol
+from mttjax.config.matching import MTT, RATES, Loop
 from mttjax.system.errors import InputError
 from mttjax.system.fields import (
     COUNT,
@@ -13,7 +12,6 @@ from mttjax.system.fields import (
     POSITIVE,
     SHARE_BELOW_ONE,
     Checked,
-    Range,
 )
 from mttjax.system.text import did_you_mean
 
@@ -21,9 +19,11 @@ __all__ = [
     "DD",
     "KINDS",
     "LD",
+    "MATCHING",
     "METHODS",
     "MTT",
     "NEED_EXPERTS",
+    "PAPER_METHODS",
     "RATES",
     "SELECTIONS",
     "TITLES",
@@ -33,68 +33,6 @@ __all__ = [
     "Selection",
     "require_method",
 ]
-
-RATES = Range(1e-6, 100.0)
-"""Least and largest α of a student's step; learned ones were seen from .001 to .1."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Loop(Checked):
-    """The outer loop, whatever the method."""
-
-    steps: Annotated[int, COUNT] = 5000
-    """Steps of the images, each with its own batch (outer steps)."""
-    chunk: Annotated[int | None, COUNT] = None
-    """Images computed at once, a divisor of the student's minibatch; the gradient is the same,
-    the memory smaller. None: what fits a CPU's caches, all on an accelerator."""
-    initial: Literal["real", "noise"] = "real"
-    """What the images are before the first step."""
-    evaluate_every: Annotated[int, COUNT_OR_ZERO] = 500
-    """Outer steps between evaluations on validation; 0: only before and after."""
-    save_every: Annotated[int, COUNT] = 50
-    """Outer steps between saved states."""
-    validation: Protocol = dataclasses.field(default_factory=partial(Protocol, 2, 300))
-    """The evaluations during the run: shorter than the final one, on validation; with no
-    networks, none."""
-    track_test: bool = False
-    """Score on test too and keep the best on test: the paper's protocol, which selects on
-    the test set."""
-
-
-@dataclasses.dataclass(frozen=True)
-class MTT(Loop):
-    """Matching training trajectories (Cazenavette et al., CVPR 2022)."""
-
-    student_steps: Annotated[int, COUNT] = 30
-    """Gradient steps of the student on the synthetic images (S)."""
-    expert_epochs: Annotated[int, COUNT] = 2
-    """Epochs of the expert from start to target (M)."""
-    max_start: Annotated[int, COUNT] = 20
-    """The expert's epoch to start at is drawn from 0 to this less 1 (T⁺)."""
-    batch: Annotated[int | None, COUNT] = None
-    """Synthetic images per step of the student (B); what is over when it does not divide their
-    number is left out of every pass. None: all of them."""
-    lr_img: Annotated[float, NOT_NEGATIVE] = 100.0
-    """The learning rate of the images."""
-    lr_lr: Annotated[float, NOT_NEGATIVE] = 0.1
-    """The learning rate of the student's learning rate (of log α)."""
-    lr_lr_in: Literal["log", "alpha"] = "log"
-    """What `lr_lr` is a rate of. `alpha`: of α itself, as published; log α then moves by lr_lr / α²
-    times its gradient, which moves α as published to first order."""
-    lr: Annotated[float, RATES] = 0.01
-    """The student's learning rate to begin with (α₀)."""
-    momentum: Annotated[float, SHARE_BELOW_ONE] = 0.5
-    """The momentum of the SGD that moves images and log α."""
-    trajectories: Annotated[int, COUNT] = 1
-    """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
-    derivative: Literal["mixed", "checkpoint", "plain"] = "mixed"
-    """How the exact gradient is computed: `mixed` and `checkpoint` keep only
-    the parameters of every step, `plain` every activation; their speeds hardly differ."""
-
-    @property
-    def epochs_needed(self) -> int:
-        """The last epoch of an expert that this distillation reads."""
-        return self.max_start - 1 + self.expert_epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,7 +142,7 @@ KINDS: dict[str, type[Loop] | type[Selection] | type[Forgetting]] = {
     "dd": DD,
     "ld": LD,
     **dict.fromkeys(("dc", "dsa", "dm", "cafe", "cafe_dsa"), Condensation),
-    "mtt": MTT,
+    **dict.fromkeys(("mtt", "datm"), MTT),
 }
 """The class of settings that each method has."""
 
@@ -221,12 +159,19 @@ TITLES = {
     "cafe": "CAFE",
     "cafe_dsa": "CAFE+DSA",
     "mtt": "MTT",
+    "datm": "DATM",
 }
 """The methods in the order of the paper's table, and what tables call them."""
 
 METHODS = tuple(TITLES)
 
-NEED_EXPERTS = ("herding", "k_center", "mtt")
+PAPER_METHODS = tuple(method for method in METHODS if method != "datm")
+"""Those of the paper's table."""
+
+MATCHING = ("mtt", "datm")
+"""Those that match trajectories: their experts see the images as they do."""
+
+NEED_EXPERTS = ("herding", "k_center", *MATCHING)
 """The methods that look at trained experts."""
 
 

@@ -6,8 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from mttjax.config.methods import TITLES, Loop, require_method
-from mttjax.config.published import published_settings, published_sizes, row_for
+from mttjax.config.methods import MATCHING, TITLES, Loop, require_method
+from mttjax.config.published import (
+    published_preprocessing,
+    published_settings,
+    published_sizes,
+    row_for,
+)
 from mttjax.config.settings import Settings, settings_from
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -54,13 +59,16 @@ class Preset(NamedTuple):
                 f"METHODS[{method!r}] of the preset has {', '.join(unknown)}, which is no "
                 f"setting of {method}"
             )
+        distill = dataclasses.replace(distill, **changes)
+        if method in MATCHING:
+            return _matching(settings, method, distill)
         # The experts see the images as MTT does, whose they are.
         preprocessing, statistics = settings.preprocessing, settings.data.statistics
         others = self.others
         return dataclasses.replace(
             settings,
             method=method,
-            distill=dataclasses.replace(distill, **changes),
+            distill=distill,
             preprocessing=others.get("preprocessing", preprocessing),
             data=dataclasses.replace(
                 settings.data, statistics=others.get("statistics", statistics)
@@ -72,7 +80,11 @@ class Preset(NamedTuple):
 
     def note(self, ipc: int, method: str) -> str:
         """A line where nothing is published for a method and so many images; else empty."""
-        sizes = self.ipcs if method == self.method else published_sizes(method)
+        sizes = (
+            self.ipcs
+            if method == self.method
+            else published_sizes(method, self.get_config(ipc).data.dataset)
+        )
         if not sizes or ipc in sizes:
             return ""
         taken = row_for({size: size for size in sizes}, ipc)
@@ -81,6 +93,15 @@ class Preset(NamedTuple):
             f"{TITLES[method]} at {ipc} per class: no published setting (there is one for "
             f"{known}); that of {taken} is taken"
         )
+
+
+def _matching(settings, method, distill):
+    """Experts of their own, flat ones, which see the images as the method was published."""
+    seen = published_preprocessing(method, settings.data.dataset) or settings.preprocessing
+    experts = dataclasses.replace(settings.experts, flat="gsam")
+    return dataclasses.replace(
+        settings, method=method, distill=distill, preprocessing=seen, experts=experts
+    )
 
 
 def preset_row(rows: Mapping[int, L], ipc: int, **changes: Any) -> L:

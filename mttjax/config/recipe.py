@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from mttjax.core.network_spec import NetworkSpec
 from mttjax.core.statistics import STATISTICS
 from mttjax.system.errors import InputError
-from mttjax.system.fields import COUNT, POSITIVE, SEED, Checked
+from mttjax.system.fields import COUNT, NOT_NEGATIVE, POSITIVE, SEED, Checked
 from mttjax.system.text import did_you_mean
 
 __all__ = ["DSA_OPS", "Operation", "Recipe", "check_ops", "check_statistics"]
@@ -34,6 +34,12 @@ class Recipe(Checked):
     """Decides initialisations, orders and augmentations."""
     statistics: str | None = None
     """Whose published mean and deviation to standardise by; None: those of the data set."""
+    flat: Literal["no", "gsam"] = "no"
+    """`gsam`: every step looks for flat minima, at twice the price (FTD, CVPR 2023)."""
+    rho: Annotated[float, NOT_NEGATIVE] = 0.01
+    """How far such a step looks, in units of the parameters' own sizes (ρ)."""
+    alpha: Annotated[float, NOT_NEGATIVE] = 0.3
+    """The weight of the part of the gradient that the one looked at lacks (α)."""
     tile: int | None = None
     """In which form convolutions are computed, see ``convolve``. A new store takes what suits the
     device, whatever this is, and keeps to it."""

@@ -4,13 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from mttjax.config.methods import KINDS, MTT, require_method
+from mttjax.config.methods import KINDS, MATCHING, MTT, require_method
 from mttjax.config.protocol import Protocol
 from mttjax.config.recipe import DSA_OPS, Operation, Recipe, check_ops, check_statistics
 from mttjax.core.network_spec import NetworkSpec
 from mttjax.datasets.names import Fit, dataset_name
 from mttjax.system.errors import InputError
-from mttjax.system.fields import COUNT, COUNT_OR_ZERO, POSITIVE, SEED, Checked, Range
+from mttjax.system.fields import COUNT, COUNT_OR_ZERO, NOT_NEGATIVE, POSITIVE, SEED, Checked, Range
 from mttjax.system.text import did_you_mean
 
 __all__ = ["Data", "Experts", "Run", "Settings", "settings_from"]
@@ -67,6 +67,12 @@ class Experts(Checked):
     """Their learning rate, of plain SGD."""
     batch: Annotated[int, COUNT] = 256
     """Real images per gradient step."""
+    flat: Literal["no", "gsam"] = "no"
+    """`gsam`: every step looks for flat minima, at twice the price (FTD, CVPR 2023)."""
+    rho: Annotated[float, NOT_NEGATIVE] = 0.01
+    """How far such a step looks, in units of the parameters' own sizes (ρ)."""
+    alpha: Annotated[float, NOT_NEGATIVE] = 0.3
+    """The weight of the part of the gradient that the one looked at lacks (α)."""
     parallel: Annotated[int | None, COUNT] = None
     """How many are trained at once. None: one per core on CPU; on an accelerator 10, or what its
     memory has room for."""
@@ -129,7 +135,10 @@ class Settings(Checked, Generic[D]):
             raise InputError(f"name is {self.name!r}: a name for the run, without /")
         check_ops(self.ops)
         seen_by_experts = (self.recipe().preprocessing, self.recipe().statistics)
-        if self.method == "mtt" and seen_by_experts != (self.preprocessing, self.data.statistics):
+        if self.method in MATCHING and seen_by_experts != (
+            self.preprocessing,
+            self.data.statistics,
+        ):
             raise InputError(
                 f"experts.preprocessing is {self.experts.preprocessing!r}: the images of mtt are "
                 "preprocessed as those of its experts, so leave it out"
@@ -154,6 +163,9 @@ class Settings(Checked, Generic[D]):
             lr=self.experts.lr,
             batch=self.experts.batch,
             seed=self.experts.seed,
+            flat=self.experts.flat,
+            rho=self.experts.rho,
+            alpha=self.experts.alpha,
             statistics=self.experts.statistics if own else self.data.statistics,
         )
 
@@ -173,7 +185,9 @@ class Settings(Checked, Generic[D]):
             for name in ("norm", "activation", "pooling", "precision")
             if getattr(net, name) != getattr(usual, name)
         )
-        recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{self.recipe().preprocessing}"
+        seen, flat = self.recipe().preprocessing, self.experts.flat
+        recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{seen}"
+        recipe += "" if flat == "no" else f"-{flat}"
         return Path("experts") / self.data_name / recipe
 
     @property

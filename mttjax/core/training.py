@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from mttjax.core.flat import Flat, flat_direction
 from mttjax.core.networks import Network
 from mttjax.core.types import Apply, Augment, Params
 from mttjax.core.unrolling import value_and_grad_in_chunks
@@ -85,6 +86,7 @@ def make_epoch(
     augment: Augment | None,
     batch: int,
     chunk: int | None = None,
+    flat: Flat | None = None,
 ) -> Epoch:
     """One shuffled pass over a training set, as a pure function to be jitted.
 
@@ -96,6 +98,7 @@ def make_epoch(
       augment: ``augment(key, images)`` or None.
       batch: B; the last partial batch of a pass is kept.
       chunk: at most so many images at once within a batch, or None.
+      flat: steps towards flat minima, or None; loss and accuracy stay those of the parameters.
 
     Returns:
       ``epoch``, see ``Epoch``; the key decides the order and the augmentations.
@@ -106,7 +109,10 @@ def make_epoch(
         if augment is not None:
             x = augment(key, x)
         piece = divisor_up_to(len(indices), chunk)
-        (loss, grads), logits = value_and_grad_in_chunks(apply, state.params, x, y, piece)
+        look = lambda params: value_and_grad_in_chunks(apply, params, x, y, piece)
+        (loss, grads), logits = look(state.params)
+        if flat is not None:
+            grads = flat_direction(state.params, grads, lambda params: look(params)[0][1], flat)
         updates, kept = optimiser.update(grads, state.optimiser, state.params)
         params = jax.tree.map(lambda p, u: p - lr * u, state.params, updates)
         correct = jnp.argmax(logits, axis=-1) == jnp.argmax(y, axis=-1)

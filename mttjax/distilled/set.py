@@ -98,6 +98,11 @@ class DistilledSet:
         """Whether an image belongs to more than one class."""
         return bool((np.count_nonzero(self.labels, axis=1) > 1).any())
 
+    def with_hard_labels(self) -> "DistilledSet":
+        """The same images, each wholly of its most probable class."""
+        hard = np.eye(self.labels.shape[1], dtype=np.float32)[self.classes]
+        return dataclasses.replace(self, labels=hard)
+
     def pixels(self) -> np.ndarray:
         """[N, H, W, C] uint8: the images as they would be shown, clipped to what a pixel holds."""
         return np.rint(np.clip(self._shown(), 0, 1) * 255).astype(np.uint8)

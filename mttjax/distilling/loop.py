@@ -119,6 +119,7 @@ def run_loop(
       Stopped: SIGINT or SIGTERM came, or the time is nearly over; the step was finished and the
         state saved.
     """
+    evaluate, on_saved = _of_the_set(method, evaluate, on_saved)
     state = _resumed(method, folder, log)
     first, root = int(state.step), seeds.key("outer_steps", seed)
     if first >= schedule.steps:
@@ -154,6 +155,13 @@ def run_loop(
                     raise Stopped(number, f"after step {index + 1}")
                 teller.begin()
     return state
+
+
+def _of_the_set(method, evaluate, on_saved):
+    """The two as functions of what is learned."""
+    decode = method.decode
+    score = None if evaluate is None else lambda learned, step: evaluate(decode(learned), step)
+    return score, lambda kind, learned, step: on_saved(kind, decode(learned), step)
 
 
 def _resumed(method, folder, log):
@@ -203,14 +211,16 @@ class _Teller:
         if waiting is None:
             return 0
         step, record, note = waiting
-        loss, lr, student_loss, skipped, in_row = np.asarray(record).tolist()
+        loss, lr, student_loss, skipped, in_row, rejected = np.asarray(record).tolist()
         now = time.perf_counter()
         self._seconds, self._since = now - self._since, now
         line = {"step": step, "loss": loss, "lr": lr, "student_loss": student_loss}
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         line |= {"seconds": round(self._seconds, 5), "skipped": int(skipped)}
+        line |= {"rejected": int(rejected)} if rejected else {}
         self.metrics.write(line | note)
-        note = f" skipped {skipped:.0f}" if skipped else ""
+        counts = {"skipped": skipped, "rejected": rejected}
+        note = "".join(f" {name} {n:.0f}" for name, n in counts.items() if n)
         self._bar.advance(1, f"loss {loss:.4f} α {lr:.4f}{note}")
         return int(in_row)
 

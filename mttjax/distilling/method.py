@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mttjax.core.decoding import AS_LEARNED, Decoder
 from mttjax.core.synthetic import Synthetic
 from mttjax.distilling.step import OuterState, Slope, StepRecord, initial_state, make_update
 
@@ -41,6 +42,8 @@ class Method(NamedTuple):
     """``compile(state, context, root, log)``, for arguments of those shapes."""
     remedies: str
     """What to change when the run diverges."""
+    decode: Decoder = AS_LEARNED
+    """What is learned -> the set that is evaluated and kept."""
 
 
 def read_ahead(

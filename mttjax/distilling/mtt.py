@@ -11,6 +11,7 @@ import optax
 from jax import lax
 
 from mttjax.config.methods import MTT
+from mttjax.core.decoding import AS_LEARNED, Decoder
 from mttjax.core.objectives.trajectory import match_loss
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.unrolling import sample_batches
@@ -40,6 +41,7 @@ def mtt(
     augment: Augment | None,
     settings: MTT,
     chunk: int | None = None,
+    decode: Decoder = AS_LEARNED,
 ) -> Method:
     """Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR 2022.
 
@@ -55,13 +57,22 @@ def mtt(
       training set, and the last set is the one reported. There: on the test set, every 100 steps,
       the best one reported; ``data.validation`` 0 with ``track_test`` does that.
 
+    DATM (Guo et al., "Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory
+    Matching", ICLR 2024) is the same with learned soft labels, a window of start epochs that grows,
+    and steps of too large a loss left out. Different from its published code, beside the above:
+
+    - The logits that labels begin as are the mean over the experts that are matched, there over
+      all 100; after the last epoch that is matched, there after the 100th (``label_epoch``).
+    - An image that no expert knows, where such are taken, begins as the mean over all of them.
+
     Args:
-      synthetic: the ``Synthetic`` to begin with.
+      synthetic: what is learned, to begin with.
       pairs: what is matched.
       apply: the network.
       augment: ``augment(key, images)`` or None.
       settings: an ``MTT``; its chunk is the caller's to see to.
       chunk: see ``match_loss``.
+      decode: what is learned -> the set.
 
     Returns:
       A ``Method``. Its contexts are (start, target), with a leading axis of P trajectories.
@@ -71,25 +82,30 @@ def mtt(
         f"max_start ({settings.max_start})"
     )
     initial = initial_state(synthetic, matching_optimiser(settings))
-    return Method(pairs.draw, initial, partial(_compile, apply, augment, settings, chunk), remedies)
+    compiling = partial(_compile, apply, augment, settings, chunk, decode)
+    return Method(pairs.draw, initial, compiling, remedies, decode)
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
-    """SGD with momentum on images and log α, each at its own rate; labels stay."""
+    """SGD with momentum on images, log α and labels that are learned, each at its own rate."""
     sgd = partial(optax.sgd, momentum=settings.momentum or None)
-    return field_optimiser(images=sgd(settings.lr_img), log_lr=sgd(settings.lr_lr))
+    moved = {"images": sgd(settings.lr_img), "log_lr": sgd(settings.lr_lr)}
+    if settings.labels == "learned":
+        moved["labels"] = optax.sgd(settings.lr_labels, momentum=settings.label_momentum or None)
+    return field_optimiser(**moved)
 
 
-def _matching_update(settings):
+def _matching_update(settings, decode):
     in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)
     adjust = in_alpha if settings.lr_lr_in == "alpha" else None
-    return make_update(matching_optimiser(settings), adjust=adjust)
+    optimiser, most_loss = matching_optimiser(settings), settings.most_loss
+    return make_update(optimiser, adjust=adjust, decode=decode, most_loss=most_loss)
 
 
 def make_gradient(
     apply: Apply, augment: Augment | None, settings: MTT, n: int, chunk: int | None = None
 ) -> Callable[[Synthetic, Any, Any, jax.Array], Slope]:
-    """One trajectory: ``gradient(synthetic, start, target, key)``; n is N."""
+    """One trajectory: ``gradient(synthetic, start, target, key)``, by the set; n is N."""
 
     def gradient(synthetic, start, target, key):
         batches_key, augment_key = jax.random.split(key)
@@ -118,6 +134,7 @@ def make_outer_step(
     n: int,
     chunk: int | None = None,
     vectorise: bool | None = None,
+    decode: Decoder = AS_LEARNED,
 ) -> Callable[[OuterState, tuple[Any, Any], jax.Array], tuple[OuterState, StepRecord]]:
     """The step as a pure function ``step(state, (start, target), key)``.
 
@@ -131,24 +148,35 @@ def make_outer_step(
       chunk: see ``match_loss``.
       vectorise: compute the P trajectories in one ``vmap``; None: on accelerators. On a
         CPU they run one after another, in the memory of one.
+      decode: what is learned -> the set, once for all trajectories.
     """
     gradient = make_gradient(apply, augment, settings, n, chunk)
-    update = _matching_update(settings)
+    update = _matching_update(settings, decode)
     vectorise = in_one_program() if vectorise is None else vectorise
+
+    def mean_slope(synthetic, start, target, keys):
+        if len(keys) == 1:
+            start, target = jax.tree.map(lambda x: x[0], (start, target))
+            return gradient(synthetic, start, target, keys[0])
+        if vectorise:
+            slopes = jax.vmap(gradient, (None, 0, 0, 0))(synthetic, start, target, keys)
+        else:
+            slopes = lax.map(lambda at: gradient(synthetic, *at), (start, target, keys))
+        return jax.tree.map(partial(jnp.mean, axis=0), slopes)
 
     def step(state, pairs, key):
         start, target = pairs
         keys = trajectory_keys(key, jax.tree.leaves(start)[0].shape[0])
-        if len(keys) == 1:
-            start, target = jax.tree.map(lambda x: x[0], (start, target))
-            return update(state, gradient(state.synthetic, start, target, keys[0]))
-        if vectorise:
-            slopes = jax.vmap(gradient, (None, 0, 0, 0))(state.synthetic, start, target, keys)
-        else:
-            slopes = lax.map(lambda at: gradient(state.synthetic, *at), (start, target, keys))
-        return update(state, jax.tree.map(partial(jnp.mean, axis=0), slopes))
+        synthetic, pull_back = jax.vjp(decode, state.synthetic)
+        slope = mean_slope(synthetic, start, target, keys)
+        return update(state, _by_what_is_learned(slope, pull_back))
 
     return step
+
+
+def _by_what_is_learned(slope, pull_back):
+    (gradient,) = pull_back(slope.gradient)
+    return slope._replace(gradient=gradient)
 
 
 def trajectory_keys(key: jax.Array, count: int) -> jax.Array:
@@ -156,25 +184,29 @@ def trajectory_keys(key: jax.Array, count: int) -> jax.Array:
     return key[None] if count == 1 else jax.random.split(key, count)
 
 
-def _compile(apply, augment, settings, chunk, state, pairs, root, log):
+def _compile(apply, augment, settings, chunk, decode, state, pairs, root, log):
     """See ``Method.compile``.
 
     On a CPU the trajectories of a step run side by side, each in a thread: one alone
     leaves cores idle. Elsewhere, and for a single one, the step is one program.
     """
-    n, count = len(state.synthetic.images), settings.trajectories
+    synthetic, count = jax.eval_shape(decode, state.synthetic), settings.trajectories
+    n = len(synthetic.images)
     if count == 1 or in_one_program():
-        step = make_outer_step(apply, augment, settings, n, chunk)
+        step = make_outer_step(apply, augment, settings, n, chunk, decode=decode)
         return compile_program(step, state, pairs, root, log)
     begin, pair = time.perf_counter(), lambda tree, i: jax.tree.map(lambda x: x[i], tree)
+    decoded = jax.jit(decode)
     gradient = jax.jit(make_gradient(apply, augment, settings, n, chunk))
-    gradient = gradient.lower(state.synthetic, *pair(pairs, 0), root).compile()
-    update = jax.jit(_mean_and(_matching_update(settings)), donate_argnums=0)
+    gradient = gradient.lower(synthetic, *pair(pairs, 0), root).compile()
+    update = jax.jit(_mean_and(_matching_update(settings, decode), decode), donate_argnums=0)
     tell_compiled(log, begin, working_memory(gradient) * min(count, cores()))
 
     def step(state, pairs, root, index):
+        synthetic = decoded(state.synthetic)
+
         def slope(i, key):
-            return jax.block_until_ready(gradient(state.synthetic, *pair(pairs, i), key))
+            return jax.block_until_ready(gradient(synthetic, *pair(pairs, i), key))
 
         keys = trajectory_keys(jax.random.fold_in(root, index), count)
         return update(state, in_threads(slope, range(count), keys))
@@ -182,10 +214,11 @@ def _compile(apply, augment, settings, chunk, state, pairs, root, log):
     return step
 
 
-def _mean_and(update):
+def _mean_and(update, decode):
     def run(state, slopes):
         mean = jax.tree.map(lambda *x: jnp.mean(jnp.stack(x), axis=0), *slopes)
-        state, record = update(state, mean)
+        _, pull_back = jax.vjp(decode, state.synthetic)
+        state, record = update(state, _by_what_is_learned(mean, pull_back))
         return state, record.packed()
 
     return run

@@ -1,6 +1,6 @@
 """(start, target) pairs from an expert store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import jax
@@ -44,6 +44,8 @@ class ExpertPairs:
       like: a pytree of ``jax.ShapeDtypeStruct`` or arrays: the network's parameters.
       expert_epochs: M, epochs from start to target.
       max_start: T⁺, start epochs s are drawn from 0 to T⁺ - 1.
+      window: ``window(step) -> (low, high)``: those of step ``step`` are drawn from low to
+        high - 1 instead, such as ``MTT.window``; none of them is above T⁺ - 1.
       experts: E: experts 0 to E - 1 are used; None: all that have the epochs needed.
       seed: decides which expert and epoch each step gets, from the step's number alone.
       count: P, pairs per step.
@@ -59,6 +61,7 @@ class ExpertPairs:
         *,
         expert_epochs: int,
         max_start: int,
+        window: Callable[[int], tuple[int, int]] | None = None,
         experts: int | None = None,
         seed: int = 0,
         count: int = 1,
@@ -77,7 +80,8 @@ class ExpertPairs:
                 "train_experts, or use fewer"
             )
         self._store, self._like = store, like
-        self._expert_epochs, self._max_start = expert_epochs, max_start
+        self._expert_epochs = expert_epochs
+        self._window = window or (lambda step: (0, max_start))
         self._seed, self._count = seed, count
         bytes_of_one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
         self._keep = bytes_of_one * len(self.experts) * (last + 1) <= MEMORY_LIMIT
@@ -88,9 +92,9 @@ class ExpertPairs:
 
         The first P of more are the same P.
         """
-        rng = seeds.rng("pairs", self._seed, step)
+        rng, (low, high) = seeds.rng("pairs", self._seed, step), self._window(step)
         drawn = [
-            (self.experts[rng.integers(len(self.experts))], int(rng.integers(self._max_start)))
+            (self.experts[rng.integers(len(self.experts))], int(rng.integers(low, high)))
             for _ in range(self._count)
         ]
         start = _stack([self._load(expert, epoch) for expert, epoch in drawn])

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from mttjax.config.methods import RATES
+from mttjax.core.decoding import AS_LEARNED, Decoder
 from mttjax.core.synthetic import Synthetic
 
 __all__ = ["OuterState", "Slope", "StepRecord", "field_optimiser", "initial_state", "make_update"]
@@ -28,6 +29,8 @@ class OuterState(NamedTuple):
     """[] int32, steps skipped so far because something was not finite."""
     skipped_in_row: jax.Array
     """[] int32, the same since the last good step."""
+    rejected: jax.Array
+    """[] int32, good steps so far that moved nothing, as their loss was above ``most_loss``."""
     carry: Any = ()
     """What a method keeps from step to step beside the images, such as a network."""
 
@@ -43,9 +46,10 @@ class StepRecord(NamedTuple):
     skipped: jax.Array
     """As in the state after the step."""
     skipped_in_row: jax.Array
+    rejected: jax.Array
 
     def packed(self) -> jax.Array:
-        """[5] float32, for the host to fetch in one go."""
+        """[6] float32, for the host to fetch in one go."""
         return jnp.stack([jnp.asarray(x, jnp.float32) for x in self])
 
 
@@ -71,6 +75,8 @@ def make_update(
     *,
     adjust: Callable[[Synthetic, Synthetic], Synthetic] | None = None,
     project: Callable[[Synthetic], Synthetic] | None = None,
+    decode: Decoder = AS_LEARNED,
+    most_loss: float | None = None,
 ) -> Callable[[OuterState, Slope], tuple[OuterState, StepRecord]]:
     """The move of what is learned, ``update(state, slope)``.
 
@@ -83,6 +89,8 @@ def make_update(
       optimiser: an optax transformation for a ``Synthetic``; see ``field_optimiser``.
       adjust: ``adjust(gradient, synthetic) -> gradient`` before the optimiser, or None.
       project: ``project(synthetic) -> synthetic`` after the move, or None.
+      decode: what is learned -> the set that is used.
+      most_loss: with a higher loss nothing moves, the optimiser neither; that is no divergence.
     """
 
     def update(state, slope):
@@ -91,13 +99,15 @@ def make_update(
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
         synthetic = optax.apply_updates(state.synthetic, updates)
         moved = (project(synthetic) if project else synthetic, optimiser_state)
-        good = _all_finite((slope.loss, moved)) & _usable(moved[0])
+        good = _all_finite((slope.loss, moved)) & _usable(decode(moved[0]))
+        accepted = good if most_loss is None else good & (slope.loss <= most_loss)
         synthetic, optimiser_state = jax.tree.map(
-            partial(jnp.where, good), moved, (state.synthetic, state.optimiser)
+            partial(jnp.where, accepted), moved, (state.synthetic, state.optimiser)
         )
         skipped, in_row = state.skipped + ~good, jnp.where(good, 0, state.skipped_in_row + 1)
-        state = OuterState(synthetic, optimiser_state, skipped, in_row, state.carry)
-        return state, StepRecord(slope.loss, lr, slope.student_loss, skipped, in_row)
+        counts = (skipped, in_row, state.rejected + (good & ~accepted))
+        state = OuterState(synthetic, optimiser_state, *counts, state.carry)
+        return state, StepRecord(slope.loss, lr, slope.student_loss, *counts)
 
     return update
 
@@ -106,9 +116,9 @@ def initial_state(
     synthetic: Synthetic, optimiser: optax.GradientTransformation, carry: Any = ()
 ) -> OuterState:
     """The state before the first step."""
-    # Two buffers: the step is given its state to overwrite, and one cannot be given twice.
-    skipped, in_row = jax.device_put((np.zeros((), np.int32), np.zeros((), np.int32)))
-    return OuterState(synthetic, optimiser.init(synthetic), skipped, in_row, carry)
+    # A buffer each: the step is given its state to overwrite, and one cannot be given twice.
+    skipped, in_row, rejected = jax.device_put([np.zeros((), np.int32) for _ in range(3)])
+    return OuterState(synthetic, optimiser.init(synthetic), skipped, in_row, rejected, carry)
 
 
 def _usable(synthetic):

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mttjax.config.protocol import Protocol
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
@@ -180,10 +178,9 @@ def robustness_of(
     """
     _check(full_accuracy=full_accuracy)
     random = random_real_set(distilled, score.dataset, score.seed, own_labels=True)
-    hard = np.eye(distilled.labels.shape[1], dtype=np.float32)[distilled.classes]
     without = lambda s: dataclasses.replace(s, ops=())
     used = {
-        "set_hard": ("hard labels", dataclasses.replace(distilled, labels=hard)),
+        "set_hard": ("hard labels", distilled.with_hard_labels()),
         "set_own": ("own labels", distilled),
         "random_own": ("random images, same labels", random),
         "set_plain": ("no augmentation", without(distilled)),

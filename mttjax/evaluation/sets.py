@@ -84,7 +84,8 @@ def evaluate_sets(
     with_random: bool = True,
     log: Callable[[str], object] = print,
 ) -> Results:
-    """Evaluates distilled sets, and as many random real images; those of DD in their own way too.
+    """Evaluates distilled sets, and as many random real images; those of DD in their own way too,
+    those with soft labels with hard ones too.
 
     Args:
       sets: all of one dataset, by their names.
@@ -101,6 +102,8 @@ def evaluate_sets(
         require_same_data(distilled, dataset)
     score = Scorer(dataset, protocol, seed=seed, log=log)
     random = random_sets(sets, dataset, seed, log) if with_random else {}
+    soft = {f"{name}, hard labels": s for name, s in sets.items() if s.has_soft_labels}
+    sets = {**sets, **{name: s.with_hard_labels() for name, s in soft.items()}}
     rows = {}
     for name, distilled in {**sets, **random}.items():
         # Of random images there may be fewer for some classes.

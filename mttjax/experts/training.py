@@ -18,6 +18,7 @@ import optax
 
 from mttjax.config.recipe import Recipe
 from mttjax.core.augmentation import dsa
+from mttjax.core.flat import Flat
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
 from mttjax.core.testing import filled_up, make_test, share_of
@@ -63,6 +64,7 @@ class Trainer:
       optimiser: what ``core.training.sgd`` returns.
       batch: B.
       dataset: its training images are trained on, its test images tested on.
+      flat: see ``make_epoch``.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Trainer:
         optimiser: optax.GradientTransformation,
         batch: int,
         dataset: Dataset,
+        flat: Flat | None = None,
     ) -> None:
         self._optimiser = optimiser
         self._network, self._tested = network, len(dataset.test.labels)
@@ -88,6 +91,7 @@ class Trainer:
             augment=partial(dsa, ops=ops) if ops else None,
             batch=batch,
             chunk=fitting_chunk(network),
+            flat=flat,
         )
         # One network is not vmapped: under vmap every augmentation of the switch is computed.
         self._epoch = jax.jit(epoch, donate_argnums=0)
@@ -210,8 +214,9 @@ class _Experts:
         self.longest = 0.0  # seconds of an epoch
         sizes = dataset.image_shape, dataset.n_classes
         self.network = make_network(self.recipe.network, *sizes, tile=self.recipe.tile)
-        ops, batch = self.recipe.ops, self.recipe.batch
-        self.trainer = Trainer(self.network, store.preprocessing, ops, sgd(), batch, dataset)
+        recipe, seen = self.recipe, (self.network, store.preprocessing)
+        flat = Flat(recipe.rho, recipe.alpha) if recipe.flat == "gsam" else None
+        self.trainer = Trainer(*seen, recipe.ops, sgd(), recipe.batch, dataset, flat)
 
     def at_once(self):
         """How many are trained at once where nothing else is asked for."""

@@ -1,13 +1,16 @@
 """From a problem to the method that the outer loop runs."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mttjax.config.methods import DD, LD, MTT, Condensation
 from mttjax.core.augmentation import dsa
+from mttjax.core.decoding import AS_LEARNED, encode_dct, encode_tiles
 from mttjax.core.selection import random_selection
 from mttjax.core.synthetic import Synthetic, make_synthetic, one_hot_labels
 from mttjax.core.training import divisor_up_to, fitting_chunk
@@ -18,6 +21,7 @@ from mttjax.distilling.method import Method
 from mttjax.distilling.mtt import mtt
 from mttjax.distilling.pairs import ExpertPairs
 from mttjax.distilling.real_batches import ClassBatches, MixedBatches
+from mttjax.runs.opinions import ExpertOpinion
 from mttjax.runs.problem import Problem
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
@@ -32,9 +36,9 @@ def assemble(problem: Problem) -> Method:
       InputError: settings that do not fit each other, the data or the experts.
     """
     settings, distill = problem.settings, problem.settings.distill
-    synthetic = initial_set(problem)
     if isinstance(distill, MTT):
-        return _mtt(problem, synthetic)
+        return _mtt(problem)
+    synthetic = initial_set(problem)
     how: dict[str, Any] = {"network": problem.network, "preprocessing": problem.preprocessing}
     how |= {"settings": distill, "chunk": _real_chunk(problem)}
     if isinstance(distill, Condensation):
@@ -58,13 +62,15 @@ def _condensing(problem, synthetic, how):
     return condensing(synthetic, batches, siamese=siamese, augment=augment, **how)
 
 
-def _mtt(problem, synthetic):
+def _mtt(problem):
     settings, distill, network = problem.settings, problem.settings.distill, problem.network
+    synthetic, decode = _first_learned(problem)
     pairs = ExpertPairs(
         problem.store,
         network.shapes,
         expert_epochs=distill.expert_epochs,
         max_start=distill.max_start,
+        window=distill.window,
         experts=settings.experts.count,
         seed=settings.seed,
         count=distill.trajectories,
@@ -75,13 +81,13 @@ def _mtt(problem, synthetic):
         apply=network.apply,
         augment=partial(dsa, ops=settings.ops) if settings.ops else None,
         settings=distill,
-        chunk=_student_chunk(distill, synthetic, network),
+        chunk=_student_chunk(distill, len(decode(synthetic).images), network),
+        decode=decode,
     )
 
 
-def _student_chunk(distill, synthetic, network):
-    """How many images of a student's minibatch are computed at once; None for all."""
-    n = len(synthetic.images)
+def _student_chunk(distill, n, network):
+    """How many images of a student's minibatch are computed at once, out of n; None for all."""
     batch, chunk = distill.batch or n, distill.chunk
     if batch > n:
         raise InputError(f"batch is {batch}: there are {n} synthetic images; take a divisor of {n}")
@@ -105,25 +111,53 @@ def _real_chunk(problem):
     return chunk
 
 
+def _first_learned(problem):
+    """What MTT learns before the first step, and its decoder."""
+    distill, classes = problem.settings.distill, problem.dataset.n_classes
+    ipc = problem.settings.ipc * distill.images_of_one
+    images, labels = _first_images(problem, ipc), one_hot_labels(ipc, classes)
+    labels_part: Any = AS_LEARNED.labels
+    if distill.labels == "learned":
+        labels = ExpertOpinion(problem).mean_logits(images, labels.argmax(axis=1))
+        labels_part = jax.nn.softmax
+    try:
+        learned, decode = images, AS_LEARNED
+        if distill.decoder == "tiles":
+            learned, decode = encode_tiles(images, distill.factor)
+        if distill.decoder == "dct":
+            learned, decode = encode_dct(images, classes, distill.factor)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    synthetic = make_synthetic(images, labels, distill.lr)._replace(images=learned)
+    return synthetic, dataclasses.replace(decode, labels=labels_part)
+
+
 def initial_set(problem: Problem) -> Synthetic:
     """The synthetic set before the first step, decided by the seed and ipc.
 
     Raises:
       InputError: a class with fewer real images than are wanted of it.
     """
-    settings, (images, labels) = problem.settings, problem.dataset.train
-    classes, ipc, distill = problem.dataset.n_classes, settings.ipc, settings.distill
-    rng = seeds.rng("initial_images", settings.seed, ipc)
-    if distill.initial == "noise":
-        first = jnp.asarray(rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32))
-    else:
-        try:
-            chosen = random_selection(rng, labels, ipc=ipc, classes=classes)
-        except ValueError as error:
-            raise InputError(f"{error}, or noise as initial images") from error
-        first = problem.preprocessing(images[chosen])
-    targets = one_hot_labels(ipc, classes)
+    settings, distill = problem.settings, problem.settings.distill
+    classes, ipc = problem.dataset.n_classes, settings.ipc
+    first, targets = _first_images(problem, ipc), one_hot_labels(ipc, classes)
     if isinstance(distill, LD):
         targets = np.full_like(targets, 1 / classes)
     rates = np.full(ipc * distill.passes, distill.lr) if isinstance(distill, DD) else distill.lr
     return make_synthetic(first, targets, rates)
+
+
+def _first_images(problem, ipc):
+    """[ipc·K, H, W, C] normalised, class by class."""
+    settings, (images, labels) = problem.settings, problem.dataset.train
+    classes, initial = problem.dataset.n_classes, settings.distill.initial
+    rng = seeds.rng("initial_images", settings.seed, ipc)
+    if initial == "noise":
+        return jnp.asarray(rng.standard_normal((ipc * classes, *images.shape[1:]), np.float32))
+    if initial == "correct":
+        return problem.preprocessing(images[ExpertOpinion(problem).known_images(rng, ipc)])
+    try:
+        chosen = random_selection(rng, labels, ipc=ipc, classes=classes)
+    except ValueError as error:
+        raise InputError(f"{error}, or noise as initial images") from error
+    return problem.preprocessing(images[chosen])

@@ -16,8 +16,13 @@ __all__ = ["results_table", "run_figures", "save_results", "write_run_page"]
 
 _OWN_WAY = "Own way: after the set's own steps, each at its own rate, and no more. "
 
-_LOSSES = {"mtt": "trajectory loss", "dd": "loss on real images", "ld": "loss on real images"}
-_RATES = {"mtt": "learned rate α", "dd": "mean of the learned rates"}
+_LOSSES = {
+    "mtt": "trajectory loss",
+    "datm": "trajectory loss",
+    "dd": "loss on real images",
+    "ld": "loss on real images",
+}
+_RATES = {"mtt": "learned rate α", "datm": "learned rate α", "dd": "mean of the learned rates"}
 """Of the methods that learn one."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mttjax.config.methods import DD, MTT, NEED_EXPERTS, SELECTIONS
+from mttjax.config.methods import DD, MATCHING, MTT, NEED_EXPERTS, SELECTIONS
 from mttjax.config.settings import Settings
 from mttjax.core.networks import Network, make_network
 from mttjax.core.preprocessing import ZCA, Standardize, fit_preprocessing
@@ -77,7 +77,7 @@ def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = 
         network that does not fit the images, or more memory needed than there is.
     """
     store = ExpertStore(settings.expert_folder, log)
-    if settings.method == "mtt" and not store.experts_with(settings.distill.epochs_needed):
+    if settings.method in MATCHING and not store.experts_with(settings.distill.epochs_needed):
         raise InputError(
             f"{settings.expert_folder}: no experts there have the {settings.distill.epochs_needed} "
             "epochs that are read. Train them with train_experts"
@@ -106,7 +106,7 @@ def _preprocessing(settings, dataset, store):
 def require_room(settings: Settings[Any], network: Network) -> None:
     """Raises ``InputError`` where images and networks alone need more memory than there is."""
     distill, pixels = settings.distill, math.prod(network.image_shape)
-    n = settings.ipc * network.classes
+    n = settings.ipc * network.classes * getattr(distill, "images_of_one", 1)
     numbers = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(network.shapes))
     # The images, their gradient and its average; a student's parameters at every step.
     images = n * pixels * (1 if settings.method in SELECTIONS else 3)

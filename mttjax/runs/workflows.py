@@ -8,6 +8,7 @@ import numpy as np
 
 from mttjax.config.methods import SELECTIONS
 from mttjax.config.settings import Settings
+from mttjax.core.decoding import AS_LEARNED
 from mttjax.core.networks import make_network
 from mttjax.core.synthetic import Synthetic, mean_rate, one_hot_labels
 from mttjax.datasets.dataset import Dataset
@@ -92,10 +93,17 @@ def distill(
             folder,
             seed=settings.seed,
             evaluate=_judge(problem),
-            on_saved=SetKeeper(problem, folder),
+            on_saved=SetKeeper(problem, folder, _stored(method)),
             log=log,
         )
     return folder
+
+
+def _stored(method):
+    """What a decoded set takes to store, as JSON values; nothing of others."""
+    if method.decode.images is AS_LEARNED.images:
+        return {}
+    return {"stored_bytes": method.decode.stored_bytes(method.initial.synthetic)}
 
 
 def _selected(problem, log, typed):
@@ -146,6 +154,8 @@ class SetKeeper:
 
     problem: Problem
     folder: RunFolder
+    stored: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Goes into every set beside the run's settings."""
 
     def __call__(self, kind: str, synthetic: Synthetic, step: int) -> None:
         """See ``run_loop``'s on_saved."""
@@ -171,7 +181,7 @@ class SetKeeper:
             dataset=dataset.name,
             class_names=dataset.class_names,
             seed=settings.seed,
-            settings=self.problem.decisive() | made,
+            settings=self.problem.decisive() | made | self.stored,
             versions=versions(),
         )
         self.folder.save(kind, distilled)

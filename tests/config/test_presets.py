@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mttjax.config.methods import KINDS, METHODS
+from mttjax.config.methods import KINDS, MATCHING, METHODS, MTT
 from mttjax.config.presets import load_preset, preset_names
 from mttjax.config.published import published_settings
 from mttjax.config.settings import settings_from
@@ -66,7 +66,8 @@ def test_every_preset_has_settings_for_every_method_that_survive_a_file(name, me
         settings = preset.settings(ipc, method)
         assert (settings.name, settings.method, settings.ipc) == (name, method, ipc)
         assert type(settings.distill) is KINDS[method]
-        assert settings.recipe() == preset.settings(ipc).recipe()  # they share the experts
+        shared = settings.recipe() == preset.settings(ipc).recipe()
+        assert shared is (method != "datm")  # whose experts are flat
         assert settings_from(json.loads(json.dumps(settings.record()))) == settings
 
 
@@ -110,12 +111,66 @@ def test_what_is_published_differs_by_data_set():
     assert published_settings("dd", 10, "fashion_mnist").lr == 0.02
 
 
+@pytest.mark.parametrize(
+    ("name", "ipc", "expected"),
+    [
+        ("cifar10", 1, {"max_start": 4, "growth": None, "most_loss": 1.1, "lr_labels": 5}),
+        ("cifar10", 10, {"student_steps": 80, "growth": (10, 1000), "max_start": 20}),
+        ("cifar10", 1000, {"student_steps": 100, "min_start": 40, "batch": 1000, "lr_img": 50}),
+        ("cifar100", 1, {"expert_epochs": 3, "steps": 10_000, "lr_lr_in": "alpha", "lr": 0.01}),
+        ("cifar100", 50, {"initial": "real", "min_start": 20, "max_start": 70, "batch": 1000}),
+        ("tiny_imagenet", 10, {"lr_lr": 1e-4, "initial": "correct", "batch": 500}),
+    ],
+)
+def test_datm_is_as_its_code_has_it_on_flat_experts_and_whitened_images(name, ipc, expected):
+    settings = load_preset(name).settings(ipc, "datm")
+    assert {field: getattr(settings.distill, field) for field in expected} == expected
+    assert (settings.preprocessing, settings.recipe().preprocessing) == ("zca", "zca")
+    assert (settings.recipe().flat, settings.recipe().rho, settings.recipe().alpha) == (
+        *("gsam", 0.01, 0.3),
+    )
+    assert settings.expert_folder.name.endswith("-zca-gsam")
+
+
+@pytest.mark.parametrize(
+    ("first", "top", "steps", "expected"),
+    [
+        (10, 20, 1000, {0: 10, 99: 10, 100: 11, 500: 15, 999: 19, 1000: 20, 10_000: 20}),
+        (20, 40, 2000, {0: 20, 99: 20, 100: 21, 500: 25, 999: 29, 1000: 30, 2000: 40}),
+    ],
+)
+def test_the_window_grows_as_datms(first, top, steps, expected):
+    settings = MTT(max_start=top, growth=(first, steps), min_start=3)
+    assert {step: settings.window(step) for step in expected} == {
+        step: (3, high) for step, high in expected.items()
+    }
+    assert MTT(max_start=top).window(17) == (0, top)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"min_start": 20}, "min_start is 20: must be below max_start, 20"),
+        (
+            {"min_start": 5, "growth": (5, 9)},
+            r"growth is \(5, 9\): give an epoch above min_start, 5",
+        ),
+        ({"growth": (21, 9)}, "to max_start, 20"),
+        ({"growth": (3,)}, "a number of steps"),
+        ({"growth": (3, 0)}, "growth is"),
+    ],
+)
+def test_windows_that_hold_nothing_are_refused(wrong, message):
+    with pytest.raises(InputError, match=message):
+        MTT(**wrong)
+
+
 def test_only_mtt_is_on_whitened_images():
     for name, own in (("cifar10", None), ("cifar100", None)):
         preset = load_preset(name)
         for ipc in preset.ipcs:
             mtt = preset.settings(ipc)
-            for method in set(METHODS) - {"mtt"}:
+            for method in set(METHODS) - set(MATCHING):
                 other = preset.settings(ipc, method)
                 assert (other.preprocessing, other.data.statistics) == ("standardize", own)
                 assert other.recipe() == mtt.recipe()

@@ -50,6 +50,16 @@ def test_more_pairs_begin_with_the_fewer(step):
     np.testing.assert_array_equal(one.context[0]["w"][0], many.context[0]["w"][0])
 
 
+def test_starts_are_drawn_from_the_window_of_the_step_and_nothing_else_changes():
+    like = {"w": jax.ShapeDtypeStruct((2,), np.float32)}
+    how = dict(expert_epochs=2, max_start=4, count=4)
+    given = ExpertPairs(Store(), like, window=lambda step: (0, 4), **how)
+    assert [noted(given.draw(k)) for k in range(9)] == [noted(source(4).draw(k)) for k in range(9)]
+    rising = ExpertPairs(Store(), like, window=lambda step: (step, step + 2), **how)
+    drawn = {step: {e for _ in range(9) for e in noted(rising.draw(step))[1]} for step in range(3)}
+    assert all(epochs <= {step, step + 1} for step, epochs in drawn.items())
+
+
 def test_step_and_seed_decide_the_draw():
     draws = {
         (seed, noted(source(count=4, seed=seed).draw(step)))

@@ -52,6 +52,16 @@ def test_sets_are_evaluated_beside_random_images_of_each_size():
     assert list(evaluate_sets(one_size, DATASET, PROTOCOL, with_random=False).rows) == ["a"]
 
 
+def test_soft_labels_are_evaluated_beside_the_same_images_with_hard_ones():
+    soft = small_set(soft=True)
+    results = evaluate_sets({"a": soft}, DATASET, PROTOCOL, with_random=False, log=lambda _: None)
+    assert list(results.rows) == ["a", "a, hard labels"]
+    hard = dataclasses.replace(soft, labels=small_set().labels)
+    for name, expected in (("a", soft), ("a, hard labels", hard)):
+        own = evaluate(expected, DATASET, PROTOCOL)
+        np.testing.assert_array_equal(results.rows[name].evaluation.correct, own.correct)
+
+
 def test_sets_of_other_data_are_refused_before_anything_is_drawn_or_evaluated():
     other = small_set(99, side=9, dataset="pets")  # nor are there 99 images of a class
     lines = []

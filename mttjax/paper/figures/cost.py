@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mttjax.config.methods import MATCHING
 from mttjax.config.settings import settings_from
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.csv_file import write_csv
@@ -73,7 +74,7 @@ def _course(run, name, experts):
 def _seconds_of_experts(run, store):
     """The seconds of all epochs that an MTT run's experts were read to; 0 for other methods."""
     settings = settings_from(run.config())
-    if settings.method != "mtt":
+    if settings.method not in MATCHING:
         return 0.0
     last = settings.distill.epochs_needed
     read = [e for e in store.experts_with(last) if e < settings.experts.count]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mttjax.config.methods import METHODS, NEED_EXPERTS
+from mttjax.config.methods import MATCHING, METHODS, NEED_EXPERTS
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.experts.store import ExpertStore
@@ -59,7 +59,7 @@ def used_experts(
     method = settings.get("method")
     if method in METHODS and method not in NEED_EXPERTS:
         return set()
-    if method in METHODS and method != "mtt":
+    if method in METHODS and method not in MATCHING:
         return {whole_at(settings, "distill", "expert") or 0}
     count = whole_at(settings, "experts", "count")
     if count is None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-from mttjax.config.methods import METHODS, require_method
+from mttjax.config.methods import METHODS, PAPER_METHODS, require_method
 from mttjax.config.protocol import Protocol
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, Checked, Range
@@ -52,8 +52,8 @@ class Plan(Checked):
 
     ipc: Annotated[tuple[int, ...], COUNT] = ()
     """Images per class. None: the preset's."""
-    methods: tuple[str, ...] = METHODS
-    """Which methods, out of all; the default."""
+    methods: tuple[str, ...] = PAPER_METHODS
+    """Which methods; the default: those of the paper. `datm` can be added."""
     protocol: Literal["paper", "short"] = "paper"
     """How networks are trained on the sets: `paper`, 1001 epochs; `short`, 300."""
     networks: Annotated[int, Range(1, 10_000)] = 5

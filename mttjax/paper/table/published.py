@@ -19,6 +19,7 @@ SOURCES = {
     "FTD": "Du et al., CVPR 2023, Table 1, quoting MTT's paper",
     "AutoPalette": "Yuan et al., NeurIPS 2024, Table 1, quoting DD",
     "PAD": "Li et al., arXiv 2408.03360, Table 1, quoting DM",
+    "DATM": "Guo et al., ICLR 2024, as the figure comparison.png of its code shows",
     "InfoUtil": "Wang et al., arXiv 2601.21296, Table 1, quoting MTT, and Table 9, the selections",
 }
 """Where a figure was read; tables number these in their order."""
@@ -58,6 +59,7 @@ _TABLE = {
         "cafe": _Row((30.3, 46.3, 55.5), "FTD"),
         "cafe_dsa": _Row((31.6, 50.9, 62.3), "FTD"),
         "mtt": _Row((46.3, 65.3, 71.6), "InfoUtil"),
+        "datm": _Row((46.9, 66.8, 76.1), "DATM"),
     },
     "cifar100": {
         "random": _Row((4.2, 14.6, 30.0), "InfoUtil"),
@@ -69,12 +71,14 @@ _TABLE = {
         "cafe": _Row((12.9, 27.8, 37.9), "FTD"),
         "cafe_dsa": _Row((14.0, 31.5, 42.9), "FTD"),
         "mtt": _Row((24.3, 40.1, 47.7), "InfoUtil"),
+        "datm": _Row((27.9, 47.2, 55.0), "DATM"),
     },
     "tiny_imagenet": {
         "random": _Row((1.4, 5.0, 15.0), "InfoUtil"),
         "forgetting": _Row((1.6, 5.1, 15.0), "InfoUtil"),
         "dm": _Row((3.9, 12.9, 24.1), "PAD"),
         "mtt": _Row((8.8, 23.2, 28.0), "InfoUtil"),
+        "datm": _Row((17.1, 31.1, 39.7), "DATM"),
     },
     "mnist": {
         "ld": _Row((60.9, 87.3, 93.3), "KIP"),
@@ -96,6 +100,7 @@ _MEASURED = {
     "by 600 epochs without augmentation": ("cafe",),
     "by 1000 epochs with DSA": ("dsa", "dm", "cafe_dsa"),
     "by 1001 epochs with DSA at the learned rate, the best iteration by test accuracy": ("mtt",),
+    "the same on its soft labels": ("datm",),
 }
 """How figures were measured -> the methods; of the selections no text was read that says it."""
 

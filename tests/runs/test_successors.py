@@ -1,0 +1,111 @@
+"""DATM and decoded sets as a command makes them, on flat experts of digits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mttjax.config.methods import MTT
+from mttjax.config.protocol import Protocol
+from mttjax.config.settings import Data, Experts, Run, Settings
+from mttjax.core.networks import NetworkSpec
+from mttjax.datasets.loading import load_dataset
+from mttjax.runs.workflows import distill, run_experts
+from mttjax.system.errors import InputError
+
+DATM = MTT(
+    student_steps=3,
+    expert_epochs=1,
+    max_start=3,
+    growth=(1, 4),
+    lr_img=10.0,
+    lr=0.05,
+    initial="correct",
+    labels="learned",
+    steps=6,
+    evaluate_every=3,
+    validation=Protocol(networks=1, epochs=2),
+)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, dataset):
+    folder = str(tmp_path_factory.mktemp("experts"))
+    settings = Settings(
+        name="tiny",
+        method="datm",
+        ipc=2,
+        ops=("cutout",),
+        data=Data(dataset="digits"),
+        network=NetworkSpec(depth=1, width=4),
+        experts=Experts(count=2, batch=64, folder=folder, flat="gsam", lr=0.1),
+        distill=DATM,
+    )
+    run_experts(settings, dataset, log=lambda line: None)
+    return settings
+
+
+def make(settings, folder, dataset, **changes):
+    settings = replace(settings, run=Run(folder=str(folder)))
+    distill_ = replace(settings.distill, **changes)
+    return distill(replace(settings, distill=distill_), dataset, log=lambda line: None)
+
+
+def test_labels_are_soft_and_of_the_classes_and_starts_follow_the_window(
+    settings, dataset, tmp_path
+):
+    run = make(settings, tmp_path / "run", dataset)
+    last = run.load("last")
+    assert last.has_soft_labels
+    np.testing.assert_array_equal(last.classes, np.repeat(np.arange(10), 2))
+    starts = [line["epochs"][0] for line in run.metrics() if "epochs" in line]
+    assert all(start < DATM.window(step)[1] for step, start in enumerate(starts))
+    assert starts[:2] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"decoder": "tiles"}, {"decoder": "dct", "trajectories": 2}]
+)
+def test_gone_on_with_it_ends_with_the_bits_of_one_that_was_not(
+    changes, settings, dataset, tmp_path
+):
+    whole = make(settings, tmp_path / "whole", dataset, **changes)
+    make(settings, tmp_path / "parts", dataset, steps=3, **changes)
+    parts = make(settings, tmp_path / "parts", dataset, **changes)
+    for name in ("last.npz", "state.npz"):
+        assert (parts.path / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+@pytest.mark.parametrize(("decoder", "mask"), [("tiles", 0), ("dct", 10 * 64 // 8)])
+def test_a_decoded_set_holds_four_images_for_one_and_says_what_it_stores(
+    decoder, mask, settings, dataset, tmp_path
+):
+    changes = {"decoder": decoder, "labels": "fixed", "most_loss": None}
+    last = make(settings, tmp_path / "run", dataset, **changes).load("last")
+    assert last.images.shape == (80, 8, 8, 1)
+    np.testing.assert_array_equal(last.classes, np.repeat(np.arange(10), 8))
+    assert last.settings["stored_bytes"] == 20 * 64 * 4 + mask
+    shown = np.abs(last.images - last.images.mean(axis=(1, 2), keepdims=True))
+    assert shown.max(axis=(1, 2, 3)).min() > 0.1
+
+
+def test_above_the_most_loss_steps_are_rejected_and_told(settings, dataset, tmp_path):
+    run = make(settings, tmp_path / "run", dataset, most_loss=1e-6)
+    first, *_, last = [line for line in run.metrics() if "loss" in line]
+    assert (first["rejected"], last["rejected"], last["skipped"]) == (1, 6, 0)
+
+
+def test_experts_of_the_other_kind_are_refused_by_name(settings, dataset, tmp_path):
+    plain = replace(settings, experts=replace(settings.experts, flat="no"))
+    with pytest.raises(InputError, match="flat is 'gsam' there and 'no' here"):
+        make(plain, tmp_path, dataset)
+
+
+def test_a_factor_that_does_not_fit_the_images_is_a_message(settings, dataset, tmp_path):
+    with pytest.raises(InputError, match="factor is 3: must divide the images' 8x8 pixels"):
+        make(settings, tmp_path, dataset, decoder="tiles", factor=3)
