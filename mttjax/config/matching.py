@@ -83,9 +83,10 @@ class MTT(Loop):
     side by side; `dct`, the cosine coefficients that vary most within a class."""
     factor: Annotated[int, Range(1, 64)] = 2
     """A decoder makes the square of this from the storage of one image."""
-    labels: Literal["fixed", "learned"] = "fixed"
+    labels: Literal["fixed", "learned", "teacher"] = "fixed"
     """`learned`: soft labels, which begin as what experts say of the first images and are moved
-    with them."""
+    with them. `teacher`: in every step, what the expert that is matched says of the images at
+    its end (TESLA)."""
     lr_labels: Annotated[float, NOT_NEGATIVE] = 1.0
     """The learning rate of the labels' logits, where they are learned."""
     label_momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9
@@ -93,6 +94,14 @@ class MTT(Loop):
     label_epoch: Annotated[int | None, COUNT] = None
     """The experts' epoch that says which images are known and what their labels begin as. None: the
     last that is matched."""
+    drop: Annotated[float, SHARE_BELOW_ONE] = 0.0
+    """The share of the network's parameters, those already nearest to where the expert went, that
+    the loss leaves out (PAD)."""
+    average: Annotated[float | None, SHARE_BELOW_ONE] = None
+    """Keep a running mean of what is learned too, with this decay, as the set `average`; at the
+    beginning the decay is less, so that the first images are forgotten. None: none is kept."""
+    continuous: bool = False
+    """Start between two epochs of an expert too, and match as far between two later ones."""
     trajectories: Annotated[int, COUNT] = 1
     """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
     derivative: Literal["mixed", "checkpoint", "plain"] = "mixed"

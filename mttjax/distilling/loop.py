@@ -110,7 +110,7 @@ def run_loop(
       evaluate: ``evaluate(synthetic, step)`` -> the ``Score`` called ``validation``, that called
         ``test`` where the best on test is wanted, or both; or None.
       on_saved: ``on_saved(kind, synthetic, step)``, called when a set is worth keeping;
-        kind is ``last``, ``best`` or ``best_on_test``.
+        kind is ``last``, ``best``, ``best_on_test``, or ``average`` where a mean is kept.
       log: called with lines of text.
 
     Raises:
@@ -136,7 +136,7 @@ def run_loop(
         teller = _Teller(folder, bar)
         if first == 0:
             state = _evaluated(state, evaluate, teller, on_saved, log)
-            _save(state, folder, on_saved, behind)
+            _save(state, folder, on_saved, behind, method.average)
         teller.begin()
         for index, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
             outer, record = step(state.outer, drawn.context, root, index)
@@ -148,7 +148,7 @@ def run_loop(
                 if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
                     behind.wait()  # it may keep a set too
                     state = _evaluated(state, evaluate, teller, on_saved, log)
-                _save(state, folder, on_saved, behind)
+                _save(state, folder, on_saved, behind, method.average)
                 if in_row >= MOST_SKIPS_IN_A_ROW:
                     raise Diverged(_divergence(index + 1, folder, method))
                 if (number := stopped(ahead)) and index + 1 < schedule.steps:
@@ -250,15 +250,18 @@ def _evaluated(state, evaluate, teller, on_saved, log):
     return state
 
 
-def _save(state, folder, on_saved, behind):
+def _save(state, folder, on_saved, behind, average):
     """Has the state written behind the next steps, which use up its buffers: by a copy of it."""
     folder.metrics_log.flush()
-    behind.do(_write, jax.tree.map(np.array, jax.device_get(state)), folder, on_saved)
+    copied = jax.tree.map(np.array, jax.device_get(state))
+    behind.do(_write, copied, folder, on_saved, average)
 
 
-def _write(state, folder, on_saved):
+def _write(state, folder, on_saved, average):
     """The last set, then the state: a kill between the two repeats some steps."""
     on_saved("last", state.outer.synthetic, int(state.step))
+    if average is not None:
+        on_saved("average", average(state.outer), int(state.step))
     folder.save_state(state)
 
 

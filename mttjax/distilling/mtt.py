@@ -81,9 +81,12 @@ def mtt(
         f"Lower lr_img ({settings.lr_img:g}) or lr_lr ({settings.lr_lr:g}) tenfold, or "
         f"max_start ({settings.max_start})"
     )
-    initial = initial_state(synthetic, matching_optimiser(settings))
+    begun = (jax.tree.map(jnp.copy, synthetic), jnp.int32(0))
+    carry = () if settings.average is None else begun
+    initial = initial_state(synthetic, matching_optimiser(settings), carry)
+    average = None if settings.average is None else lambda state: state.carry[0]
     compiling = partial(_compile, apply, augment, settings, chunk, decode)
-    return Method(pairs.draw, initial, compiling, remedies, decode)
+    return Method(pairs.draw, initial, compiling, remedies, decode, average)
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
@@ -99,7 +102,22 @@ def _matching_update(settings, decode):
     in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)
     adjust = in_alpha if settings.lr_lr_in == "alpha" else None
     optimiser, most_loss = matching_optimiser(settings), settings.most_loss
-    return make_update(optimiser, adjust=adjust, decode=decode, most_loss=most_loss)
+    update = make_update(optimiser, adjust=adjust, decode=decode, most_loss=most_loss)
+    return update if settings.average is None else _averaging(update, settings.average)
+
+
+def _averaging(update, decay):
+    """``update`` that keeps (the mean of what is learned, steps that moved it) in the carry."""
+
+    def averaging(state, slope):
+        after, record = update(state, slope)
+        mean, t = state.carry
+        moved = (after.skipped == state.skipped) & (after.rejected == state.rejected)
+        share = jnp.where(moved, 1 - jnp.minimum(decay, (1 + t) / (10 + t)), 0)
+        mean = jax.tree.map(lambda m, x: m + share * (x - m), mean, after.synthetic)
+        return after._replace(carry=(mean, t + moved)), record
+
+    return averaging
 
 
 def make_gradient(
@@ -110,6 +128,10 @@ def make_gradient(
     def gradient(synthetic, start, target, key):
         batches_key, augment_key = jax.random.split(key)
         batches = sample_batches(batches_key, n, settings.student_steps, settings.batch or n)
+        labels = None
+        if settings.labels == "teacher":
+            labels = lax.stop_gradient(jax.nn.softmax(apply(target, synthetic.images)))
+            synthetic = synthetic._replace(labels=labels)
         (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
             synthetic,
             start,
@@ -121,8 +143,9 @@ def make_gradient(
             chunk=chunk,
             derivative=settings.derivative,
             distinct=True,
+            drop=settings.drop,
         )
-        return Slope(loss, aux.losses[-1], grads)
+        return Slope(loss, aux.losses[-1], grads, labels)
 
     return gradient
 

@@ -71,6 +71,7 @@ def _mtt(problem):
         expert_epochs=distill.expert_epochs,
         max_start=distill.max_start,
         window=distill.window,
+        continuous=distill.continuous,
         experts=settings.experts.count,
         seed=settings.seed,
         count=distill.trajectories,

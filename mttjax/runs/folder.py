@@ -27,6 +27,7 @@ SETS = {
     "last": "last",
     "best": "best on validation",
     "best_on_test": "best on test (paper's protocol)",
+    "average": "mean of the steps",
 }
 """The sets that a run keeps, and what tables call them."""
 
@@ -65,7 +66,7 @@ class RunFolder:
         return f"RunFolder({str(self.path)!r}: sets {', '.join(kinds) or 'none'})"
 
     def set_path(self, kind: str) -> Path:
-        """The file of a set: ``last``, ``best`` or ``best_on_test``."""
+        """The file of a set: ``last``, ``best``, ``best_on_test`` or ``average``."""
         return self.path / f"{kind}.npz"
 
     def load(self, kind: str = "last") -> DistilledSet:
