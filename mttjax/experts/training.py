@@ -36,6 +36,7 @@ from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
 from mttjax.experts.store import ExpertStore
 from mttjax.system import seeds
+from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
@@ -171,6 +172,11 @@ def train_experts(
                 recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
             )
         store.require(recipe, dataset)
+        if store.source:
+            raise InputError(
+                f"{folder}: the experts here were converted from {', '.join(store.source)}, and no "
+                "others can go beside them; train yours in another folder"
+            )
         missing = [store.missing(expert, epochs) for expert in range(experts)]
         if any(missing):
             _train(dataset, store, missing, epochs, parallel, log)
