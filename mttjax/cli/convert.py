@@ -43,7 +43,7 @@ class ImportSet(ImportOptions):
     experiment: Annotated[int | None, COUNT_OR_ZERO] = None
     """Which one of a res_*.pt, from 0. None: the last."""
     factor: Annotated[int | None, Range(1, 16)] = None
-    """Of data.pt: an image holds factor x factor images."""
+    """How many images a side an image of IDC's data.pt holds: its factor."""
     to: Path
     """The set to write, an .npz."""
 

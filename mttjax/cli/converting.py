@@ -4,7 +4,7 @@ import dataclasses
 from functools import singledispatch
 from typing import Any
 
-from mttjax.cli.advice import typed
+from mttjax.cli.advice import changes, typed
 from mttjax.cli.convert import ExportExperts, ExportSet, ImportExperts, ImportOptions, ImportSet
 from mttjax.config.presets import load_preset
 from mttjax.config.recipe import Recipe
@@ -58,13 +58,14 @@ def _(use: ImportExperts) -> None:
         lr=use.lr,
         batch=use.batch,
     )
-    store, dataset = imported_experts(use.buffers, use.to, recipe, settings=_settings(use))
+    settings = _settings(use)
+    store, dataset = imported_experts(use.buffers, use.to, recipe, settings=settings)
     print(f"experts: {store.folder}")
     if use.check:
         for expert, accuracy in last_accuracies(store, dataset).items():
             print(f"expert {expert}: test accuracy {100 * accuracy:.2f} % at its end")
-    same = ["--config", use.config, "--data.validation", "0", "--experts.folder", store.folder]
-    print(f"distil with these settings, all training images: {typed('distill', same)}")
+    same = _same_settings(use, recipe, settings)
+    print(f"distil from them, all real images: {typed('distill', ['--config', use.config, *same])}")
 
 
 @convert.register
@@ -89,6 +90,21 @@ def _(use: ExportExperts) -> None:
 def _settings(use: ImportOptions) -> Settings[Any]:
     preset = load_preset(use.config).settings()
     return dataclasses.replace(preset, data=use.data.over(preset.data))
+
+
+def _same_settings(use: ImportExperts, recipe: Recipe, settings: Settings[Any]) -> list[str]:
+    """The options of ``distill`` that make a preset's settings those that the experts are of."""
+    usual = load_preset(use.config).settings()
+    data = dataclasses.replace(settings.data, validation=0)
+    experts = dataclasses.replace(
+        usual.experts, folder=str(use.to), lr=recipe.lr, batch=recipe.batch
+    )
+    return [
+        *("--preprocessing", recipe.preprocessing, "--ops", *recipe.ops),
+        *changes("data", data, usual.data),
+        *changes("network", recipe.network, usual.network),
+        *changes("experts", experts, usual.experts),
+    ]
 
 
 def _places(use: ImportOptions) -> list[str]:

@@ -168,7 +168,9 @@ def export_buffers(
     """
     numbers = [n for n in store.numbers() if store.epochs_done(n) > 1]
     if not numbers:
-        raise InputError(f"{store.folder}: no expert there has an epoch")
+        raise InputError(
+            f"{store.folder}: no expert there has an epoch; train them with train_experts"
+        )
     shapes = _shapes(store, numbers[0])
 
     # One snapshot is held, while its tensors are written one after the other.

@@ -16,6 +16,7 @@ from mttjax.core.preprocessing import Preprocessing, fit_preprocessing
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.distilled.official import read_published
+from mttjax.evaluation.scorer import require_same_data
 from mttjax.experts.official import import_buffers
 from mttjax.experts.store import ExpertStore
 from mttjax.runs.problem import Log, load_data
@@ -78,7 +79,7 @@ def imported_set(
         "of real images these are about 0 and 1"
     )
     sources = [path for path in (images, labels) if path is not None]
-    return DistilledSet(
+    distilled = DistilledSet(
         images=x,
         labels=read.labels,
         lr=lr,
@@ -94,6 +95,8 @@ def imported_set(
             "real_images": dataset.identity,
         },
     )
+    require_same_data(distilled, dataset)
+    return distilled
 
 
 def imported_experts(

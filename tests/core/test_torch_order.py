@@ -51,6 +51,28 @@ def test_there_and_back_are_the_same_numbers(case):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_pytorch_computes_the_same_both_ways(name):
+    torch = pytest.importorskip("torch")
+    from torch_files.__main__ import NETWORKS, convnet
+
+    channels, side = NETWORKS[name][4]
+    theirs = convnet(*NETWORKS[name])
+    spec = NetworkSpec(width=4, **CASES[name])
+    network = make_network(spec, (side, side, channels), NETWORKS[name][5])
+    images = np.random.default_rng(0).standard_normal((3, channels, side, side), np.float32)
+    logits = lambda: theirs(torch.from_numpy(images)).detach().numpy()
+    ours = lambda params: network.apply(params, images.transpose(0, 2, 3, 1))
+
+    there = from_torch_order([p.detach().numpy() for p in theirs.parameters()], network.shapes)
+    np.testing.assert_allclose(ours(there), logits(), atol=1e-5)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, network.init(jax.random.key(0)))
+    with torch.no_grad():
+        for parameter, tensor in zip(theirs.parameters(), to_torch_order(params), strict=True):
+            parameter.copy_(torch.tensor(tensor))
+    np.testing.assert_allclose(ours(params), logits(), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["alexnet", "vgg11"])
 def test_the_other_networks_without_shortcuts_go_there_and_back(name):
     shapes = make_network(NetworkSpec(name=name), (32, 32, 3), 10).shapes

@@ -96,6 +96,22 @@ def test_what_is_written_is_read_back_and_is_the_same_every_time(tmp_path):
         np.testing.assert_array_equal(held[name], TREE[name])
 
 
+def test_pytorch_reads_what_is_written_and_is_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    write_torch(tmp_path / "a.pt", TREE)
+    for how in ({"weights_only": True}, {"weights_only": True, "mmap": True}):
+        held = torch.load(tmp_path / "a.pt", **how)
+        assert held["list"][2:] == [3, "text", 0.5]
+        np.testing.assert_array_equal(held["lazy"], [7, 8])
+        for name in set(TREE) - {"list", "lazy"}:
+            np.testing.assert_array_equal(held[name].numpy(), TREE[name])
+            assert held[name].numpy().dtype == TREE[name].dtype
+    torch.save(held, tmp_path / "b.pt")
+    again = read(tmp_path / "b.pt")
+    for name in set(TREE) - {"list", "lazy"}:
+        np.testing.assert_array_equal(again[name], TREE[name])
+
+
 def test_storages_are_aligned_as_those_of_pytorch(tmp_path):
     write_torch(tmp_path / "a.pt", TREE)
     for path in (tmp_path / "a.pt", FILES / "kinds.pt"):
