@@ -6,7 +6,7 @@ each the list that ``parameters()`` gives. It says neither names nor a recipe.
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from mttjax.experts.training import Trainer
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.npz import read_arrays
+from mttjax.system.progress import progress_bar
 from mttjax.system.torch_reading import Tensor, open_torch
 from mttjax.system.torch_writing import LazyArray, write_torch
 
@@ -45,42 +46,54 @@ def import_buffers(
     preprocessing: Preprocessing,
     log: Log = print,
 ) -> ExpertStore:
-    """Makes a store of buffers; its manifest says what files they were.
+    """Makes a store of buffers, whose files its manifest names; goes on where it was stopped.
 
     Args:
       paths: the buffers; they are taken in the order of the numbers in their names.
-      folder: of the store, which must not be there yet.
+      folder: of the store.
       recipe: by which the experts were trained, as far as it is known.
       dataset: the images that they were trained on.
       preprocessing: of these.
       log: called with a line per buffer.
 
     Raises:
-      InputError: a store in ``folder``, no buffer, one whose epochs share their numbers, one of
-        another network. All buffers are looked at before the store is begun.
+      InputError: a store of anything else in ``folder``, no buffer, one whose epochs share their
+        numbers, one of another network. All are looked at before the store is begun.
     """
     files = sorted(map(Path, paths), key=_number)
     if not files:
         raise InputError("give at least one replay_buffer_*.pt")
     shapes = make_network(recipe.network, dataset.image_shape, dataset.n_classes).shapes
+    for path in files:
+        with open_torch(path) as buffer:
+            _check(path, buffer, torch_shapes(shapes))
+    source = {path.name: _checksum(path) for path in files}
     with exclusive(folder):
         store = ExpertStore(folder, log)
-        if store.exists:
-            raise InputError(f"{folder}: a store is there already; give another folder")
-        for path in files:
-            with open_torch(path) as buffer:
-                _check(path, buffer, torch_shapes(shapes))
-        source = {path.name: _checksum(path) for path in files}
-        store.create(recipe, dataset, preprocessing, source=source)
+        if not store.exists:
+            store.create(recipe, dataset, preprocessing, source=source)
+        elif store.source != source:
+            raise InputError(f"{folder}: a store of others is there; give another folder")
+        store.require(recipe, dataset)
         first = 0
         for path in files:
             with open_torch(path) as buffer:
-                for expert, epoch, tensors in _snapshots(buffer):
-                    params = from_torch_order([t.read() for t in tensors], shapes)
-                    store.save(first + expert, epoch, params, record={})
+                _save(store, first, buffer, shapes)
                 log(f"{path}: {len(buffer)} experts of {len(buffer[0]) - 1} epochs")
                 first += len(buffer)
     return store
+
+
+def _save(store, first, buffer, shapes):
+    """Writes what the store lacks of a buffer, whose experts begin with the number ``first``."""
+    with progress_bar("converting", sum(map(len, buffer))) as bar:
+        for expert, epochs in enumerate(buffer, first):
+            missing = set(store.missing(expert, len(epochs) - 1))
+            for epoch, tensors in enumerate(epochs):
+                if epoch in missing:
+                    params = from_torch_order([t.read() for t in tensors], shapes)
+                    store.save(expert, epoch, params, record={})
+                bar.advance(1)
 
 
 def _number(path):
@@ -97,34 +110,28 @@ def _checksum(path):
     return f"{crc:08x}"
 
 
-def _snapshots(buffer: Any) -> Iterator[tuple[int, int, list[Tensor]]]:
-    """(expert, epoch, tensors) of each."""
-    for expert, epochs in enumerate(buffer):
-        for epoch, tensors in enumerate(epochs):
-            yield expert, epoch, tensors
-
-
-def _check(path, buffer, shapes):
+def _check(path: Path, buffer: Any, shapes: list[tuple[int, ...]]) -> None:
     """Refuses what is no buffer of a network of these shapes, by what the file says of them."""
     lists = lambda held: isinstance(held, list) and held and all(isinstance(x, list) for x in held)
     if not lists(buffer) or not all(map(lists, buffer)):
         raise InputError(f"{path}: not a buffer, which is a list of experts of lists of epochs")
-    seen: set[str] = set()
-    for expert, epoch, tensors in _snapshots(buffer):
+    seen: set[tuple[str, int]] = set()
+    named = ((e, t, tensors) for e, epochs in enumerate(buffer) for t, tensors in enumerate(epochs))
+    for expert, epoch, tensors in named:
         where = f"{path}: expert {expert}, epoch {epoch}"
         if not all(isinstance(tensor, Tensor) for tensor in tensors):
             raise InputError(f"{where}: holds something else than tensors")
         found = [tensor.shape for tensor in tensors]
         if found != shapes:
             raise InputError(f"{where}: {_other_network(found, shapes)}")
-        keys = {tensor.key for tensor in tensors}
-        if keys & seen:
+        places = {(tensor.key, tensor.offset) for tensor in tensors}
+        if places & seen:
             raise InputError(
                 f"{where}: its numbers are those of another epoch too. The published code does so "
                 "on a CPU, where it keeps every epoch without a copy: all are the last one. Train "
                 "those experts again, on a GPU or with mttjax train_experts"
             )
-        seen |= keys
+        seen |= places
 
 
 def _other_network(found, shapes):
@@ -178,19 +185,15 @@ def export_buffers(
     def tensors(expert: int, epoch: int) -> list[np.ndarray]:
         return to_torch_order(store.load(expert, epoch, shapes))
 
-    def leaf(expert, epoch, index, shape):
-        return LazyArray(shape, np.dtype(np.float32), lambda: tensors(expert, epoch)[index])
+    def snapshot(expert: int, epoch: int) -> list[LazyArray]:
+        read = lambda index: tensors(expert, epoch)[index]
+        listed = enumerate(torch_shapes(shapes))
+        return [LazyArray(shape, np.dtype(np.float32), partial(read, i)) for i, shape in listed]
 
     written = []
     for begin in range(0, len(numbers), per_file):
         group = numbers[begin : begin + per_file]
-        buffer = [
-            [
-                [partial(leaf, n, epoch)(i, s) for i, s in enumerate(torch_shapes(shapes))]
-                for epoch in range(store.epochs_done(n))
-            ]
-            for n in group
-        ]
+        buffer = [[snapshot(n, epoch) for epoch in range(store.epochs_done(n))] for n in group]
         written.append(Path(folder) / f"replay_buffer_{begin // per_file}.pt")
         write_torch(written[-1], buffer)
         log(f"{written[-1]}: {len(group)} experts")

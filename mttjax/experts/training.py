@@ -175,7 +175,8 @@ def train_experts(
         if store.source:
             raise InputError(
                 f"{folder}: the experts here were converted from {', '.join(store.source)}, and no "
-                "others can go beside them; train yours in another folder"
+                "others can go beside them. Train yours in another folder; what is missing of "
+                "these, the convert that made them writes again"
             )
         missing = [store.missing(expert, epochs) for expert in range(experts)]
         if any(missing):

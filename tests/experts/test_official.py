@@ -1,5 +1,6 @@
 """Buffers of the published code into a store, and back."""
 
+import dataclasses
 import tracemalloc
 from pathlib import Path
 
@@ -106,10 +107,27 @@ def test_what_is_no_buffer_of_this_network_is_refused_before_the_store_is_begun(
     assert not (tmp_path / "store").exists()
 
 
+def test_a_conversion_that_was_stopped_goes_on(tmp_path):
+    whole = imported(tmp_path / "whole")
+    store = imported(tmp_path / "store")
+    for epoch in (1, 2):
+        store.snapshot_path(1, epoch).unlink()
+    kept = store.snapshot_path(0, 1).stat().st_mtime_ns
+    imported(tmp_path / "store")
+    assert store.snapshot_path(0, 1).stat().st_mtime_ns == kept
+    for expert in (0, 1):
+        for epoch in range(3):
+            a, b = (s.snapshot_path(expert, epoch).read_bytes() for s in (store, whole))
+            assert a == b
+
+
 def test_nothing_is_put_beside_converted_experts(tmp_path):
     imported(tmp_path / "store")
-    with pytest.raises(InputError, match="a store is there already"):
-        imported(tmp_path / "store")
+    write_torch(tmp_path / "replay_buffer_0.pt", tensors(BUFFER)[:1])
+    with pytest.raises(InputError, match="a store of others is there"):
+        imported(tmp_path / "store", [tmp_path / "replay_buffer_0.pt"])
+    with pytest.raises(InputError, match="trained by another recipe: lr is"):
+        imported(tmp_path / "store", recipe=dataclasses.replace(RECIPE, lr=0.1))
     with pytest.raises(InputError, match=r"converted from replay_buffer_0.pt"):
         train_experts(DATA, RECIPE, tmp_path / "store", experts=3, epochs=2)
 
