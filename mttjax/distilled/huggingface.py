@@ -116,9 +116,9 @@ configs:
 
 # {distilled.dataset} in {len(distilled.images)} images
 
-{distilled.ipc} synthetic images of {size} for each of {len(distilled.class_names)} classes, made
-from {distilled.dataset} by dataset distillation ({distilled.settings.get("method", "unknown")}). A
-network is trained on the column `normalised` with the labels `probabilities`; `image` is for
+Synthetic images of {size}, {distilled.ipc} for each of {len(distilled.class_names)} classes, made
+from {distilled.dataset} by dataset distillation ({distilled.settings.get("method", "unknown")}).
+A network is trained on the column `normalised` with the labels `probabilities`; `image` is for
 looking at: it is clipped to what a pixel holds.
 
 | | |

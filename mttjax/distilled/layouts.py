@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mttjax.distilled.official import class_major
+from mttjax.distilled.pngs import folder_names
 from mttjax.distilled.set import DistilledSet
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
@@ -14,7 +15,7 @@ from mttjax.system.torch_writing import write_torch
 
 __all__ = ["LAYOUTS", "export_layout"]
 
-_LEAST = 1e-30  # of a probability, where its logarithm is taken
+_NEVER = -200.0  # the logarithm of a probability of 0: float32 has exp(-200) as 0
 
 _NAMES = {
     **{"cifar10": "CIFAR10", "cifar100": "CIFAR100", "tiny_imagenet": "TinyImageNet"},
@@ -77,7 +78,7 @@ def _dc_bench(distilled):
     method = str(distilled.settings.get("method", "mtt"))
     own = method in ("dc", "dsa", "dm")
     files = _dc(distilled) if own else _mtt(distilled)
-    name = "TM" if method == "mtt" else method.upper()
+    (name,) = folder_names(["TM" if method == "mtt" else method.upper()])
     folder = Path("distilled_results", name, _bench_name(distilled), f"IPC{distilled.ipc}")
     return {str(folder / file): content for file, content in files.items()}
 
@@ -125,18 +126,18 @@ def _hard(distilled):
 
 def _logits(labels):
     """log p: the softmax gives p again."""
-    return np.log(np.maximum(labels, np.float32(_LEAST)))
+    return np.log(labels, out=np.full_like(labels, _NEVER), where=labels > 0)
 
 
 def _res_name(distilled):
-    method = str(distilled.settings.get("method", "dc")).upper()
+    (method,) = folder_names([str(distilled.settings.get("method", "dc")).upper()])
     network = "ConvNetD4" if _bench_name(distilled) == "tinyimagenet" else "ConvNet"
     return f"res_{method}_{_bench_name(distilled)}_{network}_{distilled.ipc}ipc.pt"
 
 
 def _bench_name(distilled):
-    name = _NAMES.get(distilled.dataset, distilled.dataset.replace("/", "_"))
-    return "tinyimagenet" if name == "TinyImageNet" else name
+    name = _NAMES.get(distilled.dataset, distilled.dataset)
+    return "tinyimagenet" if name == "TinyImageNet" else folder_names([name])[0]
 
 
 _AUGMENTATIONS = {

@@ -49,7 +49,7 @@ def test_datm_has_logits(soft, tmp_path):
     export_layout(made, tmp_path, "datm")
     read = read_back(tmp_path)
     np.testing.assert_array_equal(read.images, made.images)
-    np.testing.assert_allclose(read.labels, made.labels, atol=1e-7)
+    np.testing.assert_allclose(read.labels, made.labels, rtol=1e-6)
 
 
 def test_dc_and_idc(tmp_path):
@@ -99,6 +99,18 @@ def test_dd_ranking_has_classes_in_their_order_and_log_probabilities(soft, tmp_p
     fewer = dataclasses.replace(made, images=made.images[:5], labels=made.labels[:5])
     with pytest.raises(InputError, match="as many images of every class"):
         export_layout(fewer, tmp_path, "ddranking")
+
+
+@pytest.mark.parametrize("layout", ["dc", "dcbench", "ddranking", "huggingface"])
+def test_no_name_of_a_set_leads_out_of_the_folder(layout, tmp_path):
+    made = small_set(dataset="../../x", settings={"method": "../../../y"})
+    if layout == "huggingface":
+        export_huggingface(made, tmp_path / "a/b/c/d")
+    else:
+        export_layout(made, tmp_path / "a/b/c/d", layout)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert all((tmp_path / "a/b/c/d") in path.parents for path in files)
 
 
 def test_an_unknown_layout_is_refused(tmp_path):
