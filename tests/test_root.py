@@ -28,7 +28,7 @@ BELONGS = {
     "setup.cfg",
     "tests",
 }
-BINARIES = (("results/", (".npz", ".png")), ("docs/", (".png",)))
+BINARIES = (("results/", (".npz", ".png")), ("docs/", (".png",)), ("tests/torch_files/", (".pt",)))
 MOST_BYTES = 10**6
 
 
@@ -55,7 +55,7 @@ def test_no_file_is_large(files):
     assert not [path for path in files if (ROOT / path).stat().st_size > MOST_BYTES]
 
 
-def test_binaries_are_pictures_and_sets_of_results(files):
+def test_binaries_are_pictures_sets_of_results_and_files_of_pytorch(files):
     expected = lambda path: any(path.startswith(p) and path.endswith(e) for p, e in BINARIES)
     others = [path for path in files if not expected(path)]
     assert not [path for path in others if b"\0" in (ROOT / path).read_bytes()]

@@ -24,6 +24,7 @@ COMMANDS = {
     "figure": "the paper's figures, each as data and a picture",
     "check": "whether stores, runs, sets and tables are whole",
     "export": "the images of a set as PNGs",
+    "convert": "sets and experts from and to the files of the published PyTorch code",
     "demo": "the whole way on digits, in a minute on two cores",
 }
 """name -> what it does; the module of that name in this package runs it."""

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mttjax.distilled.set import DistilledSet
 from mttjax.system.errors import InputError
 from mttjax.system.files import write_json
 
-__all__ = ["HOW_TO_USE", "export_pngs"]
+__all__ = ["HOW_TO_USE", "export_pngs", "folder_names"]
 
 HOW_TO_USE = "how_to_use.json"
 """Beside the PNGs: labels, rate, preprocessing, augmentation and network."""
@@ -63,7 +64,7 @@ def _names(distilled):
     """Where each image goes, within the folder."""
     if distilled.has_soft_labels:
         return [f"{number:03d}.png" for number in range(len(distilled.images))]
-    folders = _folder_names(distilled.class_names)
+    folders = folder_names(distilled.class_names)
     names, counts = [], [0] * len(folders)
     for k in distilled.classes:
         names.append(f"{folders[k]}/{counts[k]:03d}.png")
@@ -105,7 +106,7 @@ def _how_to_use(distilled) -> dict[str, Any]:
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
-def _folder_names(class_names):
+def folder_names(class_names: Sequence[str]) -> list[str]:
     """Distinct names, also where the file system ignores case, that cannot leave their folder."""
     names, taken = [], set()
     for k, class_name in enumerate(class_names):

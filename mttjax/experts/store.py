@@ -75,8 +75,21 @@ class ExpertStore:
         """``created``, when it was begun, and ``versions``, what with."""
         return {name: self._known[name] for name in ("created", "versions")}
 
-    def create(self, recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> None:
-        """Begins the store."""
+    @property
+    def source(self) -> dict[str, str]:
+        """The files that the experts were converted from, with their CRC-32; empty where they were
+        trained here."""
+        return self._known.get("source", {})
+
+    def create(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        preprocessing: Preprocessing,
+        *,
+        source: dict[str, str] | None = None,
+    ) -> None:
+        """Begins the store; ``source`` as the property."""
         arrays = {name: np.asarray(a) for name, a in preprocessing._asdict().items()}
         write_arrays(self.folder / "preprocessing.npz", arrays)
         self._manifest = {
@@ -88,7 +101,7 @@ class ExpertStore:
             "versions": versions(),
             "tested_on": tree_checksum(dataset.test),
             "experts": {},
-        }
+        } | ({"source": source} if source else {})
         write_manifest(self.folder, self._manifest)
 
     def require(self, recipe: Recipe, dataset: Dataset) -> None:

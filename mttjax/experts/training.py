@@ -37,6 +37,7 @@ from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
 from mttjax.experts.store import ExpertStore
 from mttjax.system import seeds
+from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
@@ -175,6 +176,12 @@ def train_experts(
                 recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
             )
         store.require(recipe, dataset)
+        if store.source:
+            raise InputError(
+                f"{folder}: the experts here were converted from {', '.join(store.source)}, and no "
+                "others can go beside them. Train yours in another folder; what is missing of "
+                "these, the convert that made them writes again"
+            )
         missing = [store.missing(expert, epochs) for expert in range(experts)]
         if any(missing):
             _train(dataset, store, missing, epochs, parallel, log)

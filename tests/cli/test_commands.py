@@ -172,6 +172,7 @@ WITH_HELP = [
     *("train_experts", "table", "check", "export", "demo"),
     *(f"evaluate {use}" for use in ("run", "set", "networks", "robustness")),
     *(f"figure {figure}" for figure in ("range", "distance", "grid", "cost")),
+    *(f"convert {way}-{what}" for way in ("import", "export") for what in ("set", "experts")),
 ]
 
 
@@ -239,6 +240,12 @@ MISTAKES = [
     ("check empty", "no expert store, run, set or table is there"),
     ("export --set tiny.py --to x", "tiny.py"),
     ("export --set bees.npz --to tiny.py", "--to tiny.py"),
+    ("convert", "Expected one of {import-set, import-experts, export-set, export-experts}"),
+    ("convert import-set images_best.pt --to set.npz", "Missing from mttjax convert import-set"),
+    ("convert export-set bees.npz --to x", "--layout"),
+    ("convert export-set bees.npz --layout mtt --to tiny.py", "--to tiny.py"),
+    ("convert export-set foreign.pt --layout mtt --to x", "foreign.pt: not a whole .npz"),
+    ("convert export-experts empty --to x", "empty: no expert there has an epoch; train them with"),
     ("distill --config tiny.py --minutes", "distill: --minutes : give a number of minutes"),
     ("table --config tiny.py --minutes=soon", "table: --minutes soon: give a number of minutes"),
     ("train_experts --minutes -1 --config tiny.py", "--minutes -1: give a number of minutes"),

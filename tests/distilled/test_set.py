@@ -14,7 +14,7 @@ from small import small_set
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.preprocessing import Standardize, fit_preprocessing
 from mttjax.distilled import export_pngs, load_distilled, save_distilled
-from mttjax.distilled.pngs import _folder_names
+from mttjax.distilled.pngs import folder_names
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 
@@ -224,8 +224,8 @@ def test_class_names_neither_escape_nor_collide(tmp_path, names):
 
 
 @hypothesis.given(st.lists(st.text(st.characters() | st.sampled_from("./\\:~ \0")), min_size=1))
-def test_folder_names_are_single_distinct_and_short(names):
-    made = _folder_names(names)
+def testfolder_names_are_single_distinct_and_short(names):
+    made = folder_names(names)
     assert len({name.casefold() for name in made}) == len(names)
     for name in made:
         assert Path(name).parts == (name,)

@@ -37,6 +37,10 @@ def commands():
     robust = ("--full-accuracy", ".9", "--to", "robust")
     yield command_line("evaluate", "robustness", SET, *PROTOCOL, *robust)
     yield command_line("export", "--set", SET, "--to", "pngs")
+    for layout in ("datm", "ddranking", "huggingface"):
+        how = ("--layout", layout, "--to", f"converted/{layout}")
+        yield command_line("convert", "export-set", SET, *how)
+    yield command_line("convert", "export-experts", "experts/at-once-1", "--to", "converted")
     yield command_line("table", "--full-data.networks", "2", "--full-data.epochs", "2")
     steps = ("--student-steps", "2", "3", "--expert-epochs", "1", "--steps", "10")
     preset = ("--config", "torture.py")

@@ -1,0 +1,1 @@
+"""Small files that PyTorch wrote, and the script that made them."""
