@@ -53,7 +53,8 @@ def encode_tiles(images: jax.Array, factor: int) -> tuple[jax.Array, Decoder]:
     """Canvases of f × f images shrunk to tiles; decoded, every tile is brought to full size.
 
     Kim et al., "Dataset Condensation via Efficient Synthetic-Data Parameterization", ICML 2022: the
-    multi-formation of IDC, bilinear.
+    multi-formation of IDC, bilinear. Canvases hold f times the tiles: a step of the same rate then
+    moves the images about as far as one of pixels does.
 
     Args:
       images: [N·f², H, W, C], those of a canvas one after another.
@@ -69,14 +70,14 @@ def encode_tiles(images: jax.Array, factor: int) -> tuple[jax.Array, Decoder]:
     if height % factor or width % factor:
         raise ValueError(f"factor is {factor}: must divide the images' {height}x{width} pixels")
     rows, columns = height // factor, width // factor
-    tiles = jax.image.resize(images, (n, rows, columns, channels), "linear")
+    tiles = factor * jax.image.resize(images, (n, rows, columns, channels), "linear")
     tiles = tiles.reshape(-1, factor, factor, rows, columns, channels)
     canvases = tiles.transpose(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
 
     def decode(canvases):
         cut = canvases.reshape(-1, factor, rows, factor, columns, channels)
         tiles = cut.transpose(0, 1, 3, 2, 4, 5).reshape(-1, rows, columns, channels)
-        return jax.image.resize(tiles, (len(tiles), height, width, channels), "linear")
+        return jax.image.resize(tiles, (len(tiles), height, width, channels), "linear") / factor
 
     return canvases, Decoder(decode)
 

@@ -94,6 +94,14 @@ class DistilledSet:
         return len(self.images) // self.labels.shape[1]
 
     @property
+    def stored_ipc(self) -> float | None:
+        """Of a decoded set: images per class that take as many bytes as what was learned."""
+        stored = self.settings.get("stored_bytes")
+        if type(stored) is not int:
+            return None
+        return stored / self.images[0].nbytes / self.labels.shape[1]
+
+    @property
     def has_soft_labels(self) -> bool:
         """Whether an image belongs to more than one class."""
         return bool((np.count_nonzero(self.labels, axis=1) > 1).any())

@@ -48,11 +48,15 @@ class Row(NamedTuple):
     ipc: int
     own_way: Evaluation | None = None
     """A set of DD used as DD uses it: see ``evaluate_own_way``."""
+    stored_ipc: float | None = None
+    """Of a decoded set: images per class that take as much to store."""
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
         own = {} if self.own_way is None else {"own_way": self.own_way.record()}
         about = {"lr": self.lr, "step": self.step, "ipc": self.ipc}
+        if self.stored_ipc is not None:
+            about["stored_ipc"] = self.stored_ipc
         return self.evaluation.record() | about | own
 
 
@@ -113,7 +117,7 @@ def evaluate_sets(
         own = evaluate_own_way(distilled, dataset, **how, title=f"{name}, own way")
         if own is not None:
             log(f"{name}, its own steps alone: {100 * own.mean:.2f} ± {100 * own.std:.2f} %")
-        rows[name] = Row(evaluation, *about, own)
+        rows[name] = Row(evaluation, *about, own, distilled.stored_ipc)
     return Results(rows, protocol.epochs, dataset.class_names, stamp())
 
 

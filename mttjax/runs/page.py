@@ -35,7 +35,7 @@ def results_table(*records: Mapping[str, Any]) -> tuple[list[str], list[list[Any
     sets = [(name, row) for record in records for name, row in record["rows"].items()]
     shown = lambda score: percent(score["mean"], score["std"]) if score else ""
     columns = {
-        "images": [f"{row['ipc']} per class" for _, row in sets],
+        "images": [_images(row) for _, row in sets],
         "method": [name for name, _ in sets],
         "test accuracy, %": [shown(row) for _, row in sets],
     }
@@ -46,6 +46,12 @@ def results_table(*records: Mapping[str, Any]) -> tuple[list[str], list[list[Any
     columns["networks"] = [row["networks"] for _, row in sets]
     columns["α"] = [f"{row['lr']:.4f}" for _, row in sets]
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _images(row):
+    stored = row.get("stored_ipc")
+    kept_as = "" if stored is None else f", in the bytes of {stored:.3g}"
+    return f"{row['ipc']} per class{kept_as}"
 
 
 def save_results(folder: str | Path, record: Mapping[str, Any]) -> Path:

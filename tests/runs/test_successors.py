@@ -10,6 +10,8 @@ from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
 from mttjax.datasets.loading import load_dataset
+from mttjax.evaluation import evaluate_sets
+from mttjax.runs.page import results_table
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 
@@ -90,6 +92,10 @@ def test_a_decoded_set_holds_four_images_for_one_and_says_what_it_stores(
     assert last.images.shape == (80, 8, 8, 1)
     np.testing.assert_array_equal(last.classes, np.repeat(np.arange(10), 8))
     assert last.settings["stored_bytes"] == 20 * 64 * 4 + mask
+    assert last.stored_ipc == pytest.approx(2 + mask / 64 / 4 / 10)
+    results = evaluate_sets({"last": last}, dataset, Protocol(1, 2), with_random=False).record()
+    _, (row,) = results_table(results)
+    assert row[0] == f"8 per class, in the bytes of {last.stored_ipc:.3g}"
     shown = np.abs(last.images - last.images.mean(axis=(1, 2), keepdims=True))
     assert shown.max(axis=(1, 2, 3)).min() > 0.1
 
