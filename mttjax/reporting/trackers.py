@@ -58,8 +58,10 @@ class TensorBoard:
 
     def begin(self, step: int) -> None:
         self.close()
-        # TensorBoard hides what earlier files say of steps from this one on.
-        self._writer = self._package.SummaryWriter(str(self._folder), purge_step=step + 1)
+        first = step + 1  # what earlier files say of steps from this one on is not shown
+        self._writer = self._package.SummaryWriter(
+            str(self._folder), purge_step=first, filename_suffix=f".{first}"
+        )
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():

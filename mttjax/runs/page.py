@@ -14,6 +14,8 @@ from mttjax.system.errors import InputError
 
 __all__ = ["results_table", "run_figures", "save_results", "write_run_page"]
 
+CURVES = "curves.png"
+
 _OWN_WAY = "Own way: after the set's own steps, each at its own rate, and no more. "
 
 _LOSSES = {
@@ -67,9 +69,13 @@ def write_run_page(
     """
     run = RunFolder(folder)
     config, results = run.config(), run.results()
-    tables, summary = [], "Not evaluated yet: evaluate this run."
+    tables, summary = [], now or "Not evaluated yet: evaluate this run."
     if results:
         tables, summary = _evaluated(run.path, results)
+        summary = f"{now}\n\n{summary}"
+    figures = run_figures(run.path, to)
+    if now:  # what changes first
+        figures.sort(key=lambda figure: figure[0].name != CURVES)
     ipc = config.get("ipc", "?")
     kept = next((run.load(kind) for kind in SETS if run.set_path(kind).exists()), None)
     name = kept.dataset if kept else config.get("name", run.path.name)
@@ -77,9 +83,9 @@ def write_run_page(
     return write_page(
         run.path if to is None else to,
         title=f"{title}, {TITLES.get(str(config.get('method')), 'MTT')}",
-        summary=f"{now}\n\n{summary}",
+        summary=summary,
         tables=tables,
-        figures=run_figures(run.path, to),
+        figures=figures,
         settings=config,
         command=_typed(run.commands()),
         log=log,
@@ -128,7 +134,7 @@ def run_figures(folder: str | Path, to: str | Path | None = None) -> list[tuple[
     if run.metrics():
         rate = _RATES.get(method)
         curves = save_curves(
-            drawn.path / "curves.png",
+            drawn.path / CURVES,
             run.metrics_log.path,
             loss_title=_LOSSES.get(method, "loss"),
             rate_title=rate,

@@ -112,7 +112,7 @@ class Watched:
                 self._page, self._of = self._draw(works), found
                 self._at = time.monotonic()
                 self._took = self._at - begin
-            return self._page, wait if works else RESTING
+            return self._page, wait if works or found != self._of else RESTING
 
     def _files(self):
         """What tells whether there is something new."""
@@ -178,11 +178,8 @@ def progress_of(run: RunFolder, *, works: bool) -> str:
         return "Running; there is no step yet." if works else ""
     done = steps[-1]["step"]
     if not works:
-        return (
-            f"All {done} steps are done."
-            if done >= total
-            else (f"Not running; {done} of {total} steps are done.")
-        )
+        rest = "" if run.results() else "; not evaluated yet: evaluate this run"
+        return f"{done} of {total} steps are done{rest}."
     lately = [record["seconds"] for record in steps[-50:]]
     each = sum(lately) / len(lately)
     speed = f"{1 / each:.1f} steps a second" if 0 < each < 1 else f"{each:.1f} s a step"
