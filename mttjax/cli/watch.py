@@ -25,7 +25,7 @@ def watch(run: tyro.conf.Positional[Path], port: int = 8000) -> None:
     Ctrl-C ends it.
 
     Args:
-      run: The folder of the run; it may be begun later.
+      run: The folder of the run.
       port: Where on 127.0.0.1; 0: any that is free.
     """
     # Drawing needs no accelerator, whose memory is the run's.
