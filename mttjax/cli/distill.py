@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mttjax.cli.advice import advising, commands_of_run, evaluation_of
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
+from mttjax.system.console import detail, keep_log, say
 
 __all__ = ["main"]
 
@@ -15,17 +16,21 @@ def main(arguments: Sequence[str]) -> int:
     chosen = preset_settings("mttjax distill", arguments)
     if chosen.only_print:
         return print_settings(chosen.settings)
-    if note := chosen.preset.note(chosen.settings.ipc, chosen.settings.method):
-        print(note)
+    from mttjax.runs.folder import RunFolder
     from mttjax.runs.page import write_run_page
     from mttjax.runs.workflows import distill
+    from mttjax.system.provenance import hardware, versions
 
+    keep_log(RunFolder(chosen.settings.run_folder).log_path)
+    if note := chosen.preset.note(chosen.settings.ipc, chosen.settings.method):
+        say(note)
+    detail(f"on {hardware()}, with {', '.join(map(' '.join, versions().items()))}")
     commands = commands_of_run(chosen.settings, arguments)
     with advising(commands.get("train_experts", "")):
-        run = distill(chosen.settings, typed=commands)
+        run = distill(chosen.settings, log=say, typed=commands)
     evaluation = evaluation_of(chosen.settings, run.path)
     if "evaluate" not in run.commands():
         run.save_commands({"evaluate": evaluation})
-    print(f"distilled set: {run.set_path('last')}\npage:          {write_run_page(run.path)}")
-    print(f"evaluate it:   {evaluation}")
+    say(f"distilled set: {run.set_path('last')}\npage:          {write_run_page(run.path)}")
+    say(f"evaluate it:   {evaluation}")
     return 0

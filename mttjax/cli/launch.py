@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from mttjax import __version__
+from mttjax.system.console import speaking, tell
 from mttjax.system.errors import InputError
 from mttjax.system.text import did_you_mean
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "figure": "the paper's figures, each as data and a picture",
     "check": "whether stores, runs, sets and tables are whole",
     "export": "the images of a set as PNGs",
+    "watch": "the page of a run, which follows it while it goes on",
     "convert": "sets and experts from and to the files of the published PyTorch code",
     "demo": "the whole way on digits, in a minute on two cores",
 }
@@ -61,7 +63,8 @@ def _usage():
     return (
         "usage: mttjax COMMAND ...\n\nDataset distillation by matching training trajectories, in "
         f"JAX.\n\n{lines}\n\nmttjax COMMAND --help lists the options of one; mttjax --version.\n"
-        "With --minutes N any of them ends in time, all saved, and goes on when it is typed again."
+        "With --minutes N any of them ends in time, all saved, and goes on when typed again.\n"
+        "--quiet prints errors alone; --verbose prints details too, such as every step of distill."
     )
 
 
@@ -69,6 +72,17 @@ def _run(name, arguments):
     """The status of a command. A missing package and bad input are a line, no traceback."""
     # Whole lines for who follows a log; names that the terminal cannot show, as their codes.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    quiet, verbose = (_take_flag(option, arguments) for option in ("--quiet", "--verbose"))
+    with speaking(quiet=quiet, verbose=verbose), _no_output(quiet):
+        status = _status(name, arguments)
+        if isinstance(status, str):
+            tell(status)
+            return 2
+        return status
+
+
+def _status(name, arguments):
+    """That of a command, or what is wrong."""
     try:
         from mttjax.system.signals import stop_at_once, time_limit
 
@@ -76,17 +90,30 @@ def _run(name, arguments):
         keep_compiled_programs()
         same_bits_on_one_core()
         with stop_at_once(), time_limit(minutes):
-            status = importlib.import_module(f"mttjax.cli.{name}").main(arguments)
+            return importlib.import_module(f"mttjax.cli.{name}").main(arguments)
     except ModuleNotFoundError as error:
-        status = f"{name}: the package {error.name!r} is missing; mttjax's own come with: {SETUP}"
+        return f"{name}: the package {error.name!r} is missing; mttjax's own come with: {SETUP}"
     except InputError as error:
-        status = f"{name}: {error}"
+        return f"{name}: {error}"
     except BrokenPipeError:
-        status = _closed()
-    if isinstance(status, str):
-        print(status, file=sys.stderr)
-        return 2
-    return status
+        return _closed()
+
+
+@contextlib.contextmanager
+def _no_output(quiet):
+    """Within the block standard output goes nowhere."""
+    if not quiet:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def _take_flag(option, arguments):
+    """Whether it is among the arguments, from which it is taken away."""
+    given = option in arguments
+    arguments[:] = [argument for argument in arguments if argument != option]
+    return given
 
 
 def _take_minutes(arguments):

@@ -4,13 +4,13 @@ import dataclasses
 import errno
 import functools
 import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import get_type_hints
 
 from mttjax.config.methods import KINDS
 from mttjax.config.settings import Settings
 from mttjax.core.network_spec import NetworkSpec
+from mttjax.system.console import tell
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
 from mttjax.system.text import printable
@@ -52,7 +52,7 @@ def messages(function: Command) -> Callable[[Sequence[str]], int | str]:
         try:
             return function(arguments)
         except Stopped as stopped:
-            print(f"{stopped}; the same command goes on from there", file=sys.stderr)
+            tell(f"{stopped}; the same command goes on from there")
             return 128 + stopped.signal
         except (InputError, OSError, MemoryError, RuntimeError) as error:
             text = _text(error, name)

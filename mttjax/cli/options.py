@@ -120,7 +120,8 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         f"--ipc N its row, --method NAME a method ({', '.join(METHODS)}); every option below "
         "changes a setting of it, and the defaults shown are the preset's. --print only prints "
         "all settings, as a file that --config takes back; with --minutes N it ends in time, all "
-        "saved, and goes on when it is typed again.",
+        "saved, and goes on when it is typed again. --quiet prints errors alone, --verbose details "
+        "too.",
     )
     require_folder("--run.folder", settings.run.folder)
     require_folder("--experts.folder", settings.experts.folder)

@@ -112,6 +112,9 @@ class Settings(Checked, Generic[D]):
     seeds: runs of several seeds share them."""
     preprocessing: Literal["standardize", "zca"] = "standardize"
     """How images are normalised, for experts, students and evaluation alike."""
+    log: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Who is told of the steps of `distill` beside `metrics.jsonl`: `tensorboard`, by files in the
+    run's folder, and `wandb` (Weights & Biases), which sends nothing unless WANDB_MODE=online."""
     ops: tuple[Operation, ...] = DSA_OPS
     """The augmentations (of DSA), for experts, students and evaluation alike."""
     data: Data = dataclasses.field(default_factory=Data)
@@ -210,7 +213,7 @@ class Settings(Checked, Generic[D]):
     def decisive(self) -> dict[str, Any]:
         """Those that decide a run, as JSON values: no folders, nothing of the machine."""
         record = self.record()
-        del record["run"]
+        del record["run"], record["log"]
         for group, names in (("data", ("dir", "download")), ("experts", ("folder", "parallel"))):
             for name in names:
                 del record[group][name]

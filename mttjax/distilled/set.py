@@ -113,16 +113,17 @@ class DistilledSet:
 
     def pixels(self) -> np.ndarray:
         """[N, H, W, C] uint8: the images as they would be shown, clipped to what a pixel holds."""
-        return np.rint(np.clip(self._shown(), 0, 1) * 255).astype(np.uint8)
+        return np.rint(np.clip(self.unclipped_pixels(), 0, 1) * 255).astype(np.uint8)
 
     def clipped(self) -> float:
         """The share of the numbers in ``pixels`` that were darker than black or lighter than white
         by more than rounding takes, in [0, 1]."""
-        shown = self._shown()
+        shown = self.unclipped_pixels()
         return float(np.mean(np.abs(shown - np.clip(shown, 0, 1)) > 0.5 / 255))
 
-    def _shown(self):
-        return np.asarray(self.preprocessing.inverse(self.images))
+    def unclipped_pixels(self) -> np.ndarray:
+        """[N, H, W, C] float32: the images in the space in which 0 is black and 1 is white."""
+        return np.asarray(self.preprocessing.inverse(self.images))  # type: ignore[arg-type]
 
 
 def require_field(condition: object, field: str, expected: str, found: object) -> None:

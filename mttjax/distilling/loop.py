@@ -12,7 +12,7 @@ import numpy as np
 from mttjax.core.synthetic import Synthetic, mean_rate
 from mttjax.distilling.method import Log, Method, read_ahead
 from mttjax.distilling.step import OuterState
-from mttjax.system import seeds
+from mttjax.system import console, seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
@@ -220,8 +220,10 @@ class _Teller:
         line |= {"rejected": int(rejected)} if rejected else {}
         self.metrics.write(line | note)
         counts = {"skipped": skipped, "rejected": rejected}
-        note = "".join(f" {name} {n:.0f}" for name, n in counts.items() if n)
-        self._bar.advance(1, f"loss {loss:.4f} α {lr:.4f}{note}")
+        skips = "".join(f" {name} {n:.0f}" for name, n in counts.items() if n)
+        told = f"loss {loss:.4f} α {lr:.4f}{skips}"
+        self._bar.advance(1, told)
+        console.detail(f"step {step}: {told}, {self._seconds:.3f} s")
         return int(in_row)
 
 

@@ -11,7 +11,7 @@ from mttjax.reporting.views import Invertible, view
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
 
-__all__ = ["save_grid", "save_views"]
+__all__ = ["grid_of", "save_grid", "save_views"]
 
 MARK = "mttjax grid"
 """The PNG's title, by which a page knows pictures that must not be smoothed."""
@@ -88,9 +88,21 @@ def save_grid(
     groups = _groups(np.asarray(classes), class_names, len(pixels))
     if scale is not None and scale < 1:
         raise InputError(f"the scale of a grid is at least 1, got {scale}")
-    arrange = _compact if all(len(members) == 1 for _, members in groups) else _rows
-    _paint(path, pixels, arrange(groups, pixels.shape[1:3], scale))
+    from PIL.PngImagePlugin import PngInfo
+
+    picture = _paint(pixels, _arranged(groups, pixels.shape[1:3], scale))
+    info = PngInfo()
+    info.add_text("Title", MARK)
+    with atomically(path) as file:
+        picture.save(file, format="PNG", pnginfo=info)
     return Path(path)
+
+
+def grid_of(distilled: Drawable) -> np.ndarray:
+    """The grid of a set's pixels, [height, width, 3] uint8."""
+    pixels = view(distilled.images, preprocessing=distilled.preprocessing)
+    groups = _groups(np.asarray(distilled.classes), distilled.class_names, len(pixels))
+    return np.asarray(_paint(pixels, _arranged(groups, pixels.shape[1:3], None)))
 
 
 def save_views(folder: str | Path, stem: str, distilled: Drawable) -> list[Path]:
@@ -134,6 +146,11 @@ def _fitting_scale(height, width, lines, columns, largest):
     return max(
         1, min(largest // max(height, width), width_limit // width, _HEIGHT // lines // height)
     )
+
+
+def _arranged(groups, shape, scale):
+    arrange = _compact if all(len(members) == 1 for _, members in groups) else _rows
+    return arrange(groups, shape, scale)
 
 
 def _rows(groups, shape, scale):
@@ -181,9 +198,8 @@ def _compact(groups, shape, scale):
     return _Layout(size, scale, images, texts, font_size)
 
 
-def _paint(path, pixels, layout):
+def _paint(pixels, layout):
     from PIL import Image, ImageDraw
-    from PIL.PngImagePlugin import PngInfo
 
     canvas = np.full((*layout.size, 3), 255, np.uint8)
     for index, top, left in layout.images:
@@ -193,10 +209,7 @@ def _paint(path, pixels, layout):
     draw, font = ImageDraw.Draw(picture), _font(layout.font_size)
     for text, point, anchor, width in layout.texts:
         draw.text(point, _shortened(text, font, width), _INK, font, anchor)
-    info = PngInfo()
-    info.add_text("Title", MARK)
-    with atomically(path) as file:
-        picture.save(file, format="PNG", pnginfo=info)
+    return picture
 
 
 def _font(size):

@@ -53,6 +53,7 @@ def write_page(
     figures: Iterable[tuple[str | Path, str]],
     settings: Mapping[str, Any],
     command: str,
+    log: str = "",
 ) -> Path:
     """Writes ``index.html``: results, figures, settings and the command, readable anywhere.
 
@@ -66,6 +67,7 @@ def write_page(
       figures: (path of an image, caption) each; one that is missing or no image gets a note.
       settings: a dictionary of JSON values, nested or flat.
       command: the shell command that makes the run again.
+      log: what the run printed, or the end of that.
 
     Returns:
       The path of the page.
@@ -78,6 +80,7 @@ def write_page(
         *(f'<p class="summary">{escape(text.strip())}</p>' for text in paragraphs),
         *(_table(*table) for table in tables),
         *(_figure(Path(path), caption) for path, caption in figures),
+        f"<h2>Log</h2>\n<pre><code>{escape(log)}</code></pre>" if log else "",
         _settings(settings),
         f"<h2>Run it again</h2>\n<pre><code>{escape(command)}</code></pre>" if command else "",
     ]

@@ -124,6 +124,11 @@ class RunFolder:
         write_json(self.path / "commands.json", kept | dict(commands))
 
     @property
+    def log_path(self) -> Path:
+        """The file of what the commands of this run print."""
+        return self.path / "log.txt"
+
+    @property
     def grids(self) -> Path:
         """Where pictures of the sets lie."""
         return self.path / "grids"

@@ -14,6 +14,8 @@ from mttjax.system.errors import InputError
 
 __all__ = ["results_table", "run_figures", "save_results", "write_run_page"]
 
+CURVES = "curves.png"
+
 _OWN_WAY = "Own way: after the set's own steps, each at its own rate, and no more. "
 
 _LOSSES = {
@@ -60,29 +62,39 @@ def save_results(folder: str | Path, record: Mapping[str, Any]) -> Path:
     return write_run_page(folder)
 
 
-def write_run_page(folder: str | Path) -> Path:
+def write_run_page(
+    folder: str | Path, to: str | Path | None = None, *, now: str = "", log: str = ""
+) -> Path:
     """Draws the curves and grids of a run and its ``index.html``; returns the page's path.
 
     Args:
       folder: a run's folder; what is not there yet is left out.
+      to: where page and pictures go; None: the run's folder.
+      now: how far the run is, where it goes on.
+      log: the end of what it printed.
     """
     run = RunFolder(folder)
     config, results = run.config(), run.results()
-    tables, summary = [], "Not evaluated yet: evaluate this run."
+    tables, summary = [], now or "Not evaluated yet: evaluate this run."
     if results:
         tables, summary = _evaluated(run.path, results)
+        summary = f"{now}\n\n{summary}"
+    figures = run_figures(run.path, to)
+    if now:  # what changes first
+        figures.sort(key=lambda figure: figure[0].name != CURVES)
     ipc = config.get("ipc", "?")
     kept = next((run.load(kind) for kind in SETS if run.set_path(kind).exists()), None)
     name = kept.dataset if kept else config.get("name", run.path.name)
     title = f"{name}: {ipc} image{'' if ipc == 1 else 's'} per class"
     return write_page(
-        run.path,
+        run.path if to is None else to,
         title=f"{title}, {TITLES.get(str(config.get('method')), 'MTT')}",
         summary=summary,
         tables=tables,
-        figures=run_figures(run.path),
+        figures=figures,
         settings=config,
         command=_typed(run.commands()),
+        log=log,
     )
 
 
@@ -114,16 +126,21 @@ def _typed(commands):
     return "\n".join(str(commands[name]) for name in order if name in commands)
 
 
-def run_figures(folder: str | Path) -> list[tuple[Path, str]]:
-    """(path, caption) of the grids and the curves of a run, drawn now."""
-    run = RunFolder(folder)
+def run_figures(folder: str | Path, to: str | Path | None = None) -> list[tuple[Path, str]]:
+    """(path, caption) of the grids and the curves of a run, drawn now.
+
+    Args:
+      folder: the run's.
+      to: where they are drawn; None: there.
+    """
+    run, drawn = RunFolder(folder), RunFolder(folder if to is None else to)
     method = str(run.config().get("method"))
     # LD learns labels, and its images stay what they were.
-    figures = _grids(run, real=method in (*SELECTIONS, "ld"))
+    figures = _grids(run, drawn.grids, real=method in (*SELECTIONS, "ld"))
     if run.metrics():
         rate = _RATES.get(method)
         curves = save_curves(
-            run.path / "curves.png",
+            drawn.path / CURVES,
             run.metrics_log.path,
             loss_title=_LOSSES.get(method, "loss"),
             rate_title=rate,
@@ -134,7 +151,7 @@ def run_figures(folder: str | Path) -> list[tuple[Path, str]]:
     return figures
 
 
-def _grids(run, real):
+def _grids(run, to, real):
     """A picture of each set that is no other's too, and three views of the best one."""
     shown = []
     for kind, name in SETS.items():
@@ -146,7 +163,7 @@ def _grids(run, real):
             names.append(name)
     figures = []
     for kind, names, distilled in shown:
-        views = save_views(run.grids, kind, distilled)
+        views = save_views(to, kind, distilled)
         step = distilled.settings.get("step")
         title = " and ".join(names) + ("" if step is None else f", step {step}")
         title += ", real images" if real else ""

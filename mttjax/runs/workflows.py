@@ -23,6 +23,7 @@ from mttjax.runs.assembling import assemble
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import Log, Problem, load_data, prepare, require_room
 from mttjax.runs.selection import select
+from mttjax.runs.tracking import tracking
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.provenance import versions
@@ -84,16 +85,24 @@ def distill(
     if settings.method in SELECTIONS:
         return _selected(problem, log, typed)
     method, plan = assemble(problem), settings.distill
-    with exclusive(settings.run_folder):
-        folder = RunFolder(settings.run_folder)
+    schedule = Schedule(plan.steps, plan.evaluate_every, plan.save_every)
+    folder = RunFolder(settings.run_folder)
+    with exclusive(folder.path), tracking(settings, folder) as telling:
         folder.begin(problem.decisive(), log, typed)
+        keep = SetKeeper(problem, folder, _stored(method))
+
+        def on_saved(kind, synthetic, step):
+            distilled = keep(kind, synthetic, step)
+            if kind == "last" and schedule.evaluates(step):
+                telling.images(distilled, step)
+
         run_loop(
             method,
-            Schedule(plan.steps, plan.evaluate_every, plan.save_every),
+            schedule,
             folder,
             seed=settings.seed,
             evaluate=_judge(problem),
-            on_saved=SetKeeper(problem, folder, _stored(method)),
+            on_saved=on_saved,
             log=log,
         )
     return folder
@@ -109,8 +118,8 @@ def _stored(method):
 def _selected(problem, log, typed):
     """Selects real images, unless the set is there and whole."""
     settings, dataset = problem.settings, problem.dataset
-    with exclusive(settings.run_folder):
-        folder = RunFolder(settings.run_folder)
+    folder = RunFolder(settings.run_folder)
+    with exclusive(folder.path), tracking(settings, folder) as telling:
         if folder.set_path("last").exists():
             folder.begin(problem.decisive(), log, typed)
             try:
@@ -124,7 +133,10 @@ def _selected(problem, log, typed):
         images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
         labels = one_hot_labels(settings.ipc, dataset.n_classes)
         keep = SetKeeper(problem, folder)
-        keep.write("last", images, labels, settings.distill.lr, by | {"chosen": chosen.tolist()})
+        made = by | {"chosen": chosen.tolist()}
+        distilled = keep.write("last", images, labels, settings.distill.lr, made)
+        telling.forget_after(-1)
+        telling.images(distilled, 0)
     return folder
 
 
@@ -157,7 +169,7 @@ class SetKeeper:
     stored: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Goes into every set beside the run's settings."""
 
-    def __call__(self, kind: str, synthetic: Synthetic, step: int) -> None:
+    def __call__(self, kind: str, synthetic: Synthetic, step: int) -> DistilledSet:
         """See ``run_loop``'s on_saved."""
         images, labels = np.asarray(synthetic.images), np.asarray(synthetic.labels)
         rates = np.exp(np.asarray(synthetic.log_lr, np.float64))
@@ -165,6 +177,7 @@ class SetKeeper:
         distilled = self.write(kind, images, labels, mean_rate(synthetic), made)
         if kind == "best" or step in (0, self.problem.settings.distill.steps):
             save_views(self.folder.grids, f"{kind}_{step:06d}", distilled)
+        return distilled
 
     def write(
         self, kind: str, images: np.ndarray, labels: np.ndarray, lr: float, made: dict[str, Any]

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
+import psutil
 
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
 
-__all__ = ["exclusive"]
+__all__ = ["at_work", "exclusive"]
 
 LOCK, HOLDER = ".lock", ".holder"
 
@@ -77,3 +78,15 @@ def _holder(folder):
     with contextlib.suppress(OSError):
         return (folder / HOLDER).read_text() or "just begun"
     return "just begun"
+
+
+def at_work(folder: str | Path) -> bool:
+    """Whether a process that is alive holds ``folder``, as far as its name in there tells; of one
+    on another machine it is believed."""
+    try:
+        words = (Path(folder) / HOLDER).read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    if len(words) < 4 or not words[1].isdecimal():
+        return False
+    return words[3] != platform.node() or psutil.pid_exists(int(words[1]))

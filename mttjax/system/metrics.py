@@ -3,12 +3,25 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically, require_file
 
-__all__ = ["Metrics", "read_metrics"]
+__all__ = ["Listener", "Metrics", "read_metrics"]
+
+
+class Listener(Protocol):
+    """What hears of the lines of a log too."""
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """A dictionary of JSON values, of a step or an evaluation."""
+
+    def flush(self) -> None:
+        """What was written is to be on the disk: a state is saved."""
+
+    def forget_after(self, step: int) -> None:
+        """The lines of steps after ``step``, of an earlier run, will come again."""
 
 
 class Metrics:
@@ -20,6 +33,7 @@ class Metrics:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.listeners: list[Listener] = []
         self._file: TextIO | None = None
 
     def write(self, line: Mapping[str, Any]) -> None:
@@ -27,11 +41,15 @@ class Metrics:
         if self._file is None:
             self._file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._file.write(json.dumps(line) + "\n")
+        for listener in self.listeners:
+            listener.write(line)
 
     def flush(self) -> None:
         """Brings what was written to the disk."""
         if self._file is not None:
             self._file.flush()
+        for listener in self.listeners:
+            listener.flush()
 
     def close(self) -> None:
         """Until the next line is written."""
@@ -42,6 +60,8 @@ class Metrics:
     def forget_after(self, step: int) -> None:
         """Drops the lines of steps after ``step``: a resumed run writes them again."""
         self.close()
+        for listener in self.listeners:
+            listener.forget_after(step)
         if not self.path.exists():
             return
         require_file(self.path)

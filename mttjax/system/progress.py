@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Protocol
 
+from mttjax.system import console
+
 __all__ = ["Bar", "progress_bar"]
 
 MINUTE = 60.0
@@ -24,7 +26,8 @@ class Bar(Protocol):
 class _Lines:
     """For logs, of nohup and of batch systems, and for notebooks."""
 
-    def __init__(self, title, total, done, clock):
+    def __init__(self, title, total, done, clock, tell):
+        self._tell = tell
         self._title, self._total, self._done, self._clock = title, total, done, clock
         self._before, self._begin = done, clock()
         self._told, self._lock = self._begin, threading.Lock()
@@ -35,7 +38,7 @@ class _Lines:
             now = self._clock()
             if now - self._told >= MINUTE and self._done > self._before:
                 self._told = now
-                print(self._line(now - self._begin, note), file=sys.stderr, flush=True)
+                self._tell(self._line(now - self._begin, note))
 
     def _line(self, seconds, note):
         each = seconds / (self._done - self._before)
@@ -46,10 +49,11 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, progress, task):
-        self._progress, self._task = progress, task
+    def __init__(self, progress, task, lines):
+        self._progress, self._task, self._lines = progress, task, lines
 
     def advance(self, steps=1, note=""):
+        self._lines.advance(steps, note)
         self._progress.update(self._task, advance=steps, note=note)
 
 
@@ -59,7 +63,8 @@ def progress_bar(
 ) -> Iterator[Bar]:
     """A bar with counts and the time left; ``bar.advance(steps, note)`` moves it.
 
-    Where standard error is no terminal it is a line there every minute, with the speed too.
+    Where standard error is no terminal it is a line there every minute, with the speed too. The
+    log has these lines anyhow; where only errors are to be seen they are in it alone.
 
     Args:
       title: what is being done.
@@ -67,8 +72,11 @@ def progress_bar(
       done: how many were done before, by an earlier run.
       clock: seconds from whenever.
     """
-    if not sys.stderr.isatty():
-        yield _Lines(title, total, done, clock)
+    seen = not console.is_quiet()
+    as_lines = seen and not sys.stderr.isatty()
+    lines = _Lines(title, total, done, clock, console.tell if as_lines else console.record)
+    if as_lines or not seen:
+        yield lines
         return
     from rich.console import Console
     from rich.progress import (
@@ -91,4 +99,4 @@ def progress_bar(
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=total, completed=done, note="")
-        yield _Bar(progress, task)
+        yield _Bar(progress, task, lines)

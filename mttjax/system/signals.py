@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Protocol
 
+from mttjax.system import console
 from mttjax.system.files import discard_unfinished
 
 __all__ = ["Stopped", "stop_at_once", "stop_requested", "time_limit"]
@@ -70,7 +71,9 @@ def stop_requested(clock: Callable[[], float] = time.monotonic) -> Iterator[Aske
     def note(number, frame):
         if not came:
             came.append((number, clock()))
-            _say(b"stopping after the step in hand; once more to stop at once\n")
+            line = "stopping after the step in hand; once more to stop at once"
+            console.record(line)
+            _say(f"{line}\n".encode())
         elif number != came[0][0] or clock() - came[0][1] > TOGETHER:
             _pass_on(before[number], number, frame)
 
@@ -130,6 +133,7 @@ def time_limit(minutes: float | None) -> Iterator[None]:
 
 def _exit(number):
     """Ends the process; what is being written is removed, as nobody will finish it."""
+    console.record(str(Stopped(number, "at once")))
     _say(f"{Stopped(number, 'at once')}\n".encode())
     discard_unfinished()
     os._exit(128 + number)

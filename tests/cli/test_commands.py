@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,17 @@ def test_the_experts_settings_are_printed_with_the_epochs_that_serve_every_row(p
     assert json.loads(printed)["experts"]["epochs"] == 2
     _, printed, _ = mttjax("train_experts", *TINY, "--ipc", "1", "--print")
     assert json.loads(printed)["experts"]["epochs"] is None
+
+
+def test_a_run_is_watched_until_that_is_stopped(tmp_path):
+    command = [sys.executable, BIN / "watch", tmp_path, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            assert f"<h1>{tmp_path.name}" in answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert not list(tmp_path.iterdir())
 
 
 # --- help ------------------------------------------------------------------------------------

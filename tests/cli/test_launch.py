@@ -64,3 +64,24 @@ def test_help_and_a_wrong_option_of_every_command_import_no_jax():
         "    assert not heavy, (call, heavy)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_quiet_prints_errors_alone_and_verbose_every_step(place, mttjax):
+    dm = ("distill", "--config", "tiny.py", "--method", "dm", "--run.folder")
+    assert mttjax(*dm, "a", "--quiet") == (0, "", "")
+    status, usual, _ = mttjax(*dm, "b")
+    assert status == 0
+    status, out, _ = mttjax(*dm, "c", "--verbose")
+    assert status == 0
+    assert "step 1: loss " in out
+    assert "step 1: loss " not in usual
+
+    logs = {name: (place / name / "log.txt").read_text().splitlines() for name in "abc"}
+    said = {name: [line.split("  ", 1)[1] for line in lines] for name, lines in logs.items()}
+    assert said["b"] == usual.splitlines()
+    assert said["c"] == out.splitlines()
+    assert len(said["a"]) == len(said["b"])
+
+    status, out, err = mttjax(*dm, "b", "--quiet", "--seed", "1")
+    assert (status, out) == (2, "")
+    assert (place / "b/log.txt").read_text().splitlines()[-1].endswith(err.strip())

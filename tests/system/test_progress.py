@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mttjax.system import console
 from mttjax.system.progress import progress_bar
 
 
@@ -45,3 +46,15 @@ def test_on_a_terminal_it_is_a_bar(bar, monkeypatch):
     lines = "".join(bar(10, 0, [(600, 10, "loss 1")]))
     assert "10/10" in lines
     assert "of 10" not in lines
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_log_has_the_lines_whatever_is_seen(bar, terminal, quiet, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with console.speaking(quiet=quiet):
+        console.keep_log(tmp_path / "log.txt")
+        seen = bar(10, 0, [(600, 5, "loss 1")])
+    (line,) = (tmp_path / "log.txt").read_text().splitlines()
+    assert line.endswith("  distilling: 5 of 10, 120.0 s each, 0:10:00 left; loss 1")
+    assert bool(seen) is not quiet
