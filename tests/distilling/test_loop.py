@@ -393,6 +393,7 @@ def test_the_host_tells_of_a_step_while_the_device_works_on_the_next(
         return step
 
     monkeypatch.setattr(mtt_module, "compile_program", compiled)
-    run(settings, tmp_path / "run", dataset, steps=3, evaluate_every=0)
-    order = [("hands over", 1), ("hands over", 2), ("waits for", 1)]
-    assert events == [*order, ("hands over", 3), ("waits for", 2), ("waits for", 3)]
+    run(settings, tmp_path / "run", dataset, steps=4, evaluate_every=0)
+    order = [("hands over", 1), ("hands over", 2), ("waits for", 1), ("hands over", 3)]
+    order += [("waits for", 2), ("waits for", 3)]  # before the last step, and evaluation, it saves
+    assert events == [*order, ("hands over", 4), ("waits for", 4)]
