@@ -52,33 +52,33 @@ def of_jax(x, k):
 
 
 def derivatives(convolve):
-    """The gradient, its derivative along a direction as a student's step has it, and the
-    gradient of that."""
+    """By name: the gradient, its derivative along a direction as a student's step has it, and the
+    gradient of that; in one program, of which each is part of the next."""
     first = jax.grad(lambda x, k: jnp.sum(jnp.sin(convolve(x, k))), (0, 1))
     along = lambda x, k: jax.jvp(first, (x, k), (jnp.cos(3 * x), jnp.cos(3 * k)))[1]
     norm = lambda x, k: sum(jnp.sum(jnp.square(a)) for a in along(x, k))
-    return {"first": first, "along": along, "third": jax.grad(norm, (0, 1))}
+    third = jax.grad(norm, (0, 1))
+    return lambda x, k: {"first": first(x, k), "along": along(x, k), "third": third(x, k)}
 
 
 def convolutions():
     x, k = normal(0, 8, 6, 6, 5), normal(1, 12, 3, 5, 4)
     ours = derivatives(lambda x, k: mttjax.convolve(x, k, padding=1))
     theirs = derivatives(of_jax)
-    theirs["winograd"] = theirs["along"]
-    ours["winograd"] = derivatives(partial(winograd, m=2))["along"]
-    for (order, function), images, kernel, check in itertools.product(
-        ours.items(), WHERE, WHERE, (True, False)
-    ):
+    by_winograd = derivatives(partial(winograd, m=2))
+    along = lambda x, k: {"winograd": by_winograd(x, k)["along"]}  # it stands for the others
+    for images, kernel, check in itertools.product(WHERE, WHERE, (True, False)):
         specs = (WHERE[images], WHERE[kernel])
         given = (x, k if kernel == "sharded" else k[:3])
         stacked = lambda f: lambda x, k: jax.tree.map(lambda a: a[None], f(x, k))
-        results = [
-            on_the_mesh(stacked(f), specs, P("d"), check)(*given) for f in (function, theirs[order])
-        ]
-        yield (
-            f"convolve, {order}, images {images}, kernel {kernel}, checked {check}",
-            error(*results),
+        found, expected = (
+            on_the_mesh(stacked(f), specs, P("d"), check)(*given)
+            for f in (lambda x, k: ours(x, k) | along(x, k), theirs)
         )
+        expected["winograd"] = expected["along"]
+        for order, result in found.items():
+            case = f"convolve, {order}, images {images}, kernel {kernel}, checked {check}"
+            yield case, error(result, expected[order])
 
 
 # --- a network trained on sharded images, against one device ------------------------------

@@ -1,5 +1,6 @@
 """DATM: labels as logits that are learned, and steps of too large a loss that move nothing."""
 
+import functools
 from dataclasses import replace
 
 import jax
@@ -41,9 +42,14 @@ def arguments():
     return Synthetic(images, logits, jnp.log(jnp.float32(0.05))), (start, target)
 
 
+@functools.cache
+def compiled(settings, decode):
+    return jax.jit(make_outer_step(NETWORK.apply, None, settings, 6, decode=decode))
+
+
 def moved(learned, pairs, settings=DATM, decode=DECODE, steps=1):
     """(state, the last record) after so many steps."""
-    step = jax.jit(make_outer_step(NETWORK.apply, None, settings, 6, decode=decode))
+    step = compiled(settings, decode)
     state = initial_state(learned, matching_optimiser(settings))
     for index in range(steps):
         state, record = step(state, pairs, jax.random.fold_in(jax.random.key(5), index))
@@ -58,7 +64,9 @@ def loss_of(learned, pairs, key):
 
 def test_the_gradient_in_the_logits_is_that_of_finite_differences(arguments, x64):
     learned, pairs = jax.tree.map(lambda x: x.astype(jnp.float64), arguments)
-    loss = lambda logits: loss_of(learned._replace(labels=logits), pairs, jax.random.key(3))
+    loss = jax.jit(
+        lambda logits: loss_of(learned._replace(labels=logits), pairs, jax.random.key(3))
+    )
     slope, step = jax.grad(loss)(learned.labels), 1e-5
     for at in [(0, 0), (2, 1), (5, 2)]:
         up, down = (loss(learned.labels.at[at].add(sign * step)) for sign in (1, -1))
@@ -69,7 +77,7 @@ def test_a_step_moves_images_logits_and_rate_each_by_its_own(arguments):
     learned, pairs = arguments
     after, _ = moved(learned, pairs)
     key = jax.random.fold_in(jax.random.key(5), 0)
-    slope = jax.grad(loss_of)(learned, pairs, key)
+    slope = jax.jit(jax.grad(loss_of))(learned, pairs, key)
     np.testing.assert_allclose(
         after.synthetic.images, learned.images - 5 * slope.images, rtol=1e-4, atol=1e-6
     )

@@ -68,11 +68,12 @@ def moved(step, arguments):
 
 def test_the_gradient_is_the_mean_over_the_trajectories(arguments):
     state, (start, target), key = arguments
-    one = make_gradient(NETWORK.apply, AUGMENT, MATCHING, 6)
+    one = jax.jit(make_gradient(NETWORK.apply, AUGMENT, MATCHING, 6))
     keys = jax.random.split(key, 3)
     pick = lambda i: jax.tree.map(lambda x: x[i], (start, target))
     each = [one(state.synthetic, *pick(i), keys[i]) for i in range(3)]
-    after, record = moved(make_outer_step(NETWORK.apply, AUGMENT, MATCHING, 6), arguments)
+    step = jax.jit(make_outer_step(NETWORK.apply, AUGMENT, MATCHING, 6))
+    after, record = moved(step, arguments)
     np.testing.assert_allclose(record.loss, np.mean([t.loss for t in each]), rtol=1e-5)
     mean = sum(t.gradient.images for t in each) / 3
     expected = state.synthetic.images - MATCHING.lr_img * mean
