@@ -27,6 +27,7 @@ class Experiment(NamedTuple):
 
 
 GROWTH_STEPS = {"full": (5, 10, 20, 40, 80), "quick": (5, 80), "tiny": (2, 4)}
+GROWTH_WAYS = {"full": 3, "quick": 1, "tiny": 2}
 GROWTH_BY_TORCH = {"full": (5, 10), "quick": (5,), "tiny": (2,)}
 GROWTH_BUDGET = 1.5  # growth per step over the size of the parameters, at most
 
@@ -34,7 +35,7 @@ GROWTH_BUDGET = 1.5  # growth per step over the size of the parameters, at most
 def run_growth(size, say):
     """Temporaries as compiled for every S and derivative; PyTorch's peak where it is run."""
     work = rows("tiny")[0].work if size == "tiny" else Distillation(CIFAR, 1, 10, 1)
-    ways = {way: {} for way in (DERIVATIVES if size == "full" else DERIVATIVES[:2])}
+    ways = {way: {} for way in DERIVATIVES[: GROWTH_WAYS[size]]}
     with Worker("jax") as ours:
         for way, sizes in ways.items():
             for s in GROWTH_STEPS[size]:
@@ -103,7 +104,7 @@ def table_convolution(record):
     return Table(title, ["GFLOP/s", *products], lines, [note])
 
 
-HOST_WORK = {"full": (HostWork(250), 9), "quick": (HostWork(200), 5), "tiny": (HostWork(5, 1), 2)}
+HOST_WORK = {"full": (HostWork(250), 9), "quick": (HostWork(200), 3), "tiny": (HostWork(5, 1), 2)}
 """The steps of a round, and the rounds."""
 HOST_SHARE = 0.03  # of the wall time in which the device waits, at most
 
