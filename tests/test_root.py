@@ -28,7 +28,10 @@ BELONGS = {
     "setup.cfg",
     "tests",
 }
-BINARIES = (("results/", (".npz", ".png")), ("docs/", (".png",)), ("tests/torch_files/", (".pt",)))
+BINARIES = (
+    *(("results/", (".npz", ".pt", ".png")), ("docs/", (".png",))),
+    ("tests/torch_files/", (".pt",)),
+)
 MOST_BYTES = 10**6
 
 
