@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import tyro
+from scipy.stats import t as student
 
 from mttjax.cli.options import RealData
 from mttjax.config.presets import load_preset
@@ -26,9 +27,6 @@ from mttjax.runs.problem import load_data
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.fields import COUNT, Checked
 from mttjax.system.provenance import stamp
-
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""Student's t of a 95 % interval, by how many differences there are."""
 
 
 class Variant(NamedTuple):
@@ -203,10 +201,12 @@ def _report(results, settings, options):
 
 
 def _interval(differences):
+    """Their mean and, of several, half the length of its 95 % interval by Student's t."""
     mean, n = statistics.fmean(differences), len(differences)
-    if n not in T_95:
+    if n == 1:
         return f"{mean:+.1f}"
-    return f"{mean:+.1f} ± {T_95[n] * statistics.stdev(differences) / math.sqrt(n):.1f}"
+    half = student.ppf(0.975, n - 1) * statistics.stdev(differences) / math.sqrt(n)
+    return f"{mean:+.1f} ± {half:.1f}"
 
 
 if __name__ == "__main__":

@@ -79,12 +79,9 @@ def test_value_and_gradient_equal_those_of_a_python_loop(problem, augment):
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(*problem["args"])
 
     expected = value_and_grads(lambda *at: loss_by_a_python_loop(*at, **settings))
-    chunk = 2 if augment is None else 1
-    for derivative, piece in [*product(DERIVATIVES, [None]), ("mixed", chunk), ("plain", chunk)]:
-        settings["chunk"] = piece
-        ours = value_and_grads(
-            lambda *at, how=derivative: match_loss(*at, **settings, derivative=how)[0]
-        )
+    for derivative, chunk in product(DERIVATIVES, (None, 2 if augment is None else 1)):
+        how = settings | {"derivative": derivative, "chunk": chunk}
+        ours = value_and_grads(lambda *at, how=how: match_loss(*at, **how)[0])
         assert_trees_all_close(ours, expected, rtol=1e-8, atol=1e-10)
 
 
