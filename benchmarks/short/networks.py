@@ -20,7 +20,6 @@ from mttjax.core.training import (
     TRAINING_TILE,
     TrainState,
     accuracy,
-    fitting_networks,
     fitting_test_chunk,
     make_epoch,
     sgd,
@@ -120,27 +119,19 @@ def run_memory(record, tiny):
     larger = {"64 px": Net((64, 64, 3), 200, 4), "128 px": LARGE}
     for name, net in ({"16 px": SMALL} if tiny else larger).items():
         network, epoch = expert_epoch(net, {}, 256)
-        networks = fitting_networks(network, 256)
-        chunk = fitting_test_chunk(network, networks)
+        chunk = fitting_test_chunk(network)
         test = partial(accuracy, network.apply, half(net, 0.25).__call__, chunk=chunk)
-        stacked = lambda tree, n=networks: jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), tree
-        )
         state = TrainState(network.shapes, jax.eval_shape(sgd().init, network.shapes))
-        keys = jax.eval_shape(lambda n=networks: jax.random.split(jax.random.key(0), n))
+        key = jax.eval_shape(lambda: jax.random.key(0))
         images = jax.ShapeDtypeStruct((2000, *net.image), jnp.uint8)
         data = images, jax.ShapeDtypeStruct((2000,), jnp.int32)
-        train = jax.vmap(partial(epoch, lr=LR), in_axes=(0, 0, None, None))
+        train = partial(epoch, lr=LR)
         programs = {
-            "experts, an epoch": (train, (stacked(state), keys, *data)),
-            "experts, a test": (
-                jax.vmap(test, in_axes=(0, None, None)),
-                (stacked(network.shapes), *data),
-            ),
+            "experts, an epoch": (train, (state, key, *data)),
+            "experts, a test": (test, (network.shapes, *data)),
         }
         for kind, (function, arguments) in programs.items():
             with record.attempt(f"{name}, {kind}"):
                 compiled = jax.jit(function).lower(*arguments).compile()
                 temporaries = compiled.memory_analysis().temp_size_in_bytes / 1e6
-                found = {"networks": networks, "images_at_once": chunk}
-                record(f"{name}, {kind}", **found, temporaries_mb=temporaries)
+                record(f"{name}, {kind}", images_at_once=chunk, temporaries_mb=temporaries)

@@ -74,8 +74,7 @@ class Experts(Checked):
     alpha: Annotated[float, NOT_NEGATIVE] = 0.3
     """The weight of the part of the gradient that the one looked at lacks (α)."""
     parallel: Annotated[int | None, COUNT] = None
-    """How many are trained at once. None: one per core on CPU; on an accelerator 10, or what its
-    memory has room for."""
+    """How many are trained at once. None: one per core on a CPU, one on an accelerator."""
     folder: str | None = None
     """The folder that they are kept in. None: experts/DATASET/RECIPE, own data by the name of
     their folder or file."""

@@ -20,7 +20,7 @@ Test = Callable[[Params, Preprocessing, jax.Array, jax.Array], jax.Array]
 
 
 @lru_cache(maxsize=32)
-def make_test(apply: Apply, classes: int, chunk: int, vectorise: bool) -> Test:
+def make_test(apply: Apply, classes: int, chunk: int) -> Test:
     """``test(params, preprocessing, images, labels) -> correct``, compiled once.
 
     The same arguments give the same function, so that experts and evaluations share it.
@@ -29,10 +29,9 @@ def make_test(apply: Apply, classes: int, chunk: int, vectorise: bool) -> Test:
       apply: the network whose parameters are tested, without augmentation.
       classes: K.
       chunk: images at once; see ``filled_up``.
-      vectorise: ``params`` of several networks, with a leading axis, in one ``vmap``.
 
     Returns:
-      The function; ``correct`` is [K] int32, how many of each class, or [networks, K].
+      The function; ``correct`` is [K] int32, how many of each class.
     """
 
     def test(params, preprocessing, images, labels):
@@ -40,7 +39,7 @@ def make_test(apply: Apply, classes: int, chunk: int, vectorise: bool) -> Test:
         hits = classified_correctly(apply, normalise, params, images, labels, chunk=chunk)
         return jnp.zeros(classes, jnp.int32).at[labels].add(hits.astype(jnp.int32))
 
-    return jax.jit(jax.vmap(test, in_axes=(0, None, None, None)) if vectorise else test)
+    return jax.jit(test)
 
 
 def filled_up(images: np.ndarray, labels: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray]:

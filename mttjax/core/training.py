@@ -30,7 +30,6 @@ __all__ = [
     "classified_correctly",
     "divisor_up_to",
     "fitting_chunk",
-    "fitting_networks",
     "fitting_test_chunk",
     "fitting_tile",
     "make_epoch",
@@ -41,9 +40,8 @@ CPU_CHUNK_PIXELS = 16 * 32 * 32  # images × pixels whose activations stay in a 
 STUDENT_TILE = 2  # of a CPU's convolutions where a gradient is differentiated
 TRAINING_TILE = 4  # and where it is not: half a digit is lost
 MOST_TESTED = 1000  # images at once
-MOST_NETWORKS = 10  # in one ``vmap``
 LIVE = 4  # arrays of a block's size that lie in memory at once, roughly
-TESTING_SHARE, TRAINING_SHARE = 0.25, 0.5  # of an accelerator's memory
+TESTING_SHARE = 0.25  # of an accelerator's memory
 
 
 class EpochRecord(NamedTuple):
@@ -159,31 +157,17 @@ def fitting_tile(tile: int) -> int | None:
     return tile if jax.default_backend() == "cpu" else None
 
 
-def fitting_test_chunk(network: Network, networks: int = 1) -> int:
+def fitting_test_chunk(network: Network) -> int:
     """How many images to test on at once.
 
     On an accelerator so many that a quarter of its memory holds what a forward pass works in; on
     a CPU as ``fitting_chunk``.
-
-    Args:
-      network: that is tested.
-      networks: how many are tested at once in a ``vmap``.
     """
     memory = device_memory()
     if memory is None or not network.per_image:
         return fitting_chunk(network) or MOST_TESTED
-    fitting = memory * TESTING_SHARE / (networks * LIVE * max(_block_sizes(network)))
+    fitting = memory * TESTING_SHARE / (LIVE * max(_block_sizes(network)))
     return max(1, min(MOST_TESTED, int(fitting)))
-
-
-def fitting_networks(network: Network, batch: int) -> int:
-    """How many networks to train at once in a ``vmap``: ten, or as many as half of an
-    accelerator's memory holds, with what each keeps of a batch of so many images."""
-    memory = device_memory()
-    if memory is None:
-        return MOST_NETWORKS
-    fitting = memory * TRAINING_SHARE / (batch * LIVE * sum(_block_sizes(network)))
-    return max(1, min(MOST_NETWORKS, int(fitting)))
 
 
 def _block_sizes(network):

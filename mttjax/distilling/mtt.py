@@ -25,7 +25,7 @@ from mttjax.distilling.step import (
     initial_state,
     make_update,
 )
-from mttjax.system.threads import cores, in_one_program, in_threads
+from mttjax.system.threads import cores, in_threads
 
 __all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt", "trajectory_keys"]
 
@@ -156,12 +156,12 @@ def make_outer_step(
     settings: MTT,
     n: int,
     chunk: int | None = None,
-    vectorise: bool | None = None,
     decode: Decoder = AS_LEARNED,
 ) -> Callable[[OuterState, tuple[Any, Any], jax.Array], tuple[OuterState, StepRecord]]:
     """The step as a pure function ``step(state, (start, target), key)``.
 
-    ``start`` and ``target`` have a leading axis of P trajectories.
+    ``start`` and ``target`` have a leading axis of P trajectories, which are run one after
+    another, in the memory of one.
 
     Args:
       apply: the network.
@@ -169,22 +169,16 @@ def make_outer_step(
       settings: an ``MTT``.
       n: N, how many synthetic images there are.
       chunk: see ``match_loss``.
-      vectorise: compute the P trajectories in one ``vmap``; None: on accelerators. On a
-        CPU they run one after another, in the memory of one.
       decode: what is learned -> the set, once for all trajectories.
     """
     gradient = make_gradient(apply, augment, settings, n, chunk)
     update = _matching_update(settings, decode)
-    vectorise = in_one_program() if vectorise is None else vectorise
 
     def mean_slope(synthetic, start, target, keys):
         if len(keys) == 1:
             start, target = jax.tree.map(lambda x: x[0], (start, target))
             return gradient(synthetic, start, target, keys[0])
-        if vectorise:
-            slopes = jax.vmap(gradient, (None, 0, 0, 0))(synthetic, start, target, keys)
-        else:
-            slopes = lax.map(lambda at: gradient(synthetic, *at), (start, target, keys))
+        slopes = lax.map(lambda at: gradient(synthetic, *at), (start, target, keys))
         return jax.tree.map(partial(jnp.mean, axis=0), slopes)
 
     def step(state, pairs, key):
@@ -215,7 +209,7 @@ def _compile(apply, augment, settings, chunk, decode, state, pairs, root, log):
     """
     synthetic, count = jax.eval_shape(decode, state.synthetic), settings.trajectories
     n = len(synthetic.images)
-    if count == 1 or in_one_program():
+    if count == 1 or jax.default_backend() != "cpu":
         step = make_outer_step(apply, augment, settings, n, chunk, decode=decode)
         return compile_program(step, state, pairs, root, log)
     begin, pair = time.perf_counter(), lambda tree, i: jax.tree.map(lambda x: x[i], tree)

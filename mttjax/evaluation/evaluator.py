@@ -2,7 +2,7 @@
 
 The protocol of MTT (Cazenavette et al., CVPR 2022): SGD at the set's own learned rate
 with momentum and weight decay, DSA, a tenfold drop of the rate with a fresh momentum
-after half the epochs, one test at the end. All networks are one compiled program.
+after half the epochs, one test at the end. Every network is trained by the same compiled program.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from mttjax.evaluation.testing import Evaluation, on_device, tested_at_once
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
-from mttjax.system.threads import in_one_program, in_threads
+from mttjax.system.threads import at_once, in_threads
 
 __all__ = ["Evaluator"]
 
@@ -41,8 +41,6 @@ class Evaluator:
       ops: the operations of DSA during training; empty for none.
       tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
       protocol: how many networks, and how they are trained.
-      vectorise: train all networks in one ``vmap``; None: on accelerators. On a CPU each
-        has a thread of its own, as many at once as there are cores.
 
     Raises:
       InputError: no network is asked for.
@@ -57,8 +55,6 @@ class Evaluator:
         ops: tuple[str, ...],
         tests: Mapping[str, tuple[np.ndarray, np.ndarray]],
         protocol: Protocol,
-        *,
-        vectorise: bool | None = None,
     ) -> None:
         if protocol.networks == 0:
             raise InputError("the protocol's networks is 0: at least 1 is needed to evaluate")
@@ -66,13 +62,12 @@ class Evaluator:
         self._network = network
         self._labels = {name: labels for name, (_, labels) in tests.items()}
         self._preprocessing = preprocessing
-        self._vectorise = in_one_program() if vectorise is None else vectorise
-        at_once = tested_at_once(network, protocol.networks if self._vectorise else 1)
-        self._tests = {name: on_device(data, network, at_once) for name, data in tests.items()}
-        chunk, optimiser = fitting_chunk(network), (protocol.momentum, protocol.weight_decay)
-        how = (tuple(ops), protocol.batch, chunk, optimiser, self._vectorise)
+        chunk = tested_at_once(network)
+        self._tests = {name: on_device(data, network, chunk) for name, data in tests.items()}
+        self._test = make_test(network.apply, network.classes, chunk)
+        optimiser = (protocol.momentum, protocol.weight_decay)
+        how = (tuple(ops), protocol.batch, fitting_chunk(network), optimiser)
         self._begin, self._train = _programs(network.init, network.apply, *how)
-        self._test = make_test(network.apply, network.classes, at_once, self._vectorise)
 
     def __call__(
         self,
@@ -105,20 +100,18 @@ class Evaluator:
         ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
         with progress_bar(title, epochs * networks) as bar:
             run = partial(self._run, images, labels, np.float32(lr), ends, bar)
-            if self._vectorise:
-                scores = run(networks, jnp.stack(keys))
-            else:
-                of_networks = in_threads(partial(run, 1), keys)
-                scores = jax.tree.map(lambda *each: np.stack(each), *of_networks)
+            scores = jax.tree.map(
+                lambda *each: np.stack(each), *in_threads(run, keys, workers=at_once())
+            )
         return {n: Evaluation.of(scores[n], labels=self._labels[n]) for n in self._tests}
 
-    def _run(self, images, labels, lr, ends, bar, networks, key):
-        """Trains and tests what ``key`` stands for: one network, or all of them in one."""
+    def _run(self, images, labels, lr, ends, bar, key):
+        """Trains and tests the network that ``key`` stands for."""
         state, drop = self._begin(key), np.int32(self.protocol.epochs // 2 + 2)
         for begin, end in itertools.pairwise(ends):
             state = self._train(state, key, images, labels, lr, drop, begin, end)
             jax.block_until_ready(state)
-            bar.advance(int(end - begin) * networks)
+            bar.advance(int(end - begin))
         test = partial(self._test, state.params, self._preprocessing)
         return {name: np.asarray(test(*data)) for name, data in self._tests.items()}
 
@@ -134,7 +127,7 @@ class Programs(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _programs(init, apply, ops, batch, chunk, optimiser, vectorise):
+def _programs(init, apply, ops, batch, chunk, optimiser):
     """The ``Programs`` of a way to train: the same for all sets and tests, and kept.
 
     What decides them are the arguments; sets, rates and epochs are given to them.
@@ -160,15 +153,10 @@ def _programs(init, apply, ops, batch, chunk, optimiser, vectorise):
 
         return lax.fori_loop(begin, end, epoch, state)
 
-    over = jax.vmap if vectorise else (lambda function, in_axes: function)
-    alike = (None,) * 6  # the set, its rate and the epochs are the same for all networks
-    train = jax.jit(over(train, in_axes=(0, 0, *alike)), donate_argnums=0)
     start = jax.jit(optimiser.init)
-    first = jax.vmap(init) if vectorise else init
 
     def begin(key):
-        fold = partial(jax.random.fold_in, data=0)
-        params = first(jax.vmap(fold)(key) if vectorise else fold(key))
+        params = init(jax.random.fold_in(key, 0))
         return TrainState(params, start(params))
 
-    return Programs(begin, train)
+    return Programs(begin, jax.jit(train, donate_argnums=0))

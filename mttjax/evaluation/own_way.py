@@ -55,8 +55,8 @@ def evaluate_own_way(
     synthetic, passes = _synthetic(distilled)
     sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(TRAINING_TILE)
     network = make_network(distilled.network, *sizes, tile=tile)
-    at_once = tested_at_once(network, 1)
-    test = make_test(network.apply, network.classes, at_once, False)
+    at_once = tested_at_once(network)
+    test = make_test(network.apply, network.classes, at_once)
     data = (distilled.preprocessing, *on_device(dataset.test, network, at_once))
     batches = class_by_class(distilled.ipc, dataset.n_classes, passes)
 

@@ -80,9 +80,9 @@ def is_imbalanced(tested: Sequence[int]) -> bool:
     return len({count for count in tested if count}) > 1
 
 
-def tested_at_once(network: Network, networks: int) -> int:
-    """How many images to test on at once, where so many networks are tested in a ``vmap``."""
-    return fitting_test_chunk(network, networks) if network.per_image else TEST_BATCH
+def tested_at_once(network: Network) -> int:
+    """How many images to test on at once."""
+    return fitting_test_chunk(network) if network.per_image else TEST_BATCH
 
 
 def on_device(

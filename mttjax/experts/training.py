@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -27,7 +26,6 @@ from mttjax.core.training import (
     EpochRecord,
     TrainState,
     fitting_chunk,
-    fitting_networks,
     fitting_test_chunk,
     fitting_tile,
     make_epoch,
@@ -41,7 +39,7 @@ from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
-from mttjax.system.threads import cores, in_one_program, in_threads
+from mttjax.system.threads import at_once, in_threads
 
 __all__ = ["Trained", "Trainer", "train_experts"]
 
@@ -79,10 +77,10 @@ class Trainer:
         flat: Flat | None = None,
     ) -> None:
         self._optimiser = optimiser
-        self._network, self._tested = network, len(dataset.test.labels)
+        self._tested, test_chunk = len(dataset.test.labels), fitting_test_chunk(network)
         images, labels = dataset.test
         if network.per_image:
-            images, labels = filled_up(images, labels, fitting_test_chunk(network))
+            images, labels = filled_up(images, labels, test_chunk)
         self._train = jax.device_put(tuple(dataset.train))
         self._test = (preprocessing, *jax.device_put((images, labels)))
         epoch = make_epoch(
@@ -94,10 +92,8 @@ class Trainer:
             chunk=fitting_chunk(network),
             flat=flat,
         )
-        # One network is not vmapped: under vmap every augmentation of the switch is computed.
         self._epoch = jax.jit(epoch, donate_argnums=0)
-        epochs = jax.vmap(epoch, in_axes=(0, 0, None, None, None))
-        self._epochs = jax.jit(epochs, donate_argnums=0)
+        self._correct = make_test(network.apply, network.classes, test_chunk)
 
     def state(self, params: Params) -> TrainState:
         """What training begins from, at ``params``."""
@@ -109,26 +105,14 @@ class Trainer:
 
     def accuracy(self, params: Params) -> float:
         """The test accuracy of one network."""
-        correct = np.asarray(self._test_of(1)(params, *self._test))
+        correct = np.asarray(self._correct(params, *self._test))
         return float(share_of(correct, self._tested))
-
-    def _test_of(self, networks):
-        """The program that tests so many networks, one of them or several in one ``vmap``."""
-        chunk = fitting_test_chunk(self._network, networks)
-        return make_test(self._network.apply, self._network.classes, chunk, networks > 1)
 
     def epochs(
         self, states: Sequence[TrainState], keys: Sequence[jax.Array], lr: float
     ) -> list[Trained]:
-        """An epoch of several networks at once: a thread each on a CPU, else in one ``vmap``."""
-        if len(states) == 1 or not in_one_program():
-            return in_threads(partial(self._one, lr), states, keys, workers=len(states))
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-        after, seen = self._epochs(stacked, jnp.stack(keys), *self._train, lr)
-        tested = self._test_of(len(states))(after.params, *self._test)
-        *out, correct = jax.device_get((after, seen, tested))
-        out.append(share_of(correct, self._tested))
-        return [Trained(*jax.tree.map(lambda x, i=i: x[i], out)) for i in range(len(states))]
+        """An epoch of several networks at once, each in a thread."""
+        return in_threads(partial(self._one, lr), states, keys, workers=len(states))
 
     def _one(self, lr, state, key):
         state, seen = self.epoch(state, key, lr)
@@ -153,9 +137,8 @@ def train_experts(
       folder: the store's folder.
       experts: E, at least 1.
       epochs: T, at least 1; epoch 0 is the initialisation.
-      parallel: how many to train at once; None: one per core on CPU, where each has a
-        thread and its snapshots do not depend on this; on an accelerator ten in one vmap, or
-        fewer where its memory is small.
+      parallel: how many to train at once, each in a thread; the snapshots do not depend on
+        it. None: one per core on a CPU, one on an accelerator.
       log: called with a line of text per expert (or group of experts) trained.
 
     Raises:
@@ -193,7 +176,7 @@ def train_experts(
 def _train(dataset, store, missing, epochs, parallel, log):
     """``missing``: which of the epochs 0 to ``epochs`` each expert lacks, by its number."""
     train = _Experts(dataset, store)
-    parallel = parallel or train.at_once()
+    parallel = parallel or at_once()
     total, lacking = len(missing) * (epochs + 1), sum(map(len, missing))
     with progress_bar("experts", total, total - lacking) as bar, stop_requested() as stopped:
         for group in _groups(missing, parallel):
@@ -224,12 +207,6 @@ class _Experts:
         recipe, seen = self.recipe, (self.network, store.preprocessing)
         flat = Flat(recipe.rho, recipe.alpha) if recipe.flat == "gsam" else None
         self.trainer = Trainer(*seen, recipe.ops, sgd(), recipe.batch, dataset, flat)
-
-    def at_once(self):
-        """How many are trained at once where nothing else is asked for."""
-        if in_one_program():
-            return fitting_networks(self.network, self.recipe.batch)
-        return cores()
 
     def __call__(self, group, missing, epochs, bar, stopped):
         """Trains the epochs ``missing`` of the experts of a group, and what follows from them."""

@@ -15,7 +15,6 @@ from mttjax.core.training import (
     TrainState,
     accuracy,
     cache_chunk,
-    fitting_networks,
     fitting_test_chunk,
     make_epoch,
     sgd,
@@ -246,13 +245,11 @@ def test_an_accelerator_takes_as_much_as_its_memory_holds(monkeypatch):
     holds = lambda size: monkeypatch.setattr(training, "device_memory", lambda: size)
     largest = 16 * 16 * 4 * 4  # bytes of the first block of one image
     network = make_network(NetworkSpec(depth=2, width=4), (16, 16, 3), K)
-    cpu = fitting_test_chunk(network), fitting_networks(network, B)
-    assert cpu == (64, 10)
+    assert fitting_test_chunk(network) == 64
     holds(4 * 4 * 60 * largest)
-    assert [fitting_test_chunk(network, n) for n in (1, 2, 100)] == [60, 30, 1]
-    assert [fitting_networks(network, batch) for batch in (1, 16, 300)] == [10, 6, 1]
+    assert fitting_test_chunk(network) == 60
     holds(80e9)
-    assert (fitting_test_chunk(network, 10), fitting_networks(network, 256)) == (1000, 10)
+    assert fitting_test_chunk(network) == 1000
     whole = make_network(NetworkSpec(depth=2, width=4, norm="batch"), (16, 16, 3), K)
     holds(1)
     assert fitting_test_chunk(whole) == 1000  # what it says of an image depends on the others

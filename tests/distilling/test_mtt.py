@@ -81,12 +81,11 @@ def test_the_gradient_is_the_mean_over_the_trajectories(arguments):
     assert len({float(t.loss) for t in each}) == 3
 
 
-@pytest.mark.parametrize("vectorise", [False, True])
-def test_threads_a_loop_and_a_vmap_agree(arguments, vectorise):
+def test_threads_and_a_loop_agree(arguments):
     lines = []
     threaded = compiled(arguments, lines.append)
     assert "MiB of working memory" in lines[0]
-    pure = make_outer_step(NETWORK.apply, AUGMENT, MATCHING, 6, vectorise=vectorise)
+    pure = make_outer_step(NETWORK.apply, AUGMENT, MATCHING, 6)
     assert_trees_all_close(
         moved(threaded, arguments), moved(packed(pure), arguments), rtol=1e-4, atol=1e-6
     )
@@ -116,7 +115,7 @@ def test_the_option_for_the_derivative_changes_nothing_but_the_program(arguments
 @pytest.mark.parametrize("precision", PRODUCTS)
 def test_every_product_of_the_gradient_is_of_the_networks_precision(precision, arguments):
     state, pairs, key = arguments
-    step = make_outer_step(of_precision(precision).apply, AUGMENT, MATCHING, 6, vectorise=True)
+    step = make_outer_step(of_precision(precision).apply, AUGMENT, MATCHING, 6)
     with jax.default_matmul_precision("bfloat16"):  # which it does not ask for
         traced = jax.jit(step).trace(state, pairs, key)
     assert products_on_a_card(traced) == {PRODUCTS[precision]}

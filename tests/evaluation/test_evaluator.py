@@ -53,11 +53,10 @@ def by_a_plain_loop(problem, protocol, network_index, seed):
     return np.mean(np.argmax(network.apply(params, preprocessing(test[0])), -1) == test[1])
 
 
-@pytest.mark.parametrize("vectorise", [False, True])
-def test_it_follows_the_papers_protocol(problem, vectorise):
+def test_it_follows_the_papers_protocol(problem):
     network, images, labels, test, preprocessing = problem
     protocol = Protocol(networks=2, epochs=41, weight_decay=0.05)
-    evaluator = Evaluator(network, preprocessing, (), {"test": test}, protocol, vectorise=vectorise)
+    evaluator = Evaluator(network, preprocessing, (), {"test": test}, protocol)
     ours = evaluator(images, labels, LR, seed=3)["test"].accuracies
     expected = [by_a_plain_loop(problem, protocol, i, 3) for i in range(2)]
     np.testing.assert_allclose(ours, expected, atol=0.021)  # one of 50 images may tip over
@@ -70,10 +69,10 @@ def test_every_product_is_of_the_networks_precision(precision, problem):
     spec = mttjax.NetworkSpec(depth=1, width=2, precision=precision)
     network = mttjax.make_network(spec, SHAPE, K)
     ops, protocol = ("flip",), Protocol(networks=2, epochs=3)
-    evaluator = Evaluator(network, preprocessing, ops, {"test": test}, protocol, vectorise=True)
-    keys = jax.random.split(jax.random.key(0))
-    state = evaluator._begin(keys)
-    trained = evaluator._train.trace(state, keys, images, labels, LR, 3, 0, 3)
+    evaluator = Evaluator(network, preprocessing, ops, {"test": test}, protocol)
+    key = jax.random.key(0)
+    state = evaluator._begin(key)
+    trained = evaluator._train.trace(state, key, images, labels, LR, 3, 0, 3)
     tested = evaluator._test.trace(state.params, preprocessing, *test)
     for traced in (trained, tested):
         assert products_on_a_card(traced) == {PRODUCTS[precision]}

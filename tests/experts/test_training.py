@@ -80,11 +80,11 @@ def one_step(tmp_path_factory):
 @pytest.mark.parametrize("precision", PRODUCTS)
 def test_every_product_is_of_the_networks_precision(precision):
     network = make_network(dataclasses.replace(NETWORK, precision=precision), (8, 8, 1), 3)
-    normal, keys = Standardize(np.float32([0.5]), np.float32([0.25])), jax.random.split(ROOT)
+    normal = Standardize(np.float32([0.5]), np.float32([0.25]))
     trainer = Trainer(network, normal, ("flip",), sgd(), 15, DATASET)
-    states = jax.vmap(trainer.state)(jax.vmap(network.init)(keys))
-    trained = trainer._epochs.trace(states, keys, *DATASET.train, 0.1)
-    tested = trainer._test_of(2).trace(states.params, *trainer._test)
+    state = trainer.state(network.init(ROOT))
+    trained = trainer._epoch.trace(state, ROOT, *DATASET.train, 0.1)
+    tested = trainer._correct.trace(state.params, *trainer._test)
     for traced in (trained, tested):
         assert products_on_a_card(traced) == {PRODUCTS[precision]}
 
@@ -138,19 +138,6 @@ def test_experts_in_threads_have_the_bits_of_those_trained_alone(finished, tmp_p
     assert [line.split(":")[0] for line in lines] == ["experts 0-1", "expert 2"]
     assert snapshots(tmp_path) == snapshots(folder)
     assert results(together) == results(store)
-
-
-def test_experts_in_one_vmap_agree_with_those_trained_alone(finished, tmp_path, monkeypatch):
-    _, store, _ = finished
-    monkeypatch.setattr("mttjax.experts.training.in_one_program", lambda: True)
-    together, lines = train(tmp_path, parallel=3)
-    assert [line.split(":")[0] for line in lines] == ["experts 0-2"]
-    for expert in range(EXPERTS):
-        for epoch in range(EPOCHS + 1):
-            pair = (s.load(expert, epoch, NET.shapes) for s in (store, together))
-            assert_trees_all_close(*pair, rtol=1e-4, atol=1e-5)
-    losses = [[r["loss"] for r in s.records(1)[1:]] for s in (store, together)]
-    np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
 # --- interrupted, extended, repeated --------------------------------------------------
