@@ -14,9 +14,18 @@ import psutil
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
 
-__all__ = ["at_work", "exclusive"]
+__all__ = ["Busy", "at_work", "exclusive", "holder"]
 
 LOCK, HOLDER = ".lock", ".holder"
+
+
+class Busy(InputError):
+    """Another process is at work there; ``who`` says which, where and since when."""
+
+    def __init__(self, text: str, who: str) -> None:
+        super().__init__(text)
+        self.who = who
+
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What file systems without locks answer."""
@@ -31,7 +40,7 @@ def exclusive(folder: str | Path) -> Iterator[None]:
     nothing is held.
 
     Raises:
-      InputError: another process holds it; the message says which, where and since when.
+      Busy: another process holds it; the message says which, where and since when.
     """
     folder = Path(folder)
     made = [f for f in (folder, *folder.parents) if not f.exists()]
@@ -56,9 +65,11 @@ def _held(folder):
     try:
         lock.acquire()
     except (filelock.Timeout, FileNotFoundError) as error:  # held, or just being removed
-        raise InputError(
-            f"{folder}: another process is at work here ({_holder(folder)}). "
-            "Wait for it or stop it, or choose another folder"
+        who = holder(folder)
+        raise Busy(
+            f"{folder}: another process is at work here ({who}). "
+            "Wait for it or stop it, or choose another folder",
+            who,
         ) from error
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_LOCKS:
@@ -74,7 +85,9 @@ def _held(folder):
         lock.release()
 
 
-def _holder(folder):
+def holder(folder: str | Path) -> str:
+    """Which process holds it, where and since when."""
+    folder = Path(folder)
     with contextlib.suppress(OSError):
         return (folder / HOLDER).read_text() or "just begun"
     return "just begun"
