@@ -10,11 +10,11 @@ from typing import get_type_hints
 from mttjax.config.methods import KINDS
 from mttjax.config.settings import Settings
 from mttjax.core.network_spec import NetworkSpec
-from mttjax.paper.units import Incomplete
 from mttjax.system.console import tell
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
 from mttjax.system.text import printable
+from mttjax.system.units import Incomplete
 from mttjax.system.workers import SOME_FAILED
 
 __all__ = ["messages"]

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from mttjax.paper.units import Incomplete, forget_failures
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT_OR_ZERO, Checked, Range
 from mttjax.system.signals import Stopped
+from mttjax.system.units import Incomplete, forget_failures
 from mttjax.system.workers import itself, run_workers
 
 __all__ = ["Sharing", "shared"]

@@ -14,19 +14,19 @@ from mttjax.cli.table import TableOptions
 from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
 from mttjax.experts.store import ExpertStore
-from mttjax.paper import units
 from mttjax.paper.cells import CellResult, check_cells
 from mttjax.paper.table.full_data import train_better
 from mttjax.paper.table.plan import PROTOCOLS, Cell, FullData, Plan
 from mttjax.paper.table.report import Report
 from mttjax.paper.table.table import compare
-from mttjax.paper.units import Incomplete
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import load_data, prepare
+from mttjax.system import units
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
 from mttjax.system.locks import exclusive
+from mttjax.system.units import Incomplete
 
 METHODS = ("random", "herding", "forgetting", "dm", "mtt")
 PLAN = Plan((2,), METHODS, "short", networks=2, draws=2, full_data=FullData(networks=2, epochs=2))

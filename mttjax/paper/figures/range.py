@@ -18,11 +18,11 @@ from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import CellResult, moments, run_cell
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.figures.plans import Sweep
-from mttjax.paper.units import do_units, look_at_units
 from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.runs.problem import load_data
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers, write_json
+from mttjax.system.units import do_units, look_at_units
 
 __all__ = ["HEADERS", "draw_range"]
 

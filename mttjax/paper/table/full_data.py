@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.table.plan import FullData
-from mttjax.paper.units import missing
 from mttjax.runs.networks import Training, train_networks
 from mttjax.runs.problem import Problem
 from mttjax.system.kept import kept
 from mttjax.system.trees import tree_checksum
+from mttjax.system.units import missing
 
 __all__ = ["FullRow", "experts_row", "train_better"]
 
