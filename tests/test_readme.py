@@ -28,7 +28,7 @@ def lines_to_type():
     for document in DOCUMENTS:
         for block in blocks(document, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
-                if words := shlex.split(line, comments=True):
+                if words := shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", "0"), comments=True):
                     yield words
 
 
