@@ -19,7 +19,10 @@ __all__ = ["epochs_for_all_rows", "main"]
 def main(arguments: Sequence[str]) -> int:
     """Trains the experts of a preset; without ``--ipc`` for all of its rows that can share them."""
     sharing, rest = _sharing(arguments)
-    about = "--workers N has N processes share the experts, on a card each."
+    about = (
+        "--workers N has N processes share the experts, on a card each; --worker K is one of several "
+        "that are started apart."
+    )
     settings, preset, one_row, only_print = preset_settings("mttjax train_experts", rest, about)
     if settings.experts.epochs is None and not (one_row and settings.method in MATCHING):
         settings, about = epochs_for_all_rows(settings, preset)
