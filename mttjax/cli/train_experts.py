@@ -20,8 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     """Trains the experts of a preset; without ``--ipc`` for all of its rows that can share them."""
     sharing, rest = _sharing(arguments)
     about = (
-        "--workers N has N processes share the experts, on a card each; --worker K is one of several "
-        "that are started apart."
+        "--workers N has N processes share the experts, on a card each; --worker K is one of "
+        "several that are started apart."
     )
     settings, preset, one_row, only_print = preset_settings("mttjax train_experts", rest, about)
     if settings.experts.epochs is None and not (one_row and settings.method in MATCHING):
