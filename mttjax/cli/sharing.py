@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT_OR_ZERO, Checked, Range
+from mttjax.system.ray_engine import run_on_ray
 from mttjax.system.signals import Stopped
 from mttjax.system.units import Incomplete, forget_failures
 from mttjax.system.workers import itself, run_workers
@@ -23,6 +24,12 @@ class Sharing(Checked):
     workers: Annotated[int, Range(1, 1000)] = 1
     """So many processes share the cells: each has its share of the cores, or a card. Commands typed
     apart share them too, on several machines with one folder."""
+    engine: Literal["processes", "ray"] = "processes"
+    """What places the workers: `processes` of this machine, or `ray`, on its cards and cores or on
+    those of a cluster whose nodes see the same folder."""
+    ray_address: str | None = None
+    """Of Ray's cluster: HOST:PORT, or `auto` for the one that this machine is of. None: one is
+    begun here."""
     report: bool = False
     """Make nothing: write what is there, and say what is missing, failed or at work."""
     worker: Annotated[int | None, COUNT_OR_ZERO] = None
@@ -43,10 +50,14 @@ def shared(sharing: Sharing, command: Sequence[str], marks: Path, make: Callable
       InputError: the workers refused what was given.
       Stopped: they were stopped.
     """
-    if sharing.workers == 1 or sharing.report or sharing.worker is not None:
+    alone = sharing.workers == 1 and sharing.engine == "processes"
+    if alone or sharing.report or sharing.worker is not None:
         return make(worker=sharing.worker, only_look=sharing.report)
     forget_failures(marks)
-    status = run_workers(itself(command), sharing.workers)
+    if sharing.engine == "ray":
+        status = run_on_ray(itself(command), sharing.workers, sharing.ray_address)
+    else:
+        status = run_workers(itself(command), sharing.workers)
     if status > 128:
         raise Stopped(status - 128, "in the workers")
     if status == 2:

@@ -90,7 +90,8 @@ def main(arguments: Sequence[str]) -> int:
     with advising(_experts(config, changed, usual)):
         marks = folder / "cells" / options.protocol
         page = shared(options, ["table", *arguments], marks, make)
-    print(f"page: {page}")
+    if options.worker is None:
+        print(f"page: {page}")
     return 0
 
 

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     sharing, rest = _sharing(arguments)
     about = (
         "--workers N has N processes share the experts, on a card each; --worker K is one of "
-        "several that are started apart."
+        "several that are started apart; --engine ray and --ray-address as of table."
     )
     settings, preset, one_row, only_print = preset_settings("mttjax train_experts", rest, about)
     if settings.experts.epochs is None and not (one_row and settings.method in MATCHING):
@@ -46,8 +46,10 @@ def _sharing(arguments):
     first = argparse.ArgumentParser("mttjax train_experts", add_help=False, allow_abbrev=False)
     first.add_argument("--workers", type=int, default=1)
     first.add_argument("--worker", type=int)
+    first.add_argument("--engine", default="processes")
+    first.add_argument("--ray-address")
     given, rest = first.parse_known_args(arguments)
-    return Sharing(workers=given.workers, worker=given.worker), rest
+    return Sharing(**vars(given)), rest
 
 
 def _made(settings, *, worker, only_look):
