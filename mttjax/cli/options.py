@@ -127,6 +127,7 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         "network of your own, whose file is run. With --minutes N it ends in time, all saved, and "
         "goes on when it is typed again. --quiet prints errors alone, --verbose details too.",
     )
+    settings = preset.fitted(settings, rest)
     require_folder("--run.folder", settings.run.folder)
     require_folder("--experts.folder", settings.experts.folder)
     return PresetSettings(settings, preset, chosen.ipc is not None, chosen.print)

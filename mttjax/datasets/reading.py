@@ -5,13 +5,14 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from mttjax.datasets.cache import cached_images
-from mttjax.datasets.images import Header, read_header, read_pixels
+from mttjax.datasets.images import SUFFIXES, Header, read_header, read_pixels
 from mttjax.datasets.names import Fit
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Range
@@ -19,7 +20,7 @@ from mttjax.system.memory import require_memory
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_threads
 
-__all__ = ["RESOLUTIONS", "Size", "count_remarks", "read_images"]
+__all__ = ["RESOLUTIONS", "Size", "count_remarks", "have_one_size", "read_images"]
 
 RESOLUTIONS = Range(4, 1024)
 """Of a side."""
@@ -43,6 +44,17 @@ class Size(NamedTuple):
     fit: Fit = "crop"
     channels: int | None = None
     """1 or 3; None: 1 where all are greyscale, else 3."""
+
+
+def have_one_size(folder: Path, most: int = 200) -> bool:
+    """Whether the first images under ``folder``, so many of them, have one size.
+
+    Raises:
+      InputError: one cannot be read.
+    """
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    files = (path for path in paths if path.is_file() and not path.name.startswith("."))
+    return len({read_header(path).size for path in islice(files, most)}) <= 1
 
 
 def read_images(
