@@ -2,10 +2,10 @@
 
 --data.dir is a folder of images with a sub-folder a class, or an .npz of arrays. What follows from
 the images is taken from them, unless an option says otherwise: their size (of a folder of several
-sizes: 64 pixels), the depth of the network, the batch of the experts, the minibatch of the students.
-Width is 128, as in the papers; on a CPU take --network.width 32. Images are not flipped: writing, and
-what has a left and a right, would be other things; --ops color crop cutout flip scale rotate flips.
-Measured: not run on a data set of note. See docs/own_data.md.
+sizes: 64 pixels), the depth of the network, the batch of the experts, the minibatch of students.
+Width is 128, as in the papers; on a CPU take --network.width 32. Images are not flipped: writing,
+and what has a left and a right, would be other things; --ops color crop cutout flip scale rotate
+flips. Measured: not run on a data set of note. See docs/own_data.md.
 
     mttjax train_experts --config own --data.dir FOLDER
     mttjax distill --config own --ipc 10 --data.dir FOLDER

@@ -98,7 +98,7 @@ class Across(NamedTuple):
         for name, distilled in self.sets.items():
             scores = (self.scores[name, network] for network in self.networks)
             cells = (percent(score.mean, score.std) for score in scores)
-            rows.append((name, f"{distilled.ipc} per class", *cells))
+            rows.append((name, f"{distilled.per_class} per class", *cells))
         return ("set", "images", *self.networks), rows
 
     def record(self) -> dict[str, Any]:
