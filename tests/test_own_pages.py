@@ -24,3 +24,13 @@ def test_the_networks_of_their_page_work(tmp_path, monkeypatch):
     exec(compile(in_a_program, "own_network.md", "exec"), names)
     start, target = next(iter(names["pairs"]))
     assert start["w"].shape == target["w"].shape == (64, 10)
+
+
+def test_the_data_of_their_page_are_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (program,) = programs("own_data.md")
+    names = {}
+    exec(compile(program, "own_data.md", "exec"), names)
+    assert names["settings"].network.depth == 2
+    assert names["dataset"].class_names == ("maize", "wheat")
+    assert "of 16x16x4; uint16, 12 bits of it used, scaled to 8" in capsys.readouterr().out

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
     *("docs/architecture.md", "docs/convert.md", "docs/methods.md", "docs/pytorch.md"),
-    "docs/own_network.md",
+    *("docs/own_data.md", "docs/own_network.md"),
 ]
 
 
