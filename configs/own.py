@@ -5,7 +5,9 @@ the images is taken from them, unless an option says otherwise: their size (of a
 sizes: 64 pixels), the depth of the network, the batch of the experts, the minibatch of students.
 Width is 128, as in the papers; on a CPU take --network.width 32. Images are not flipped: writing,
 and what has a left and a right, would be other things; --ops color crop cutout flip scale rotate
-flips. Measured: not run on a data set of note. See docs/own_data.md.
+flips. See docs/own_data.md. Measured: scikit-learn's digits as an .npz, 1 per class, width 32, four
+experts, 300 steps: 92.6 ± 1.0 % beside 67.4 ± 1.2 of random real images (three networks of 301
+epochs, 2026-11-27). On other images not run.
 
     mttjax train_experts --config own --data.dir FOLDER
     mttjax distill --config own --ipc 10 --data.dir FOLDER
