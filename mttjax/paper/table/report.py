@@ -76,7 +76,7 @@ class Report:
             title=title,
             summary=caption,
             tables=tables,
-            figures=_grids(self.folder, pooled),
+            figures=_grids(self.folder, self.results),
             settings={},
             command=self.command,
         )
@@ -214,11 +214,13 @@ def _of_classes(result, classes):
     return [*moments(result.evaluation.balanced), *own, *result.evaluation.per_class()]
 
 
-def _grids(folder, pooled):
-    """The images of every method, as pixels; of the first seed."""
-    figures = []
-    for method, ipc in pooled:
-        run = RunFolder(set_folder(folder, Cell(method, ipc, 0).name))
+def _grids(folder, cells):
+    """The images of every method, as pixels; of the first seed that is there."""
+    figures, first = [], {}
+    for cell in sorted(cells, key=lambda cell: (METHODS.index(cell.method), cell.ipc, cell.seed)):
+        first.setdefault((cell.method, cell.ipc), cell)
+    for (method, ipc), cell in first.items():
+        run = RunFolder(set_folder(folder, cell.name))
         grid, source = folder / "grids" / f"{method}_ipc{ipc}.png", run.set_path("last")
         if not grid.exists() or grid.stat().st_mtime < source.stat().st_mtime:
             made = run.load("last")
