@@ -1,5 +1,6 @@
 """The uses of ``mttjax evaluate``: what each does with its options."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial, singledispatch
 from pathlib import Path
@@ -14,6 +15,7 @@ from mttjax.cli.evaluate import (
     WithRandom,
 )
 from mttjax.cli.options import require_folder
+from mttjax.core.networks import own_network
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.architectures import report_across
@@ -36,14 +38,14 @@ def evaluate(use: object, command: str) -> None:
 @evaluate.register
 def _(use: EvaluateRun, command: str) -> None:
     run = RunFolder(use.folder)
-    results = _results(use, run.sets())
+    results = _results(use, _with_network(run.sets(), use.network))
     run.save_commands({"evaluate": command})
     print(f"page: {save_results(use.folder, results)}")
 
 
 @evaluate.register
 def _(use: EvaluateFiles, command: str) -> None:
-    _results(use, load_sets(_some(use.files)))
+    _results(use, _with_network(load_sets(_some(use.files)), use.network))
 
 
 @evaluate.register
@@ -79,7 +81,16 @@ def _sets_and_place(use: WithFiles) -> tuple[dict[str, DistilledSet], Dataset, P
         sets, folder = RunFolder(first).sets(), first
     else:
         sets, folder = load_sets(use.sets), first.parent
+    sets = _with_network(sets, use.network)
     return sets, real_data_of(next(iter(sets.values())), **use.data.source), use.to or folder
+
+
+def _with_network(sets: Mapping[str, DistilledSet], network: str | None) -> dict[str, DistilledSet]:
+    """The sets, for a network of the user's own where one was given."""
+    if network is None:
+        return dict(sets)
+    spec_for = lambda distilled: own_network(network, precision=distilled.network.precision)
+    return {n: dataclasses.replace(s, network=spec_for(s)) for n, s in sets.items()}
 
 
 def _some(paths: Sequence[Path]) -> Sequence[Path]:

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(TableOptions, default=default, args=arguments, prog="mttjax table")
     require_folder("--folder", options.folder)
     require_folder("--experts", options.experts)
-    change = partial(options.change, usual=usual.network)
+    change = lambda row: preset.fitted(options.change(row, usual.network), arguments)
     changed = change(usual)
     folder = options.folder or Path("runs") / f"{changed.run_name}-table"
     from mttjax.paper.table.table import compare

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mttjax.reporting.views import Invertible, view
+from mttjax.reporting.views import Invertible, channels_shown, view
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
 
@@ -69,8 +69,9 @@ def save_grid(
 
     Args:
       path: the PNG, written atomically.
-      images: [N, H, W, C] with 1 or 3 channels. uint8 are shown as they are, floats are
-        spread from black to white unless one of the next arguments says otherwise.
+      images: [N, H, W, C]. uint8 are shown as they are, floats are spread from black to white
+        unless one of the next arguments says otherwise. Of 2 or more than 3 channels some are
+        shown, see ``view``, and the foot says which.
       classes: [N] integers in 0..K-1.
       class_names: K names.
       clip: clip to this many standard deviations about the mean before spreading.
@@ -90,7 +91,7 @@ def save_grid(
         raise InputError(f"the scale of a grid is at least 1, got {scale}")
     from PIL.PngImagePlugin import PngInfo
 
-    picture = _paint(pixels, _arranged(groups, pixels.shape[1:3], scale))
+    picture = _paint(pixels, _arranged(groups, np.shape(images)[1:], scale))
     info = PngInfo()
     info.add_text("Title", MARK)
     with atomically(path) as file:
@@ -102,7 +103,7 @@ def grid_of(distilled: Drawable) -> np.ndarray:
     """The grid of a set's pixels, [height, width, 3] uint8."""
     pixels = view(distilled.images, preprocessing=distilled.preprocessing)
     groups = _groups(np.asarray(distilled.classes), distilled.class_names, len(pixels))
-    return np.asarray(_paint(pixels, _arranged(groups, pixels.shape[1:3], None)))
+    return np.asarray(_paint(pixels, _arranged(groups, distilled.images.shape[1:], None)))
 
 
 def save_views(folder: str | Path, stem: str, distilled: Drawable) -> list[Path]:
@@ -150,7 +151,12 @@ def _fitting_scale(height, width, lines, columns, largest):
 
 def _arranged(groups, shape, scale):
     arrange = _compact if all(len(members) == 1 for _, members in groups) else _rows
-    return arrange(groups, shape, scale)
+    layout = arrange(groups, shape[:2], scale)
+    if not (note := channels_shown(shape[2])):
+        return layout
+    height, width = layout.size
+    foot = (note, (_MARGIN, height), "lt", width - 2 * _MARGIN)
+    return layout._replace(size=(height + 14 + _MARGIN, width), texts=[*layout.texts, foot])
 
 
 def _rows(groups, shape, scale):

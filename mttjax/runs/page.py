@@ -53,7 +53,7 @@ def results_table(*records: Mapping[str, Any]) -> tuple[list[str], list[list[Any
 def _images(row):
     stored = row.get("stored_ipc")
     kept_as = "" if stored is None else f", in the bytes of {stored:.3g}"
-    return f"{row['ipc']} per class{kept_as}"
+    return f"{row.get('images_per_class', row['ipc'])} per class{kept_as}"
 
 
 def save_results(folder: str | Path, record: Mapping[str, Any]) -> Path:
