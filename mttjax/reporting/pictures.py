@@ -14,8 +14,8 @@ __all__ = ["images_of"]
 
 _MOST, _MOST_PIXELS, _MOST_CLASSES = 400, 2**20, 200
 """Images and pixels of one block, beyond which each class shows fewer, and classes."""
-_LARGE, _SMALL = 96, 60
-"""About how high an image is on the screen, where there is one per class and where more."""
+_LARGE, _SMALL = 96, 64
+"""How high an image is at most on the screen, where there is one per class and where more."""
 
 
 def images_of(
@@ -54,7 +54,7 @@ def images_of(
         caption += f" {shown} of {longest} images of each class."
     if len(members) < len(known):
         caption += f" {len(members)} of {len(known)} classes."
-    scale = max(1, round((_LARGE if shown == 1 else _SMALL) / height))
+    scale = max(1, (_LARGE if shown == 1 else _SMALL) // height)
     return Images(
         caption,
         [

@@ -41,7 +41,8 @@ def keep_beside(folder: RunFolder, dataset: Dataset, store: ExpertStore | None =
     with contextlib.suppress(InputError):  # a damaged one is made again
         if folder.beside():
             return
-    real, last, epochs = real_images(dataset), {}, 0
+    real, epochs = real_images(dataset), 0
+    last: dict[int, float] = {}
     with contextlib.suppress(InputError):  # a damaged store, where the method needs none
         if store is not None and store.exists and store.tested_on(dataset):
             last, epochs = store.trained_longest()

@@ -44,7 +44,7 @@ def run_page(run: RunFolder, *, now: str = "", log: str = "") -> bytes:
     results, lead = run.results(), now or "Not evaluated yet: evaluate this run."
     sections = run_sections(run)
     if results:
-        lead = f"{now}\n\n{_in_words(results)}"
+        lead = f"{now}\n\n{_in_words(results, beside(run))}"
     elif now:  # what changes first
         sections.sort(key=lambda section: section.heading != _CURVES)
     sections += [
@@ -90,18 +90,26 @@ def _title(run):
     return f"{title}, {TITLES.get(str(config.get('method')), 'MTT')}"
 
 
-def _in_words(results):
-    """The result that counts, and random real images beside it."""
+def _in_words(results, known):
+    """The result that counts, and what it lies between."""
     rows = results["rows"]
     names = [*(SETS[kind] for kind in ("best", "last")), *rows]
     name = next(name for name in names if name in rows)
-    score = lambda row: f"{percent(row['mean'], row['std'])} %"
-    text = f"Networks trained on the {name} set" if name in SETS.values() else f"On {name} they"
-    text += f" classify {score(rows[name])} of the real test images correctly"
     random = next((row for other, row in rows.items() if "random real" in other), None)
+    text = (
+        f"Networks trained on these images ({name}) classify {_score(rows[name])} of the real test "
+        "images correctly"
+    )
     if random and random is not rows[name]:
-        text += f"; on as many random real images, {score(random)}"
+        text += f"; on as many random real images, {_score(random)}"
+    if len(known.accuracies):
+        full = {"mean": known.accuracies.mean(), "std": known.accuracies.std()}
+        text += f"; on all real images, {_score(full)}"
     return f"{text}."
+
+
+def _score(row):
+    return f"{percent(row['mean'], row['std'])} %"
 
 
 def _commands(commands):

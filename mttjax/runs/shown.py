@@ -63,6 +63,7 @@ def evaluated(results: Mapping[str, Any], known: Beside) -> list[Block]:
     """Accuracies as bars, as a table, and of each class."""
     rows, names = results["rows"], results["classes"]
     bars = [Bar(n, r["mean"], r["std"], "random real" in n) for n, r in rows.items()]
+    bars.sort(key=lambda bar: bar.name != SETS["best"])
     full = ""
     if len(known.accuracies):
         count = len(known.accuracies)
@@ -70,17 +71,19 @@ def evaluated(results: Mapping[str, Any], known: Beside) -> list[Block]:
         bars.append(Bar(name, known.accuracies.mean(), known.accuracies.std(), True))
         full = f" The experts were trained on all real images for {known.epochs} epochs."
     scores = {name: row["per_class"] for name, row in rows.items()}
-    tested = next((row["tested"] for row in rows.values()), [])
+    tested: list[int] = next((row["tested"] for row in rows.values()), [])
     own = any("own_way" in row for row in rows.values())
     how = (
         f"Accuracy on the real test images of fresh networks, trained for {results['epochs']} "
-        f"epochs on each set.{full} Bars: mean of the networks; lines across their ends: ± 1 "
-        "standard deviation."
+        f"epochs on each set.{full} Bars: mean of the networks; lines across their ends: "
+        "±\N{NO-BREAK SPACE}1 standard deviation."
     )
     blocks: list[Block] = [Bars(how, bars)]
     if own:
         blocks.append(Note(_OWN_WAY))
-    blocks.append(Table("Test accuracy of networks by the set", *results_table(results)))
+    blocks.append(
+        Table("Test accuracy by the set that networks are trained on", *results_table(results))
+    )
     of_classes = Table("Accuracy of each class, %", *class_table(names, tested, scores))
     return [*blocks, Folded("Accuracy of each class", [of_classes])]
 
@@ -117,7 +120,8 @@ def _same(a, b):
 
 def pictures_of(run: RunFolder) -> list[Block]:
     """The images of a run's sets: the best beside real ones, others and other views folded."""
-    method, blocks = str(run.config().get("method")), []
+    method = str(run.config().get("method"))
+    blocks: list[Block] = []
     # LD learns labels, and its images stay what they were.
     stays_real = method in (*SELECTIONS, "ld")
     for title, distilled in sets_shown(run):

@@ -212,8 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         name = unquote(urlsplit(self.path).path).removeprefix("/")
         try:
             if name in ("", "index.html"):
-                page, wait = self.watched.page()
-                self._answer(HTTPStatus.OK, page, Refresh=str(wait))
+                content, wait = self.watched.page()
+                self._answer(HTTPStatus.OK, content, Refresh=str(wait))
                 return
             with self.watched.file(name) as file:
                 kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
@@ -229,10 +229,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def _answer(self, status, page, **headers):
-        self._begin(status, len(page), "text/html; charset=utf-8", **headers)
+    def _answer(self, status, content, **headers):
+        self._begin(status, len(content), "text/html; charset=utf-8", **headers)
         if self.command != "HEAD":
-            self.wfile.write(page)
+            self.wfile.write(content)
 
     def _begin(self, status, size, kind, **headers):
         self.send_response(status)

@@ -1,0 +1,93 @@
+"""The page of the table: what came out, a part for every size, how it was measured."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mttjax.config.methods import SELECTIONS
+from mttjax.datasets.dataset import Dataset
+from mttjax.paper.cells import moments, set_folder
+from mttjax.paper.table.full_data import FullRow
+from mttjax.paper.table.plan import Cell, Plan
+from mttjax.paper.table.rows import NAMES, Pooled, classes, details, of_size, share
+from mttjax.reporting import images_of, page, write_page
+from mttjax.reporting.blocks import Bar, Bars, Block, Code, Folded, Note, Section, Table
+from mttjax.runs.beside import real_images
+from mttjax.runs.folder import RunFolder
+
+__all__ = ["write_table_page"]
+
+_BARS = (
+    "Bars: mean test accuracy of the networks, of what was learned in colour, of real images in "
+    "grey; lines across their ends: ±\N{NO-BREAK SPACE}1 standard deviation."
+)
+_IMAGES = (
+    "The images of the first seed as pixels: what normalises them is undone, and what is darker "
+    "than black or lighter than white is cut off."
+)
+
+
+def write_table_page(
+    folder: Path,
+    plan: Plan,
+    dataset: Dataset,
+    results: Pooled,
+    full: Mapping[str, FullRow],
+    *,
+    title: str,
+    overview: Table,
+    measured: str,
+    command: str,
+) -> Path:
+    """Writes the ``index.html`` of a table; returns its path.
+
+    Args:
+      folder: the table's.
+      plan: what it holds.
+      dataset: the real images.
+      results: of its cells so far.
+      full: networks trained on all real images, by ``full_experts`` and ``full_better``.
+      title: the heading.
+      overview: the paper's table.
+      measured: how, in plain text.
+      command: what made it.
+    """
+    lead = (
+        f"Test accuracy of networks trained on {dataset.name}'s training images: on a few that a "
+        "method chose or learned, and on all. Figures with a number in brackets are published "
+        "ones, whose sources are under “How it was measured”."
+    )
+    sections = [
+        Section("All methods and sizes", [overview]),
+        *(_of_size(folder, ipc, dataset, results, full) for ipc in plan.ipc),
+        Section("How it was measured", [Note(measured)]),
+        Section("Run it again", [Code("command", command)] if command else []),
+    ]
+    return write_page(folder, page(title, lead, sections))
+
+
+def _of_size(folder, ipc, dataset, results, full):
+    found = of_size(ipc, results)
+    table = details(ipc, results, dataset.name)
+    bars = [Bar(NAMES[m], *moments(r.accuracies), m in SELECTIONS) for m, (r, _) in found.items()]
+    bars += [Bar(NAMES[name], *moments(row.accuracies), True) for name, row in full.items()]
+    if not found:
+        return Section(table.caption, [])
+    of_all = Note(f"{share(ipc, dataset)} % of the training images.")
+    blocks = [of_all, Bars(_BARS, bars), table]
+    blocks.append(Folded("Accuracy of each class", [classes(ipc, results, dataset)]))
+    return Section(table.caption, [*blocks, *_pictures(folder, ipc, found, dataset)])
+
+
+def _pictures(folder, ipc, methods, dataset):
+    """A heading and the images of every method; those that are learned beside real ones."""
+    real, shown = real_images(dataset), list[Block]()
+    for method in methods:
+        made = RunFolder(set_folder(folder, Cell(method, ipc, 0).name)).load("last")
+        stays_real = method in (*SELECTIONS, "ld")
+        images = (
+            images_of(made, "Real images of the training set.", most=5, made="real")
+            if stays_real
+            else images_of(made, _IMAGES, most=5, real=real)
+        )
+        shown.append(Section(f"{NAMES[method]}, {ipc} per class", [images]))
+    return shown
