@@ -5,10 +5,21 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 """Its path; None where there is none."""
+
+
+_AT_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for at, end in zip((3, 4), ends):
+    os.dup2(end, at)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Where Chromium looks for its ends of the pipes."""
 
 
 class Browser:
@@ -21,13 +32,12 @@ class Browser:
     def __init__(self, profile):
         command_out, self._to = os.pipe()
         self._from, answers_in = os.pipe()
-        # Its ends are to be 3 and 4, which Python's own pipes may be.
-        shell = f'exec "$@" 3<&{command_out} 4>&{answers_in}'
         self._process = subprocess.Popen(
             [
-                *("sh", "-c", shell, "sh", CHROMIUM, "--headless", "--no-sandbox"),
-                *("--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"),
-                *("--disable-dev-shm-usage", f"--user-data-dir={profile}", "about:blank"),
+                *(sys.executable, "-c", _AT_3_AND_4, str(command_out), str(answers_in)),
+                *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+                *("--disable-dev-shm-usage", "--remote-debugging-pipe"),
+                *(f"--user-data-dir={profile}", "about:blank"),
             ],
             pass_fds=(command_out, answers_in),
             stdout=subprocess.DEVNULL,

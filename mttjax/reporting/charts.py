@@ -79,20 +79,18 @@ def _panel(curve, first, last, unit):
     place = _scale(low, high, log)
     x = np.array([_percent(step, first, last) for step in curve.steps])
     y = place(curve.values)
-    of, smooth = curve.of, 1
-    if of.smooth:
-        smooth = max(1, len(y) // 40)
-    few = len(y) <= 60
-    named = of.title + (", log scale" if log else "")
-    at = _ticks(low, high, log=log)
+    smooth = max(1, len(y) // 40) if curve.of.smooth else 1
+    named = curve.of.title + (", log scale" if log else "")
     return Panel(
         title=named,
         alt=_alt(named, curve, unit),
-        remark=of.best,
+        remark=curve.of.best,
         line=_line(x, place(_smoothed(curve.values, smooth))),
         band=_band(x, place(curve.low), place(curve.high)),
-        dots=_dots(x, y) if few and smooth == 1 else "",
-        ticks=[Tick(round(float(place(np.array(v))), 2), f"{v:g}") for v in at],
+        dots=_dots(x, y) if len(y) <= 60 and smooth == 1 else "",
+        ticks=[
+            Tick(round(float(place(np.array(v))), 2), f"{v:g}") for v in _ticks(low, high, log=log)
+        ],
         points=_points(curve, x, y),
     )
 
@@ -134,7 +132,11 @@ def _ticks(low, high, *, whole=False, log=False):
     """Round values from ``low`` to ``high``."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
-    locator = LogLocator(subs=(1, 3), numticks=6) if log else MaxNLocator(4, integer=whole)
+    locator = (
+        LogLocator(subs=(1, 3), numticks=6)
+        if log
+        else MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=whole)
+    )
     found = [v for v in locator.tick_values(low, high) if low <= v <= high]
     return found or [low]
 

@@ -9,11 +9,11 @@ from mttjax.config.methods import SELECTIONS
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.testing import is_imbalanced
 from mttjax.reporting import class_table, images_of, percent, run_curves
-from mttjax.reporting.blocks import Bar, Bars, Block, Folded, Note, Plot, Section, Table
+from mttjax.reporting.blocks import Bar, Bars, Block, Folded, Images, Note, Plot, Section, Table
 from mttjax.runs.beside import Beside, beside
 from mttjax.runs.folder import SETS, RunFolder
 
-__all__ = ["curves_of", "evaluated", "pictures_of", "results_table", "sets_shown"]
+__all__ = ["curves_of", "evaluated", "images_shown", "pictures_of", "results_table", "sets_shown"]
 
 _OWN_WAY = "Own way: after the set's own steps, each at its own rate, and no more."
 _IN_OTHER_VIEWS = (
@@ -21,6 +21,8 @@ _IN_OTHER_VIEWS = (
     "least, black, to the largest, white. Then with those further than 2.5 standard deviations "
     "(±2.5 σ) from their mean cut off, as the published code of MTT shows its images."
 )
+_OF_REAL_IMAGES = dict.fromkeys(SELECTIONS, "") | {"ld": "; what is learned are their labels"}
+"""Methods that leave images what they were, and what else is to be said of them."""
 _LOSSES = {
     "mtt": "trajectory loss",
     "datm": "trajectory loss",
@@ -81,9 +83,7 @@ def evaluated(results: Mapping[str, Any], known: Beside) -> list[Block]:
     blocks: list[Block] = [Bars(how, bars)]
     if own:
         blocks.append(Note(_OWN_WAY))
-    blocks.append(
-        Table("Test accuracy by the set that networks are trained on", *results_table(results))
-    )
+    blocks.append(Table("Test accuracy, %", *results_table(results)))
     of_classes = Table("Accuracy of each class, %", *class_table(names, tested, scores))
     return [*blocks, Folded("Accuracy of each class", [of_classes])]
 
@@ -120,39 +120,45 @@ def _same(a, b):
 
 def pictures_of(run: RunFolder) -> list[Block]:
     """The images of a run's sets: the best beside real ones, others and other views folded."""
-    method = str(run.config().get("method"))
+    method, real = str(run.config().get("method")), beside(run).real
     blocks: list[Block] = []
-    # LD learns labels, and its images stay what they were.
-    stays_real = method in (*SELECTIONS, "ld")
     for title, distilled in sets_shown(run):
         if blocks:
-            blocks.append(Folded(title, [images_of(distilled, _caption(distilled), most=5)]))
+            blocks.append(Folded(title, [images_shown(distilled, method, most=5)]))
             continue
-        if stays_real:
-            caption = "Real images of the training set." + _by_labels(distilled)
-            blocks.append(Section(title, [images_of(distilled, caption, made="real")]))
-            continue
-        real = beside(run).real
-        first = images_of(distilled, _caption(distilled, real), real=real)
-        blocks.append(Section(title, [first, _other_views(title, distilled)]))
+        parts: list[Block] = [images_shown(distilled, method, real)]
+        if method not in _OF_REAL_IMAGES:
+            parts.append(_other_views(title, distilled))
+        blocks.append(Section(title, parts))
     return blocks
 
 
-def _caption(distilled, real=()):
-    beside_real = (
-        "Beside the distilled images of each class stands its first real training image. "
-        if real
-        else ""
-    )
-    return (
-        f"{beside_real}Distilled images are shown as pixels: what normalises them is undone, and "
-        f"what is darker than black or lighter than white ({100 * distilled.clipped():.1f} % of "
-        f"the values) is cut off.{_by_labels(distilled)}"
-    )
+def images_shown(
+    distilled: DistilledSet,
+    method: str,
+    real: Mapping[int, np.ndarray] | None = None,
+    most: int = 10,
+) -> Images:
+    """The images of a set as pixels, with a caption that says what is seen.
 
-
-def _by_labels(distilled):
-    return " By their labels' most probable class." if distilled.has_soft_labels else ""
+    Args:
+      distilled: the set.
+      method: what made it; some leave real images as they are.
+      real: class -> a real image of it, to stand beside those that were learned.
+      most: images per class.
+    """
+    labels = "By their labels' most probable class." if distilled.has_soft_labels else ""
+    if method in _OF_REAL_IMAGES:
+        caption = f"Real images of the training set{_OF_REAL_IMAGES[method]}. {labels}"
+        return images_of(distilled, caption.strip(), most=most, made="real")
+    first = "The real image beside them is the first of its class in the training set."
+    cut = f"{100 * distilled.clipped():.1f} % of the values"
+    how = (
+        "Shown as pixels: what normalises the images is undone, and what is darker than black or "
+        f"lighter than white ({cut}) is cut off."
+    )
+    caption = " ".join(filter(None, [how, first if real else "", labels]))
+    return images_of(distilled, caption, most=most, real=real)
 
 
 def _other_views(title, distilled):

@@ -1,5 +1,6 @@
 """The page of the table: what came out, a part for every size, how it was measured."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,20 +10,17 @@ from mttjax.paper.cells import moments, set_folder
 from mttjax.paper.table.full_data import FullRow
 from mttjax.paper.table.plan import Cell, Plan
 from mttjax.paper.table.rows import NAMES, Pooled, classes, details, of_size, share
-from mttjax.reporting import images_of, page, write_page
+from mttjax.reporting import page, write_page
 from mttjax.reporting.blocks import Bar, Bars, Block, Code, Folded, Note, Section, Table
 from mttjax.runs.beside import real_images
 from mttjax.runs.folder import RunFolder
+from mttjax.runs.shown import images_shown
 
 __all__ = ["write_table_page"]
 
 _BARS = (
     "Bars: mean test accuracy of the networks, of what was learned in colour, of real images in "
     "grey; lines across their ends: ±\N{NO-BREAK SPACE}1 standard deviation."
-)
-_IMAGES = (
-    "The images of the first seed as pixels: what normalises them is undone, and what is darker "
-    "than black or lighter than white is cut off."
 )
 
 
@@ -52,10 +50,12 @@ def write_table_page(
       command: what made it.
     """
     lead = (
-        f"Test accuracy of networks trained on {dataset.name}'s training images: on a few that a "
-        "method chose or learned, and on all. Figures with a number in brackets are published "
-        "ones, whose sources are under “How it was measured”."
+        f"Test accuracy of networks trained on few images of {dataset.name} that a method chose or "
+        "learned, and on all."
     )
+    if "published" in overview.headers:
+        lead += " Numbers in brackets name the sources of published figures, under “How it was "
+        lead += "measured”."
     sections = [
         Section("All methods and sizes", [overview]),
         *(_of_size(folder, ipc, dataset, results, full) for ipc in plan.ipc),
@@ -72,8 +72,12 @@ def _of_size(folder, ipc, dataset, results, full):
     bars += [Bar(NAMES[name], *moments(row.accuracies), True) for name, row in full.items()]
     if not found:
         return Section(table.caption, [])
-    of_all = Note(f"{share(ipc, dataset)} % of the training images.")
-    blocks = [of_all, Bars(_BARS, bars), table]
+    of_all = Note(
+        f"{share(ipc, dataset)} % of the training images. The images shown of a method are those "
+        "of its first seed."
+    )
+    about = dataclasses.replace(table, caption="Accuracy, and what it took")
+    blocks = [of_all, Bars(_BARS, bars), about]
     blocks.append(Folded("Accuracy of each class", [classes(ipc, results, dataset)]))
     return Section(table.caption, [*blocks, *_pictures(folder, ipc, found, dataset)])
 
@@ -83,11 +87,6 @@ def _pictures(folder, ipc, methods, dataset):
     real, shown = real_images(dataset), list[Block]()
     for method in methods:
         made = RunFolder(set_folder(folder, Cell(method, ipc, 0).name)).load("last")
-        stays_real = method in (*SELECTIONS, "ld")
-        images = (
-            images_of(made, "Real images of the training set.", most=5, made="real")
-            if stays_real
-            else images_of(made, _IMAGES, most=5, real=real)
-        )
+        images = images_shown(made, method, real, most=5)
         shown.append(Section(f"{NAMES[method]}, {ipc} per class", [images]))
     return shown

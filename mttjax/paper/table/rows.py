@@ -73,7 +73,8 @@ def overview(plan: Plan, dataset: Dataset, rows: Mapping[tuple[str, int | None],
             columns.append(["own way", *own])
         figures = [published_figure(dataset.name, method, ipc) for method in methods]
         known = [f"{figure.percent} {figure.mark}" if figure else "" for figure in figures]
-        columns.append(["published", *known])
+        if any(known):
+            columns.append(["published", *known])
     headers, *lines = zip(*columns, strict=True)
     return Table("Test accuracy, %", headers, lines)
 

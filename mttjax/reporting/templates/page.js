@@ -57,6 +57,7 @@ for (const plot of document.querySelectorAll(".plot")) {
   const panels = [...plot.querySelectorAll(".panel")];
   const slider = plot.querySelector("input[type=range]");
   const [first, last] = [Number(slider.min), Number(slider.max)];
+  const readout = nameOf(plot, "read at");
   const told = plot.querySelector(".slide output");
 
   const nearest = (points, step) => {
@@ -81,6 +82,7 @@ for (const plot of document.querySelectorAll(".plot")) {
     slider.value = step;
     slider.setAttribute("aria-valuetext", [step, ...read.filter(Boolean)].join(", "));
     told.textContent = step;
+    keep(readout, step);
   };
   const readUnder = (event) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -103,4 +105,5 @@ for (const plot of document.querySelectorAll(".plot")) {
   });
   plot.querySelector(".choose").hidden = panels.length < 2;
   plot.querySelector(".slide").hidden = false;
+  if (kept[readout] >= first) readAt(Math.min(kept[readout], last));
 }
