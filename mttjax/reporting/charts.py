@@ -41,7 +41,7 @@ def plot(series: Sequence[Series], caption: str, unit: str = "step") -> Plot | N
     first, last = int(steps.min()), int(steps.max())
     ticks = [Tick(_percent(at, first, last), f"{at:g}") for at in _ticks(first, last, whole=True)]
     if most := max(curve.each for curve in thinned) - 1:
-        caption += f" A point is the mean of {most + 1} {unit}s, which lie in the pale band."
+        caption += f" A point is the mean of {most + 1} {unit}s; the pale band holds all of them."
     panels = [_panel(curve, first, last, unit) for curve in thinned]
     return Plot(caption, panels, ticks, first, last, unit)
 

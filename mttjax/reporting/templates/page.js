@@ -9,8 +9,8 @@ const keep = (name, value) => {
   try { sessionStorage.setItem(place, JSON.stringify(kept)); } catch { /* not kept then */ }
 };
 const nameOf = (element, text) => {
-  const heading = element.closest("section")?.firstElementChild.textContent;
-  return [heading, text].join(" / ");
+  const section = element.parentElement.closest("section");
+  return section ? nameOf(section, `${section.firstElementChild.textContent} / ${text}`) : text;
 };
 
 for (const details of document.querySelectorAll("details")) {
