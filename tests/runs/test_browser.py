@@ -173,10 +173,8 @@ def test_what_was_opened_stays_open_when_the_watched_page_refreshes(browser, run
             while browser.run("window.before || document.readyState !== 'complete'"):
                 assert time.monotonic() < deadline, "it was not loaded again"
                 time.sleep(0.1)
-            opened = "[...document.querySelectorAll('details')].filter(d => d.open)"
-            assert browser.run(f"{opened}.map(d => d.firstElementChild.textContent)") == [
-                "Settings"
-            ]
+            opened = "[...document.querySelectorAll('details[open] > summary')]"
+            assert browser.run(f"{opened}.map(s => s.textContent)") == ["Settings"]
             assert browser.run("document.querySelector('thead th').ariaSort") == "ascending"
             assert browser.run("document.querySelector('.panel').hidden") is True
             assert browser.faults() == []
