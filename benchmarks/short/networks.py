@@ -1,7 +1,4 @@
-"""Several networks at once: one program over all, a loop, or one after another.
-
-Experts' epochs, evaluations, and what both need of memory at larger images.
-"""
+"""Training networks: an expert's epoch, an evaluation, and what both need of larger images."""
 
 import time
 from functools import partial
@@ -35,18 +32,18 @@ def precisions(tiny):
 
 
 def run_experts(record, tiny):
-    """An epoch of one network and of ten."""
+    """An expert's epoch."""
     net, images = (SMALL, 40) if tiny else (CIFAR, 10_000)
     data = tuple(map(jnp.asarray, real(net, images, 0)))
     for precision in precisions(tiny):
         network, epoch = expert_epoch(net, {"precision": precision}, 16 if tiny else 256)
         one = lambda state, key, *data, epoch=epoch: epoch(state, key, *data, LR)[0]
         work = works.Training(net, 1, images, 0)
-        compare_ways(record, precision, network, sgd(), one, data, 2 if tiny else 10, work)
+        time_one(record, precision, network, sgd(), one, data, work)
 
 
 def run_evaluation(record, tiny):
-    """Five networks trained on 1 and on 10 images per class; testing is left out."""
+    """A network trained on 1 and on 10 images per class; testing is left out."""
     net, epochs = (SMALL, 2) if tiny else (CIFAR, 300)
     optimiser = sgd(momentum=0.9, weight_decay=5e-4)
     for precision in precisions(tiny):
@@ -66,7 +63,7 @@ def run_evaluation(record, tiny):
         for ipc in (1,) if tiny else (1, 10):
             data = tuple(map(jnp.asarray, distilled(net, ipc)))
             name, work = f"IPC {ipc}, {precision}", works.Evaluation(net, ipc, epochs, 0, 1)
-            compare_ways(record, name, network, optimiser, one, data, 2 if tiny else 5, work)
+            time_one(record, name, network, optimiser, one, data, work)
 
 
 def expert_epoch(net, options, batch):
@@ -82,36 +79,23 @@ def expert_epoch(net, options, batch):
     return network, epoch
 
 
-def compare_ways(record, name, network, optimiser, one, data, count, work):
-    """``one(state, key, *data) -> state`` for one network and for ``count`` in three ways."""
-    begin = lambda key: TrainState(
-        network.init(key), jax.tree.map(jnp.zeros_like, optimiser.init(network.init(key)))
-    )
-    keys = jax.random.split(jax.random.key(0), count)
-    states = jax.jit(jax.vmap(begin))(keys)
-    along = (0, 0, *(None for _ in data))
-    mapped = lambda states, keys, *data: lax.map(lambda at: one(*at, *data), (states, keys))
-    first = jax.tree.map(lambda x: x[0], states)
-    ways = {
-        "one": (one, (first, keys[0]), 1),
-        f"{count} in a vmap": (jax.vmap(one, in_axes=along), (states, keys), count),
-        f"{count} in lax.map": (mapped, (states, keys), count),
-    }
-    for way, (function, arguments, networks) in ways.items():
-        with record.attempt(f"{name}, {way}"):
-            started = time.perf_counter()
-            compiled = jax.jit(function).lower(*arguments, *data).compile()
-            compiling = time.perf_counter() - started
-            seconds = seconds_of(partial(compiled, *arguments, *data), 3)
-            memory = compiled.memory_analysis()
-            record(
-                f"{name}, {way}",
-                compile_seconds=compiling,
-                seconds=seconds,
-                seconds_a_network=seconds / networks,
-                gflops=networks * work.flops / seconds / 1e9,
-                temporaries_mb=memory.temp_size_in_bytes / 1e6 if memory else None,
-            )
+def time_one(record, name, network, optimiser, one, data, work):
+    """``one(state, key, *data) -> state`` for one network, which fills a card."""
+    params = network.init(jax.random.key(0))
+    state = TrainState(params, jax.tree.map(jnp.zeros_like, optimiser.init(params)))
+    with record.attempt(name):
+        started = time.perf_counter()
+        compiled = jax.jit(one).lower(state, jax.random.key(1), *data).compile()
+        compiling = time.perf_counter() - started
+        seconds = seconds_of(partial(compiled, state, jax.random.key(1), *data), 3)
+        memory = compiled.memory_analysis()
+        record(
+            name,
+            compile_seconds=compiling,
+            seconds=seconds,
+            gflops=work.flops / seconds / 1e9,
+            temporaries_mb=memory.temp_size_in_bytes / 1e6 if memory else None,
+        )
 
 
 def run_memory(record, tiny):

@@ -33,7 +33,7 @@ def advising(train_experts: str) -> Iterator[None]:
         text = str(error).replace("with train_experts", f"with: {train_experts}")
         if text == str(error):
             raise
-        raise InputError(text) from error
+        raise type(error)(text) from error
 
 
 def commands_of_run(settings: Settings, arguments: Sequence[str]) -> dict[str, str]:

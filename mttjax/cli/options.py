@@ -91,7 +91,7 @@ class PresetSettings(NamedTuple):
     """Whether ``--print`` was."""
 
 
-def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
+def preset_settings(command: str, arguments: Sequence[str], more: str = "") -> PresetSettings:
     """The settings that ``--config``, ``--ipc`` and ``--method`` choose, changed by the others.
 
     Raises:
@@ -121,7 +121,7 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         "changes a setting of it, and the defaults shown are the preset's. --print only prints "
         "all settings, as a file that --config takes back; with --minutes N it ends in time, all "
         "saved, and goes on when it is typed again. --quiet prints errors alone, --verbose details "
-        "too.",
+        f"too. {more}",
     )
     require_folder("--run.folder", settings.run.folder)
     require_folder("--experts.folder", settings.experts.folder)

@@ -12,6 +12,7 @@ import tyro
 from mttjax.cli.advice import advising, changes, typed
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_config, require_folder
+from mttjax.cli.sharing import Sharing, shared
 from mttjax.config.presets import load_preset
 from mttjax.config.settings import Data, Settings
 from mttjax.core.network_spec import NetworkSpec
@@ -36,7 +37,7 @@ class TableData(RealData):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableOptions(Plan):
+class TableOptions(Sharing, Plan):
     """Makes a set by every method at every size, and evaluates all in one way.
 
     Cells are kept: the same command goes on where it was stopped, and others add to it. With
@@ -85,8 +86,11 @@ def main(arguments: Sequence[str]) -> int:
     folder = options.folder or Path("runs") / f"{changed.run_name}-table"
     from mttjax.paper.table.table import compare
 
+    make = partial(compare, preset, options, folder, change, typed("table", arguments))
     with advising(_experts(config, changed, usual)):
-        print(f"page: {compare(preset, options, folder, change, typed('table', arguments))}")
+        marks = folder / "cells" / options.protocol
+        page = shared(options, ["table", *arguments], marks, make)
+    print(f"page: {page}")
     return 0
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,11 @@ from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
 from mttjax.system.kept import kept
+from mttjax.system.locks import exclusive
 from mttjax.system.memory import peak_memory
 from mttjax.system.provenance import stamp
 from mttjax.system.trees import tree_checksum
+from mttjax.system.units import missing
 
 __all__ = ["CellResult", "check_cells", "moments", "run_cell", "set_folder"]
 
@@ -74,11 +77,12 @@ def run_cell(
     protocol_name: str,
     *,
     kind: str = "last",
+    only_look: bool = False,
     log: Callable[[str], object] = print,
 ) -> CellResult:
     """Makes a set and evaluates it, or finds that both are there.
 
-    Several processes may fill one folder: the run of a cell is held by the one that makes it,
+    Several processes may fill one folder: a cell is held by the one that makes and evaluates it,
     and the cells that others have made are taken from them.
 
     Args:
@@ -89,10 +93,13 @@ def run_cell(
       protocol: the same for all cells.
       protocol_name: what it is called; results under other protocols lie beside.
       kind: ``last``, ``best`` on validation, or ``best_on_test``.
+      only_look: make nothing.
       log: called with lines of text.
 
     Raises:
-      InputError: another process is at work on this cell; else see ``distill``.
+      Busy: another process is at work on this cell.
+      Missing: it is not there, and this only looks.
+      InputError: see ``distill``.
       Diverged, Stopped: see ``distill``.
     """
     run = Run(folder=str(set_folder(folder, name)))
@@ -130,7 +137,12 @@ def run_cell(
         "real_images": dataset.identity | {"test": tree_checksum(dataset.test)},
         "result": CellResult._fields,
     }
-    record = kept(path, decided, make, log)
+    place = path.with_suffix("")  # held while the cell is made, and gone after it
+    if only_look:
+        record = kept(path, decided, partial(missing, place), log)
+    else:
+        with exclusive(place):
+            record = kept(path, decided, make, log)
     result = CellResult(**record["result"])
     log(f"{name}: {100 * moments(result.accuracies)[0]:.2f} %, measured on {record['date']}")
     return result

@@ -33,9 +33,15 @@ __all__ = ["SetKeeper", "distill", "run_experts"]
 
 
 def run_experts(
-    settings: Settings[Any], dataset: Dataset | None = None, log: Log = print
+    settings: Settings[Any],
+    dataset: Dataset | None = None,
+    log: Log = print,
+    *,
+    worker: int | None = None,
 ) -> ExpertStore:
     """Trains the experts of the settings, in their folder; goes on where it stopped.
+
+    ``worker`` as in ``train_experts``.
 
     Raises:
       InputError: settings that do not fit the data or the store.
@@ -50,6 +56,7 @@ def run_experts(
         experts=settings.experts.count,
         epochs=settings.expert_epochs,
         parallel=settings.experts.parallel,
+        worker=worker,
         log=log,
     )
 

@@ -14,9 +14,18 @@ import psutil
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
 
-__all__ = ["at_work", "exclusive"]
+__all__ = ["Busy", "at_work", "exclusive", "holder", "in_turn"]
 
 LOCK, HOLDER = ".lock", ".holder"
+
+
+class Busy(InputError):
+    """Another process is at work there; ``who`` says which, where and since when."""
+
+    def __init__(self, text: str, who: str) -> None:
+        super().__init__(text)
+        self.who = who
+
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What file systems without locks answer."""
@@ -31,7 +40,7 @@ def exclusive(folder: str | Path) -> Iterator[None]:
     nothing is held.
 
     Raises:
-      InputError: another process holds it; the message says which, where and since when.
+      Busy: another process holds it; the message says which, where and since when.
     """
     folder = Path(folder)
     made = [f for f in (folder, *folder.parents) if not f.exists()]
@@ -41,9 +50,9 @@ def exclusive(folder: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            empty = set(os.listdir(folder)) <= {LOCK, HOLDER}
-            if made and empty:  # nothing was written: nothing is left behind
-                for name in (HOLDER, LOCK):  # while it is held: whoever waits for it sees it gone
+            own = sorted(name for name in os.listdir(folder) if name.endswith((HOLDER, LOCK)))
+            if made and len(own) == len(os.listdir(folder)):  # nothing is left behind
+                for name in own:  # while it is held: whoever waits for it sees it gone
                     (folder / name).unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     for parent in made:
@@ -51,18 +60,45 @@ def exclusive(folder: str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _held(folder):
-    lock = filelock.FileLock(folder / LOCK, timeout=0)
+def in_turn(path: str | Path) -> Iterator[None]:
+    """Holds the lock of a file, made if need be, for a moment; waits for who holds it.
+
+    On a file system without locks nothing is held.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path)
+    held = _acquired(lock)
+    try:
+        yield
+    finally:
+        if held:
+            lock.release()
+
+
+def _acquired(lock):
+    """Whether it is held now; not on a file system without locks."""
     try:
         lock.acquire()
-    except (filelock.Timeout, FileNotFoundError) as error:  # held, or just being removed
-        raise InputError(
-            f"{folder}: another process is at work here ({_holder(folder)}). "
-            "Wait for it or stop it, or choose another folder"
-        ) from error
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_LOCKS:
             raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _held(folder):
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
+    try:
+        held = _acquired(lock)
+    except (filelock.Timeout, FileNotFoundError) as error:  # held, or just being removed
+        who = holder(folder)
+        raise Busy(
+            f"{folder}: another process is at work here ({who}). "
+            "Wait for it or stop it, or choose another folder",
+            who,
+        ) from error
+    if not held:
         yield
         return
     try:
@@ -74,7 +110,9 @@ def _held(folder):
         lock.release()
 
 
-def _holder(folder):
+def holder(folder: str | Path) -> str:
+    """Which process holds it, where and since when."""
+    folder = Path(folder)
     with contextlib.suppress(OSError):
         return (folder / HOLDER).read_text() or "just begun"
     return "just begun"

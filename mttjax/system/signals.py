@@ -13,7 +13,7 @@ from typing import Protocol
 from mttjax.system import console
 from mttjax.system.files import discard_unfinished
 
-__all__ = ["Stopped", "stop_at_once", "stop_requested", "time_limit"]
+__all__ = ["TIME_IS_UP", "Stopped", "seconds_left", "stop_at_once", "stop_requested", "time_limit"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -129,6 +129,12 @@ def time_limit(minutes: float | None) -> Iterator[None]:
     finally:
         timer.cancel()
         _END.reset(end)
+
+
+def seconds_left() -> float | None:
+    """Until the end of the time; None where there is none."""
+    left = _END.get() - time.monotonic()
+    return left if left < math.inf else None
 
 
 def _exit(number):

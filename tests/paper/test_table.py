@@ -1,5 +1,6 @@
 """The table on digits: cells are kept, resumed and pooled; what it writes; full data."""
 
+import contextlib
 import csv
 import re
 import shutil
@@ -22,10 +23,12 @@ from mttjax.paper.table.report import Report
 from mttjax.paper.table.table import compare
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import load_data, prepare
+from mttjax.system import units
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
 from mttjax.system.locks import exclusive
+from mttjax.system.units import Incomplete
 
 METHODS = ("random", "herding", "forgetting", "dm", "mtt")
 PLAN = Plan((2,), METHODS, "short", networks=2, draws=2, full_data=FullData(networks=2, epochs=2))
@@ -187,13 +190,54 @@ def test_a_killed_table_goes_on_to_the_same_accuracies(made, preset, tmp_path):
     assert not findings.faults
 
 
-def test_a_cell_that_another_process_makes_is_refused_by_name(preset, tmp_path):
-    one = Plan((2,), ("random",), "short", draws=1, full=False)
-    with (
-        exclusive(tmp_path / "sets" / "random-ipc2-seed0"),
-        pytest.raises(InputError, match="random-ipc2-seed0: another process"),
-    ):
-        compare(preset, one, tmp_path, log=lambda line: None)
+ONE = Plan((2,), ("random",), "short", networks=1, draws=2, full=False)
+
+
+@pytest.mark.parametrize("held", ["sets", "cells/short"])
+def test_a_cell_that_another_process_makes_is_waited_for(preset, tmp_path, held):
+    """The others come first; it is taken when the other process is done with it."""
+    with contextlib.ExitStack() as other, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROTOCOLS, "short", Protocol(epochs=2))
+        patch.setattr(units, "PAUSE", 0)
+        other.enter_context(exclusive(tmp_path / held / "random-ipc2-seed0"))
+        lines = []
+
+        def log(line):
+            lines.append(line)
+            if "waiting for another process" in line:
+                other.close()
+
+        compare(preset, ONE, tmp_path, log=log)
+    found = [line for line in lines if line.startswith("random-ipc2-seed0: waiting")]
+    assert len(found) == 1
+    assert lines.index(found[0]) > next(i for i, x in enumerate(lines) if "seed1: " in x)
+    assert sorted(path.name for path in (tmp_path / "cells" / "short").iterdir()) == [
+        "random-ipc2-seed0.json",
+        "random-ipc2-seed1.json",
+    ]
+
+
+def test_a_cell_that_cannot_be_made_does_not_end_the_others_and_a_look_says_so(preset, tmp_path):
+    change = lambda settings: replace(
+        settings, experts=replace(settings.experts, folder=str(tmp_path / "none"))
+    )
+    plan, folder, lines = replace(ONE, methods=("mtt", "random")), tmp_path / "table", []
+    look = partial(compare, preset, plan, folder, change, log=lines.append, only_look=True)
+    look()
+    assert lines[1:] == [f"{name}-ipc2-seed{n}: missing" for name, n in NAMES]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROTOCOLS, "short", Protocol(epochs=2))
+        with pytest.raises(Incomplete, match=r"1 of 3 failed.*\n  mtt-ipc2-seed0: .*no experts"):
+            compare(preset, plan, folder, change, log=lambda line: None)
+        assert "Random" in (folder / "table.md").read_text()
+        lines.clear()
+        look()
+    assert lines[1].startswith("random-ipc2-seed0: ")
+    assert "%, measured on" in lines[2]
+    assert lines[3].startswith("mtt-ipc2-seed0: failed: ")
+
+
+NAMES = (("random", 0), ("random", 1), ("mtt", 0))
 
 
 def test_a_table_beside_experts_of_another_recipe_is_refused_at_once(preset, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from mttjax.runs.networks import Training, train_networks
 from mttjax.runs.problem import Problem
 from mttjax.system.kept import kept
 from mttjax.system.trees import tree_checksum
+from mttjax.system.units import missing
 
 __all__ = ["FullRow", "experts_row", "train_better"]
 
@@ -37,7 +39,12 @@ def experts_row(store: ExpertStore) -> FullRow | None:
 
 
 def train_better(
-    problem: Problem, recipe: FullData, folder: str | Path, log: Callable[[str], object] = print
+    problem: Problem,
+    recipe: FullData,
+    folder: str | Path,
+    log: Callable[[str], object] = print,
+    *,
+    only_look: bool = False,
 ) -> FullRow:
     """Networks trained by ``recipe`` on all training images; each resumed at its last epoch.
 
@@ -46,9 +53,11 @@ def train_better(
       recipe: how many networks, and how each is trained.
       folder: the table's; the networks' states are kept in it.
       log: called with a line per network.
+      only_look: train nothing.
 
     Raises:
-      InputError: another process is at work on these networks.
+      Busy: another process is at work on these networks.
+      Missing: they are not there, and this only looks.
     """
     folder, settings, dataset = Path(folder) / "full_data", problem.settings, problem.dataset
     training = Training(
@@ -72,4 +81,6 @@ def train_better(
         seconds = sum(network.seconds for network in trained)
         return FullRow([n.accuracy for n in trained], recipe.epochs, seconds)._asdict()
 
+    if only_look:
+        make = partial(missing, folder)
     return FullRow(**kept(folder / "result.json", decided, make, log)["result"])

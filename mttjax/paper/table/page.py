@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from mttjax.config.methods import SELECTIONS
+from mttjax.config.methods import METHODS, SELECTIONS
 from mttjax.datasets.dataset import Dataset
-from mttjax.paper.cells import moments, set_folder
+from mttjax.paper.cells import CellResult, moments, set_folder
 from mttjax.paper.table.full_data import FullRow
 from mttjax.paper.table.plan import Cell, Plan
-from mttjax.paper.table.rows import NAMES, Pooled, classes, details, of_size, share
+from mttjax.paper.table.rows import NAMES, classes, details, of_size, pooled, share
 from mttjax.reporting import page, write_page
 from mttjax.reporting.blocks import Bar, Bars, Block, Code, Folded, Note, Section, Table
 from mttjax.runs.beside import real_images
@@ -28,7 +28,7 @@ def write_table_page(
     folder: Path,
     plan: Plan,
     dataset: Dataset,
-    results: Pooled,
+    cells: Mapping[Cell, CellResult],
     full: Mapping[str, FullRow],
     *,
     title: str,
@@ -42,7 +42,7 @@ def write_table_page(
       folder: the table's.
       plan: what it holds.
       dataset: the real images.
-      results: of its cells so far.
+      cells: what there is of them so far.
       full: networks trained on all real images, by ``full_experts`` and ``full_better``.
       title: the heading.
       overview: the paper's table.
@@ -58,14 +58,15 @@ def write_table_page(
         lead += "measured”."
     sections = [
         Section("All methods and sizes", [overview]),
-        *(_of_size(folder, ipc, dataset, results, full) for ipc in plan.ipc),
+        *(_of_size(folder, ipc, dataset, cells, full) for ipc in plan.ipc),
         Section("How it was measured", [Note(measured)]),
         Section("Run it again", [Code("command", command)] if command else []),
     ]
     return write_page(folder, page(title, lead, sections))
 
 
-def _of_size(folder, ipc, dataset, results, full):
+def _of_size(folder, ipc, dataset, cells, full):
+    results = pooled(cells)
     found = of_size(ipc, results)
     table = details(ipc, results, dataset.name)
     bars = [Bar(NAMES[m], *moments(r.accuracies), m in SELECTIONS) for m, (r, _) in found.items()]
@@ -79,14 +80,17 @@ def _of_size(folder, ipc, dataset, results, full):
     about = dataclasses.replace(table, caption="Accuracy, and what it took")
     blocks = [of_all, Bars(_BARS, bars), about]
     blocks.append(Folded("Accuracy of each class", [classes(ipc, results, dataset)]))
-    return Section(table.caption, [*blocks, *_pictures(folder, ipc, found, dataset)])
+    return Section(table.caption, [*blocks, *_pictures(folder, ipc, cells, dataset)])
 
 
-def _pictures(folder, ipc, methods, dataset):
-    """A heading and the images of every method; those that are learned beside real ones."""
+def _pictures(folder, ipc, cells, dataset):
+    """A heading and the images of every method, of the first seed that is there; those that are
+    learned beside real ones."""
     real, shown = real_images(dataset), list[Block]()
-    for method in methods:
-        made = RunFolder(set_folder(folder, Cell(method, ipc, 0).name)).load("last")
-        images = images_shown(made, method, real, most=5)
-        shown.append(Section(f"{NAMES[method]}, {ipc} per class", [images]))
+    for method in METHODS:
+        seeds = [cell.seed for cell in cells if (cell.method, cell.ipc) == (method, ipc)]
+        if seeds:
+            made = RunFolder(set_folder(folder, Cell(method, ipc, min(seeds)).name)).load("last")
+            images = images_shown(made, method, real, most=5)
+            shown.append(Section(f"{NAMES[method]}, {ipc} per class", [images]))
     return shown

@@ -57,7 +57,7 @@ class Report:
             self.folder,
             self.plan,
             self.dataset,
-            results,
+            self.results,
             self.full,
             title=title,
             overview=table,

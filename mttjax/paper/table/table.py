@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +18,12 @@ from mttjax.paper.table.report import Report
 from mttjax.runs.problem import prepare
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
+from mttjax.system.units import do_units, look_at_units
 
 __all__ = ["compare"]
+
+FULL = "full_data"
+"""The unit of the networks that are trained on all real images."""
 
 
 def compare(
@@ -27,8 +33,13 @@ def compare(
     change: Callable[[Settings], Settings] = lambda settings: settings,
     command: str = "",
     log: Callable[[str], object] = print,
+    *,
+    worker: int | None = None,
+    only_look: bool = False,
 ) -> Path:
     """Fills the table; cells that are there with these settings are not computed again.
+
+    Several processes may fill one table: each takes the cells that no other is at.
 
     Args:
       preset: the settings of every method at every size.
@@ -37,13 +48,16 @@ def compare(
       change: what differs from the preset.
       command: for the page, what made it.
       log: called with lines of text.
+      worker: see ``do_units``; a worker writes no table.
+      only_look: write the table of what is there, and say what is not.
 
     Returns:
       The path of the page, which is written anew after every cell.
 
     Raises:
       InputError: settings that do not fit the data or the experts.
-      Diverged, Stopped: see ``distill``.
+      Incomplete: some cells failed; the others are done and in the table.
+      Stopped: see ``distill``.
     """
     folder, plan = Path(folder), dataclasses.replace(plan, ipc=plan.ipc or preset.ipcs)
     protocol = dataclasses.replace(PROTOCOLS[plan.protocol], networks=plan.networks)
@@ -59,17 +73,39 @@ def compare(
         log(note)
     _require_enough_images(settings, dataset)
     report = Report(folder, plan, base, dataset, command)
-    for cell, own in settings.items():
-        how = (dataset, folder, protocol, plan.protocol)
-        report.results[cell] = run_cell(cell.name, own, *how, kind=plan.kind, log=log)
-        report.write()
     if store.exists and not store.tested_on(dataset):
         log(f"{store.folder}: these experts were tested on other images; their row is left out")
     elif row := experts_row(store):
         report.full["full_experts"] = row
+    how: dict[str, Any] = {"only_look": only_look, "log": log}
+    units = _cells(settings, (dataset, folder, protocol, plan.protocol), kind=plan.kind, **how)
     if plan.full:
-        report.full["full_better"] = train_better(problem, plan.full_data, folder, log)
-    return report.write()
+        units[FULL] = partial(train_better, problem, plan.full_data, folder, **how)
+    on_done = partial(_add, report, {cell.name: cell for cell in settings}, worker is None)
+    marks = folder / "cells" / plan.protocol
+    if only_look:
+        look_at_units(units, marks, on_done, log)
+    else:
+        do_units(units, marks, on_done, worker=worker, log=log)
+    return folder if worker is not None else report.write()
+
+
+def _cells(settings, where, **how):
+    """By its name, what does each cell."""
+    return {
+        cell.name: partial(run_cell, cell.name, own, *where, **how)
+        for cell, own in settings.items()
+    }
+
+
+def _add(report, cells, write, name, result):
+    """Adds what is done to the report, and writes it."""
+    if name == FULL:
+        report.full["full_better"] = result
+    else:
+        report.results[cells[name]] = result
+    if write:
+        report.write()
 
 
 def _of_cell(cell, preset, change, kind):
