@@ -22,8 +22,10 @@ from mttjax.evaluation.architectures import report_across
 from mttjax.evaluation.robustness import report_robustness
 from mttjax.evaluation.sets import evaluate_sets, load_sets, real_data_of
 from mttjax.reporting import print_table
+from mttjax.runs.beside import keep_beside
 from mttjax.runs.folder import RunFolder
-from mttjax.runs.page import results_table, save_results
+from mttjax.runs.page import save_results
+from mttjax.runs.shown import results_table
 from mttjax.system.errors import InputError
 
 __all__ = ["evaluate"]
@@ -38,7 +40,8 @@ def evaluate(use: object, command: str) -> None:
 @evaluate.register
 def _(use: EvaluateRun, command: str) -> None:
     run = RunFolder(use.folder)
-    results = _results(use, _with_network(run.sets(), use.network))
+    dataset, results = _results(use, _with_network(run.sets(), use.network))
+    keep_beside(run, dataset)
     run.save_commands({"evaluate": command})
     print(f"page: {save_results(use.folder, results)}")
 
@@ -63,14 +66,14 @@ def _(use: EvaluateRobustness, command: str) -> None:
     print(f"robustness: {path}")
 
 
-def _results(use: WithRandom, sets: Mapping[str, DistilledSet]) -> dict[str, Any]:
-    """Evaluates the sets and prints a table; JSON values."""
+def _results(use: WithRandom, sets: Mapping[str, DistilledSet]) -> tuple[Dataset, dict[str, Any]]:
+    """Evaluates the sets and prints a table; the real images, and the results as JSON values."""
     dataset = real_data_of(next(iter(sets.values())), **use.data.source)
     results = evaluate_sets(
         sets, dataset, use.protocol, seed=use.seed, with_random=use.random
     ).record()
     print_table(f"{dataset.name}, test accuracy", *results_table(results))
-    return results
+    return dataset, results
 
 
 def _sets_and_place(use: WithFiles) -> tuple[dict[str, DistilledSet], Dataset, Path]:

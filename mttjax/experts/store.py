@@ -152,6 +152,13 @@ class ExpertStore:
             for expert in self.numbers()
         ]
 
+    def trained_longest(self) -> tuple[dict[int, float], int]:
+        """(expert -> test accuracy in [0, 1] after its last epoch, that epoch) of those that were
+        trained longest; nothing and 0 where there are none."""
+        known = dict(zip(self.numbers(), self.accuracies(), strict=True))
+        longest = max((max(epochs, default=0) for epochs in known.values()), default=0)
+        return {e: epochs[longest] for e, epochs in known.items() if longest in epochs}, longest
+
     def seconds(self, experts: Iterable[int], last_epoch: int) -> float:
         """How long it took to train these experts to ``last_epoch``."""
         of_epochs = (r for expert in experts for r in self.records(expert)[: last_epoch + 1])

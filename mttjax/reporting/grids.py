@@ -13,9 +13,6 @@ from mttjax.system.files import atomically
 
 __all__ = ["grid_of", "save_grid", "save_views"]
 
-MARK = "mttjax grid"
-"""The PNG's title, by which a page knows pictures that must not be smoothed."""
-
 _WIDTH, _HEIGHT, _AREA = 1800, 4800, 30e6
 """In pixels. Beyond width and height images are scaled up less, beyond width and area left out."""
 _GAP, _MARGIN = 2, 12
@@ -36,7 +33,7 @@ class _Layout(NamedTuple):
 
 
 class Drawable(Protocol):
-    """What ``save_views`` needs of a ``DistilledSet``."""
+    """What pictures need of a ``DistilledSet``."""
 
     @property
     def images(self) -> np.ndarray: ...
@@ -89,13 +86,9 @@ def save_grid(
     groups = _groups(np.asarray(classes), class_names, len(pixels))
     if scale is not None and scale < 1:
         raise InputError(f"the scale of a grid is at least 1, got {scale}")
-    from PIL.PngImagePlugin import PngInfo
-
     picture = _paint(pixels, _arranged(groups, np.shape(images)[1:], scale))
-    info = PngInfo()
-    info.add_text("Title", MARK)
     with atomically(path) as file:
-        picture.save(file, format="PNG", pnginfo=info)
+        picture.save(file, format="PNG")
     return Path(path)
 
 

@@ -20,6 +20,7 @@ from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import train_experts
 from mttjax.reporting import save_views
 from mttjax.runs.assembling import assemble
+from mttjax.runs.beside import keep_beside
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import Log, Problem, load_data, prepare, require_room
 from mttjax.runs.selection import select
@@ -96,6 +97,7 @@ def distill(
     folder = RunFolder(settings.run_folder)
     with exclusive(folder.path), tracking(settings, folder) as telling:
         folder.begin(problem.decisive(), log, typed)
+        keep_beside(folder, problem.dataset, problem.store)
         keep = SetKeeper(problem, folder, _stored(method))
 
         def on_saved(kind, synthetic, step):
@@ -137,6 +139,7 @@ def _selected(problem, log, typed):
                 log(f"{error}; made again")
         chosen, by = select(problem, log)
         folder.begin(problem.decisive(), log, typed)
+        keep_beside(folder, dataset, problem.store)
         images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
         labels = one_hot_labels(settings.ipc, dataset.n_classes)
         keep = SetKeeper(problem, folder)

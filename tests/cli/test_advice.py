@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tyro
+from pages import Page
 
 from mttjax.cli.advice import commands_of_run, evaluation_of, typed
 from mttjax.cli.evaluate import USES
@@ -86,7 +87,7 @@ def test_a_refusal_for_want_of_epochs_is_mended_by_what_it_advises(epochs, place
     commands = run.commands()
     assert commands["distill"] == shlex.join(["mttjax", "distill", *arguments])
     assert out.splitlines()[-1] == f"evaluate it:   {commands['evaluate']}"
-    written = write_run_page(run.path).read_text()
+    written = Page(write_run_page(run.path).read_text()).text
     assert all(command in written for command in commands.values())
     kept = {"evaluate": "as it was typed"}
     run.save_commands(kept)

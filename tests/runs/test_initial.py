@@ -14,8 +14,8 @@ from mttjax.core.preprocessing import Standardize
 from mttjax.distilled import load_distilled, save_distilled
 from mttjax.evaluation import evaluate_sets
 from mttjax.runs.assembling import assemble
-from mttjax.runs.page import results_table
 from mttjax.runs.problem import prepare
+from mttjax.runs.shown import results_table
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 

@@ -34,9 +34,7 @@ def experts_row(store: ExpertStore) -> FullRow | None:
     Returns:
       None where no expert has been trained.
     """
-    by_expert = dict(zip(store.numbers(), store.accuracies(), strict=True))
-    longest = max((max(epochs, default=0) for epochs in by_expert.values()), default=0)
-    last = {expert: epochs[longest] for expert, epochs in by_expert.items() if longest in epochs}
+    last, longest = store.trained_longest()
     return FullRow(list(last.values()), longest, store.seconds(last, longest)) if last else None
 
 
