@@ -1,8 +1,9 @@
 """Workers that Ray places: on this machine, or on the cards of a cluster."""
 
 import os
-import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,10 @@ def run_on_ray(
         share = min(cores // count, *(int(node.get("CPU", 0)) for node in nodes))
         needs = {"num_gpus": 1} if cards else {"num_cpus": max(1, share)}
         task = ray.remote(max_retries=MOST_DEATHS, retry_exceptions=[Died], **needs)(_run)
-        tasks = [task.remote([*command, "--worker", str(k)], os.getcwd()) for k in range(count)]
+        stop = ray.remote(num_cpus=0)(_Stop).remote()
+        begin = lambda k: task.remote([*command, "--worker", str(k)], os.getcwd(), stop)
         with stop_requested() as stopped:
-            return _status_of(ray, tasks, stopped, log)
+            return _status_of(ray, [begin(k) for k in range(count)], stop, stopped, log)
     finally:
         ray.shutdown()
 
@@ -82,37 +84,55 @@ def _search_path() -> str:
     return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
 
 
-def _status_of(ray: Any, tasks: list[Any], stopped: Asked, log: Callable[[str], object]) -> int:
+def _status_of(
+    ray: Any, tasks: list[Any], stop: Any, stopped: Asked, log: Callable[[str], object]
+) -> int:
     """The gravest status of all when they have ended; a signal ends them."""
     waiting, number = tasks, None
     while waiting:
         _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=PAUSE)
         if number is None and (number := stopped()):
-            for task in waiting:
-                ray.cancel(task, recursive=False)
+            ray.get(stop.set.remote(number))
     statuses = []
     for task in tasks:
         try:
             statuses.append(ray.get(task))
-        except ray.exceptions.RayError as error:  # it died too often, or was cancelled
+        except ray.exceptions.RayError as error:  # it died too often
             log(f"a worker is given up: {str(error).strip().splitlines()[-1]}")
             statuses.append(SOME_FAILED)
     return 128 + number if number else gravest(statuses)
 
 
-def _run(command: list[str], folder: str) -> int:
-    """In a task: the command's status; what cancels the task is a signal to the command."""
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                print(line.rstrip(), flush=True)
-            status = process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGTERM)
-            return process.wait()
-    if status < 0 or status == 1:
-        raise Died(f"status {status}")
-    return status
+class _Stop:
+    """An actor that the tasks ask whether a signal came."""
+
+    number = 0
+
+    def set(self, number: int) -> None:
+        self.number = number
+
+    def get(self) -> int:
+        return self.number
+
+
+def _run(command: list[str], folder: str, stop: Any) -> int:
+    """In a task: the command's status; it is sent the signal that came, and may save."""
+    ray, sent = _ray(), 0
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=folder, **pipes) as process:
+        telling = threading.Thread(target=_print, args=(process.stdout,))
+        telling.start()
+        while process.poll() is None:
+            number = ray.get(stop.get.remote())
+            if number and not sent:
+                process.send_signal(sent := number)
+            time.sleep(PAUSE)
+        telling.join()
+    if process.returncode < 0 or process.returncode == 1:
+        raise Died(f"status {process.returncode}")
+    return process.returncode
+
+
+def _print(lines: Any) -> None:
+    for line in lines:
+        print(line.rstrip(), flush=True)
