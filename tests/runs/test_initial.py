@@ -89,7 +89,7 @@ def test_a_set_of_unequal_numbers_is_evaluated_beside_as_many_real_images(datase
     sets = {"mine": uneven_set(), "even": small_set(2)}
     results = evaluate_sets(sets, dataset, Protocol(networks=1, epochs=1), log=quiet).record()
     headers, rows = results_table(results)
-    named = [headers.index(name) for name in ("images", "method")]
+    named = [headers.index(name) for name in ("images", "trained on")]
     assert [[row[i] for i in named] for row in rows] == [
         ["1 to 3 per class", "mine"],
         ["2 per class", "even"],
