@@ -24,6 +24,7 @@ from mttjax.core.testing import make_test
 from mttjax.core.training import TrainState, fitting_chunk, make_epoch, sgd
 from mttjax.evaluation.testing import Evaluation, on_device, tested_at_once
 from mttjax.system import seeds
+from mttjax.system.console import tell
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import at_once, in_threads
@@ -100,20 +101,25 @@ class Evaluator:
         ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
         with progress_bar(title, epochs * networks) as bar:
             run = partial(self._run, images, labels, np.float32(lr), ends, bar)
-            scores = jax.tree.map(
-                lambda *each: np.stack(each), *in_threads(run, keys, workers=at_once())
+            each = in_threads(run, keys, workers=at_once())
+        if diverged := sum(not finite for _, finite in each):
+            tell(
+                f"{title}: {diverged} of {networks} networks diverged at the rate {lr:.3g}; they "
+                "count as they are, at chance"
             )
+        scores = jax.tree.map(lambda *of_each: np.stack(of_each), *(tested for tested, _ in each))
         return {n: Evaluation.of(scores[n], labels=self._labels[n]) for n in self._tests}
 
     def _run(self, images, labels, lr, ends, bar, key):
-        """Trains and tests the network that ``key`` stands for."""
+        """(what the network that ``key`` stands for gets right, whether it is finite)."""
         state, drop = self._begin(key), np.int32(self.protocol.epochs // 2 + 2)
         for begin, end in itertools.pairwise(ends):
             state = self._train(state, key, images, labels, lr, drop, begin, end)
             jax.block_until_ready(state)
             bar.advance(int(end - begin))
         test = partial(self._test, state.params, self._preprocessing)
-        return {name: np.asarray(test(*data)) for name, data in self._tests.items()}
+        finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+        return {name: np.asarray(test(*data)) for name, data in self._tests.items()}, finite
 
 
 class Programs(NamedTuple):

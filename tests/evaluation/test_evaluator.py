@@ -78,6 +78,17 @@ def test_every_product_is_of_the_networks_precision(precision, problem):
         assert products_on_a_card(traced) == {PRODUCTS[precision]}
 
 
+def test_networks_that_diverge_are_told(problem, capsys):
+    network, images, labels, test, preprocessing = problem
+    evaluator = Evaluator(
+        network, preprocessing, (), {"test": test}, Protocol(networks=2, epochs=9)
+    )
+    evaluator(images, labels, LR, seed=0)
+    assert "diverged" not in capsys.readouterr().err
+    evaluator(1e3 * images, labels, 1e9, seed=0, title="mine")
+    assert "mine: 2 of 2 networks diverged at the rate 1e+09" in capsys.readouterr().err
+
+
 def test_same_seed_same_accuracies_and_pieces_do_not_matter(problem):
     network, images, labels, test, preprocessing = problem
     protocol = Protocol(networks=2, epochs=10)
