@@ -13,7 +13,7 @@ from mttjax.cli.launch import COMMANDS, main
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
-    *("docs/architecture.md", "docs/convert.md", "docs/methods.md", "docs/pytorch.md"),
+    *sorted(f"docs/{page.name}" for page in ROOT.glob("docs/*.md")),
 ]
 
 
