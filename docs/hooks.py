@@ -73,13 +73,16 @@ def on_page_markdown(markdown, page, files, **_):
     return "".join(parts)
 
 
-def on_page_content(content, **_):
+def on_page_content(content, page, **_):
     """Equations as MathML, which browsers draw by themselves."""
     from latex2mathml.converter import convert
 
     def drawn(equation):
         display = "block" if equation[2] == "[" else "inline"
-        return convert(html.unescape(equation[3]).strip(), display=display)
+        drawing = convert(html.unescape(equation[3]).strip(), display=display)
+        if "\\" in drawing:
+            raise SystemExit(f"{page.file.src_uri}: a command that MathML lacks in {equation[3]}")
+        return drawing
 
     return EQUATION.sub(drawn, content)
 
