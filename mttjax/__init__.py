@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mttjax.config.presets import load_preset
     from mttjax.core.augmentation import dsa
     from mttjax.core.convolution import convolve
-    from mttjax.core.networks import Network, make_network, parameter_count
+    from mttjax.core.networks import Layers, Network, make_network, own_network, parameter_count
     from mttjax.core.objectives import (
         feature_alignment_loss,
         gradient_match_loss,
@@ -60,7 +60,7 @@ _PUBLIC = {
     "config.presets": "load_preset",
     "core.augmentation": "dsa",
     "core.convolution": "convolve",
-    "core.networks": "Network make_network parameter_count",
+    "core.networks": "Layers Network make_network own_network parameter_count",
     "core.objectives": "feature_alignment_loss gradient_match_loss match_loss mean_feature_loss "
     "terminal_loss",
     "core.preprocessing": "ZCA Standardize fit_preprocessing",
@@ -99,6 +99,7 @@ __all__ = [
     "Experts",
     "Forgetting",
     "InputError",
+    "Layers",
     "Network",
     "NetworkSpec",
     "Protocol",
@@ -129,6 +130,7 @@ __all__ = [
     "match_loss",
     "mean_feature_loss",
     "one_hot_labels",
+    "own_network",
     "parameter_count",
     "random_selection",
     "run_experts",

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def lines_to_type():
     for document in DOCUMENTS:
         for block in blocks(document, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
-                if words := shlex.split(line, comments=True):
+                if words := shlex.split(line.replace("$SLURM_ARRAY_TASK_ID", "0"), comments=True):
                     yield words
 
 
@@ -58,6 +59,12 @@ def test_a_command_of_the_documents_has_the_options_it_is_given(words, monkeypat
     shown = capsys.readouterr().out
     given = {word for word in words if word.startswith("--")}
     assert not {option for option in given if not re.search(rf"{option}\b", shown)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_is_for_a_shell_is_understood_by_one(document):
+    for block in blocks(document, "sh"):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True)
 
 
 def test_every_command_is_in_the_readme():

@@ -10,12 +10,27 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_every_package_is_packed():
+@pytest.fixture
+def config():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
+    return config
+
+
+def test_every_package_is_packed(config):
     folders = [path.parent.relative_to(ROOT) for path in (ROOT / "mttjax").rglob("__init__.py")]
     packages = sorted([".".join(folder.parts) for folder in folders] + ["mttjax.configs"])
     assert config["options"]["packages"].split() == packages
+
+
+def test_every_file_beside_the_modules_is_packed(config):
+    packed = set()
+    for package, patterns in config["options.package_data"].items():
+        folder = ROOT / package.replace(".", "/")
+        packed |= {path for pattern in patterns.split() for path in folder.glob(pattern)}
+    beside = {p for p in (ROOT / "mttjax").rglob("*") if p.is_file() and "py" not in p.suffix}
+    assert beside - {p for p in beside if p.name.startswith(".")} <= packed
+    assert (ROOT / "mttjax/reporting/templates/page.html") in packed
 
 
 def run(*command, cwd):
@@ -43,6 +58,7 @@ def test_the_installed_wheel_has_the_command_the_presets_and_the_library(tmp_pat
     assert tmp_path in package.parents
     assert (package / "py.typed").exists()
     assert (package / "configs/cifar10.py").exists()
+    assert (package / "reporting/templates/page.html").exists()
 
     mttjax = bin_folder / "mttjax"
     version = wheel.name.split("-")[1]
@@ -54,4 +70,4 @@ def test_the_installed_wheel_has_the_command_the_presets_and_the_library(tmp_pat
     protocol = ("--protocol.networks", "1", "--protocol.epochs", "3")
     out = run(mttjax, "evaluate", "run", "runs/digits-ipc1", *protocol, cwd=tmp_path)
     assert "random real images" in out
-    assert (tmp_path / "runs/digits-ipc1/index.html").exists()
+    assert "<h2>Test accuracy</h2>" in (tmp_path / "runs/digits-ipc1/index.html").read_text()

@@ -1,13 +1,15 @@
 """The figures of ``mttjax figure``: what each is drawn of, by its options."""
 
 import dataclasses
-from functools import singledispatch
+from collections.abc import Sequence
+from functools import partial, singledispatch
 from pathlib import Path
 from typing import Any
 
 from mttjax.cli.advice import advising, changes, typed
 from mttjax.cli.figure import CostOptions, DistanceOptions, GridOptions, RangeOptions
 from mttjax.cli.options import require_folder
+from mttjax.cli.sharing import shared
 from mttjax.config.presets import load_preset
 from mttjax.distilled import load_distilled
 from mttjax.evaluation.sets import real_data_of
@@ -24,13 +26,13 @@ __all__ = ["draw"]
 
 
 @singledispatch
-def draw(options: Any, command: str) -> list[Path]:
-    """Draws the figure of the options; the files written. ``command`` is kept with it."""
+def draw(options: Any, arguments: Sequence[str]) -> list[Path]:
+    """Draws the figure of the options, which were typed so; returns the files written."""
     raise TypeError(f"{type(options).__name__} is no figure")
 
 
 @draw.register
-def _(options: RangeOptions, command: str) -> list[Path]:
+def _(options: RangeOptions, arguments: Sequence[str]) -> list[Path]:
     require_folder("--folder", options.folder)
     preset = load_preset(options.config).settings(options.ipc, "mtt")
     settings = dataclasses.replace(
@@ -41,7 +43,9 @@ def _(options: RangeOptions, command: str) -> list[Path]:
     )
     folder = options.folder or Path("runs") / f"{settings.run_name}-ipc{settings.ipc}-range"
     with advising(_experts(options, settings, preset)):
-        return draw_range(settings, options, folder, command=command)
+        make = partial(draw_range, settings, options, folder, command=typed("figure", arguments))
+        marks = folder / "cells" / options.protocol_name
+        return shared(options, ["figure", *arguments], marks, make)
 
 
 def _experts(options, settings, preset):
@@ -63,7 +67,7 @@ def _changed(settings, **changes):
 
 
 @draw.register
-def _(options: DistanceOptions, command: str) -> list[Path]:
+def _(options: DistanceOptions, arguments: Sequence[str]) -> list[Path]:
     require_folder("--to", options.to)
     run, distilled = _run_and_set(options)
     last = as_distilled(options, distilled).target(max(options.starts))
@@ -83,11 +87,11 @@ def _run_and_set(options):
 
 
 @draw.register
-def _(options: GridOptions, command: str) -> list[Path]:
+def _(options: GridOptions, arguments: Sequence[str]) -> list[Path]:
     return draw_grid(load_distilled(options.set), options.to)
 
 
 @draw.register
-def _(options: CostOptions, command: str) -> list[Path]:
+def _(options: CostOptions, arguments: Sequence[str]) -> list[Path]:
     require_folder("--to", options.to)
     return draw_cost(options.runs, options.to, experts=options.with_experts)

@@ -30,6 +30,9 @@ class EvaluateOptions(Checked):
 
     seed: Annotated[int, SEED] = 0
     """Decides the networks and the random images."""
+    network: str | None = None
+    """`FILE.py:FUNCTION`: a network of your own in the place of the sets' own, or where that was
+    moved to; it is run."""
     data: RealData = dataclasses.field(default_factory=RealData)
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
 

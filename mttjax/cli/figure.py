@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from mttjax.cli.advice import typed
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData
+from mttjax.cli.sharing import Sharing
 from mttjax.paper.figures.plans import Sweep, Walks
 from mttjax.system.fields import Checked
 
@@ -17,7 +17,7 @@ __all__ = ["CostOptions", "DistanceOptions", "GridOptions", "RangeOptions", "mai
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RangeOptions(Sweep):
+class RangeOptions(Sharing, Sweep):
     """Accuracy against the range matched: an MTT distillation for every S and M, evaluated.
 
     The same command goes on where it was stopped. Writes range.csv, range.json and range.png.
@@ -104,5 +104,5 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(FIGURES, args=arguments, prog="mttjax figure", description=main.__doc__)
     from mttjax.cli.drawing import draw
 
-    print(*draw(options, typed("figure", arguments)), sep="\n")
+    print(*draw(options, arguments), sep="\n")
     return 0

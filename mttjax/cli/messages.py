@@ -14,6 +14,8 @@ from mttjax.system.console import tell
 from mttjax.system.errors import InputError
 from mttjax.system.signals import Stopped
 from mttjax.system.text import printable
+from mttjax.system.units import Incomplete
+from mttjax.system.workers import SOME_FAILED
 
 __all__ = ["messages"]
 
@@ -54,6 +56,9 @@ def messages(function: Command) -> Callable[[Sequence[str]], int | str]:
         except Stopped as stopped:
             tell(f"{stopped}; the same command goes on from there")
             return 128 + stopped.signal
+        except Incomplete as incomplete:
+            tell(printable(f"{name}: {incomplete}"))
+            return SOME_FAILED
         except (InputError, OSError, MemoryError, RuntimeError) as error:
             text = _text(error, name)
             if text is None:

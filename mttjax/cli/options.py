@@ -14,6 +14,7 @@ import tyro
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import Preset, load_preset, preset_names
 from mttjax.config.settings import Data, Settings
+from mttjax.core.network_spec import NetworkSpec
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked
 
@@ -91,7 +92,7 @@ class PresetSettings(NamedTuple):
     """Whether ``--print`` was."""
 
 
-def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
+def preset_settings(command: str, arguments: Sequence[str], more: str = "") -> PresetSettings:
     """The settings that ``--config``, ``--ipc`` and ``--method`` choose, changed by the others.
 
     Raises:
@@ -103,6 +104,7 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
     first.add_argument("--config")
     first.add_argument("--ipc", type=int)
     first.add_argument("--method")
+    first.add_argument("--network")
     first.add_argument("--print", action="store_true")
     chosen, rest = first.parse_known_args(arguments)
     if chosen.config is None:
@@ -110,6 +112,8 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         chosen.config = "digits"
     preset = load_preset(chosen.config)
     default = preset.settings(chosen.ipc, chosen.method)
+    if chosen.network is not None and not _asks_help(rest):
+        default = dataclasses.replace(default, network=_own(chosen.network, default.network))
     kind: Any = Settings[type(default.distill)]  # type: ignore[misc]
     settings = tyro.cli(
         kind,
@@ -119,18 +123,31 @@ def preset_settings(command: str, arguments: Sequence[str]) -> PresetSettings:
         description=f"--config NAME|FILE chooses a preset ({names}, or a .py or .json file), "
         f"--ipc N its row, --method NAME a method ({', '.join(METHODS)}); every option below "
         "changes a setting of it, and the defaults shown are the preset's. --print only prints "
-        "all settings, as a file that --config takes back; with --minutes N it ends in time, all "
-        "saved, and goes on when it is typed again. --quiet prints errors alone, --verbose details "
-        "too.",
+        "all settings, as a file that --config takes back. --network FILE.py:FUNCTION takes a "
+        "network of your own, whose file is run. With --minutes N it ends in time, all saved, and "
+        "goes on when it is typed again. --quiet prints errors alone, --verbose details too. "
+        f"{more}",
     )
+    settings = preset.fitted(settings, rest)
     require_folder("--run.folder", settings.run.folder)
     require_folder("--experts.folder", settings.experts.folder)
     return PresetSettings(settings, preset, chosen.ipc is not None, chosen.print)
 
 
+def _asks_help(arguments):
+    return bool({"-h", "--help"} & set(arguments))
+
+
+def _own(network: str, usual: NetworkSpec) -> NetworkSpec:
+    """A network of the user's own in the place of the preset's."""
+    from mttjax.core.networks import own_network  # imports JAX, which settings do without
+
+    return own_network(network, precision=usual.precision)
+
+
 def require_config(arguments: Sequence[str]) -> None:
     """Raises ``InputError``: no ``--config`` is among the arguments; unless help is asked for."""
-    if {"-h", "--help"} & set(arguments):
+    if _asks_help(arguments):
         return
     options = [argument.partition("=")[0] for argument in arguments]
     near = difflib.get_close_matches("--config", [o for o in options if o[:2] == "--"], 1, 0.7)

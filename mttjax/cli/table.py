@@ -12,14 +12,12 @@ import tyro
 from mttjax.cli.advice import advising, changes, typed
 from mttjax.cli.messages import messages
 from mttjax.cli.options import RealData, require_config, require_folder
+from mttjax.cli.sharing import Sharing, shared
 from mttjax.config.presets import load_preset
 from mttjax.config.settings import Data, Settings
 from mttjax.core.network_spec import NetworkSpec
 from mttjax.paper.table.plan import Plan
-from mttjax.paper.units import Incomplete, forget_failures
-from mttjax.system.console import tell
-from mttjax.system.fields import COUNT_OR_ZERO, Range
-from mttjax.system.workers import SOME_FAILED, itself, run_workers
+from mttjax.system.fields import Range
 
 __all__ = ["TableOptions", "main"]
 
@@ -39,7 +37,7 @@ class TableData(RealData):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableOptions(Plan):
+class TableOptions(Sharing, Plan):
     """Makes a set by every method at every size, and evaluates all in one way.
 
     Cells are kept: the same command goes on where it was stopped, and others add to it. With
@@ -55,14 +53,6 @@ class TableOptions(Plan):
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     """The network of experts, students and evaluation."""
     data: TableData = dataclasses.field(default_factory=TableData)
-    workers: Annotated[int, Range(1, 1000)] = 1
-    """So many processes share the cells: each has its share of the cores, or a card. Commands typed
-    apart share them too, on several machines with one folder."""
-    report: bool = False
-    """Make nothing: write the table of what is there, and say what is missing, failed or at
-    work."""
-    worker: Annotated[int | None, COUNT_OR_ZERO] = None
-    """Be one of several: take what no other is at, leave alone what failed, write no table."""
 
     def change(self, settings: Settings, usual: NetworkSpec) -> Settings:
         """The preset's settings, of any row, with what was given here and is not ``usual``."""
@@ -91,27 +81,18 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(TableOptions, default=default, args=arguments, prog="mttjax table")
     require_folder("--folder", options.folder)
     require_folder("--experts", options.experts)
-    change = partial(options.change, usual=usual.network)
+    change = lambda row: preset.fitted(options.change(row, usual.network), arguments)
     changed = change(usual)
     folder = options.folder or Path("runs") / f"{changed.run_name}-table"
     from mttjax.paper.table.table import compare
 
-    status, only_look = 0, options.report
-    if options.workers > 1 and not (only_look or options.worker is not None):
-        forget_failures(folder / "cells" / options.protocol)
-        status, only_look = run_workers(itself(["table", *arguments]), options.workers), True
-    if status in (0, SOME_FAILED):
-        how = (preset, options, folder, change, typed("table", arguments))
-        try:
-            with advising(_experts(config, changed, usual)):
-                page = compare(*how, worker=options.worker, only_look=only_look)
-        except Incomplete as error:
-            if options.worker is None:  # a worker has said so already
-                tell(f"table: {error}")
-            return SOME_FAILED
-        if options.worker is None:
-            print(f"page: {page}")
-    return status
+    make = partial(compare, preset, options, folder, change, typed("table", arguments))
+    with advising(_experts(config, changed, usual)):
+        marks = folder / "cells" / options.protocol
+        page = shared(options, ["table", *arguments], marks, make)
+    if options.worker is None:
+        print(f"page: {page}")
+    return 0
 
 
 def _experts(config, settings, usual):

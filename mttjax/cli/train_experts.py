@@ -1,10 +1,13 @@
 """``mttjax train_experts``: experts on the real images, a snapshot per epoch."""
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
+from mttjax.cli.sharing import Sharing, shared
 from mttjax.config.methods import MATCHING
 from mttjax.config.presets import Preset
 from mttjax.config.settings import Settings
@@ -15,7 +18,12 @@ __all__ = ["epochs_for_all_rows", "main"]
 @messages
 def main(arguments: Sequence[str]) -> int:
     """Trains the experts of a preset; without ``--ipc`` for all of its rows that can share them."""
-    settings, preset, one_row, only_print = preset_settings("mttjax train_experts", arguments)
+    sharing, rest = _sharing(arguments)
+    about = (
+        "--workers N has N processes share the experts, on a card each; --worker K is one of "
+        "several that are started apart; --engine ray and --ray-address as of table."
+    )
+    settings, preset, one_row, only_print = preset_settings("mttjax train_experts", rest, about)
     if settings.experts.epochs is None and not (one_row and settings.method in MATCHING):
         settings, about = epochs_for_all_rows(settings, preset)
         if not only_print:
@@ -23,12 +31,34 @@ def main(arguments: Sequence[str]) -> int:
     if only_print:
         return print_settings(settings)
     from mttjax.reporting import save_expert_curves
-    from mttjax.runs.workflows import run_experts
 
-    store = run_experts(settings)
+    make = partial(_made, settings)
+    store = shared(sharing, ["train_experts", *arguments], settings.expert_folder, make)
+    if sharing.worker is not None:
+        return 0
     curves = save_expert_curves(store.folder / "accuracies.png", store.accuracies())
     print(f"experts: {store.folder}\ncurves:  {curves}")
     return 0
+
+
+def _sharing(arguments):
+    """How many processes, and the other arguments; ``Settings`` know nothing of processes."""
+    first = argparse.ArgumentParser("mttjax train_experts", add_help=False, allow_abbrev=False)
+    first.add_argument("--workers", type=int, default=1)
+    first.add_argument("--worker", type=int)
+    first.add_argument("--engine", default="processes")
+    first.add_argument("--ray-address")
+    given, rest = first.parse_known_args(arguments)
+    return Sharing(**vars(given)), rest
+
+
+def _made(settings, *, worker, only_look):
+    from mttjax.experts.store import ExpertStore
+    from mttjax.runs.workflows import run_experts
+
+    return (
+        ExpertStore(settings.expert_folder) if only_look else run_experts(settings, worker=worker)
+    )
 
 
 def epochs_for_all_rows(settings: Settings, preset: Preset) -> tuple[Settings, str]:

@@ -3,6 +3,7 @@
 A preset's file, ours or a user's, imports from here and from nowhere else.
 """
 
+from mttjax.config.fitting import fit_to_data
 from mttjax.config.methods import DD, LD, MTT, Condensation, Forgetting, Selection
 from mttjax.config.presets import preset_row
 from mttjax.config.protocol import Protocol
@@ -26,5 +27,6 @@ __all__ = [
     "Run",
     "Selection",
     "Settings",
+    "fit_to_data",
     "preset_row",
 ]

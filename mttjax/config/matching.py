@@ -2,7 +2,7 @@
 
 import dataclasses
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from mttjax.config.protocol import Protocol
 from mttjax.system.errors import InputError
@@ -31,8 +31,9 @@ class Loop(Checked):
     chunk: Annotated[int | None, COUNT] = None
     """Images computed at once, a divisor of the student's minibatch; the gradient is the same,
     the memory smaller. None: what fits a CPU's caches, all on an accelerator."""
-    initial: Literal["real", "noise"] = "real"
-    """What the images are before the first step."""
+    initial: str = "real"
+    """What the images are before the first step: `real` ones, `noise`, or those of a distilled set,
+    an .npz, with its labels and rate; its classes may have unequal numbers in `mtt` and `ld`."""
     evaluate_every: Annotated[int, COUNT_OR_ZERO] = 500
     """Outer steps between evaluations on validation; 0: only before and after."""
     save_every: Annotated[int, COUNT] = 50
@@ -43,6 +44,16 @@ class Loop(Checked):
     track_test: bool = False
     """Score on test too and keep the best on test: the paper's protocol, which selects on
     the test set."""
+
+    INITIALS: ClassVar[tuple[str, ...]] = ("real", "noise")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.initial not in self.INITIALS and not self.initial.endswith(".npz"):
+            raise InputError(
+                f"initial is {self.initial!r}: must be one of {', '.join(self.INITIALS)}, or a "
+                "distilled set, an .npz"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +87,9 @@ class MTT(Loop):
     """The student's learning rate to begin with (α₀)."""
     momentum: Annotated[float, SHARE_BELOW_ONE] = 0.5
     """The momentum of the SGD that moves images and log α."""
-    initial: Literal["real", "noise", "correct"] = "real"  # type: ignore[assignment]
-    """What the images are before the first step. `correct`: real ones that an expert knows."""
+    initial: str = "real"
+    """What the images are before the first step: `real` ones, `correct` (real ones that an expert
+    knows), `noise`, or those of a distilled set, an .npz, with its labels and rate."""
     decoder: Literal["none", "tiles", "dct"] = "none"
     """What is learned in the place of images, as many numbers: `tiles`, canvases of coarser images
     side by side; `dct`, the cosine coefficients that vary most within a class."""
@@ -107,6 +119,8 @@ class MTT(Loop):
     derivative: Literal["mixed", "checkpoint", "plain"] = "mixed"
     """How the exact gradient is computed: `mixed` and `checkpoint` keep only
     the parameters of every step, `plain` every activation; their speeds hardly differ."""
+
+    INITIALS: ClassVar[tuple[str, ...]] = ("real", "noise", "correct")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -38,6 +38,16 @@ class Preset(NamedTuple):
     others: Mapping[str, Any] = types.MappingProxyType({})
     """How the other methods see the images, where MTT alone does so in its own way:
     ``preprocessing``, and ``statistics`` as in ``Data``."""
+    fit: Callable[[Settings, Collection[str]], Settings] | None = None
+    """``fit(settings, given)``: what follows from the real images, but for the settings that are
+    given; None where nothing does."""
+
+    def fitted(self, settings: Settings, arguments: Iterable[str]) -> Settings:
+        """The settings as they suit their images; those that a command's arguments say stay."""
+        if self.fit is None:
+            return settings
+        options = (a.partition("=")[0] for a in arguments if a.startswith("--"))
+        return self.fit(settings, {o.removeprefix("--").replace("-", "_") for o in options})
 
     def settings(self, ipc: int | None = None, method: str | None = None) -> Settings:
         """The settings for a number of images per class and a method; None: the preset's.
@@ -80,6 +90,8 @@ class Preset(NamedTuple):
 
     def note(self, ipc: int, method: str) -> str:
         """A line where nothing is published for a method and so many images; else empty."""
+        if method == self.method and self.fit:
+            return ""  # nothing is published of the user's own images
         sizes = (
             self.ipcs
             if method == self.method
@@ -131,8 +143,9 @@ def load_preset(name: str) -> Preset:
     """A preset by its name, or by the path of a file.
 
     Args:
-      name: a preset's name; or a ``.py`` file with ``get_config(ipc) -> Settings`` and ``IPCS``,
-        which is run and whose own errors are its own; or a ``.json`` with settings, such as
+      name: a preset's name; or a ``.py`` file with ``get_config(ipc) -> Settings`` and ``IPCS``
+        (and ``METHODS``, ``OTHERS`` and ``fit``, as in ``Preset``, where it needs them), which is
+        run and whose own errors are its own; or a ``.json`` with settings, such as
         ``distill --print`` and a run's ``config.json``.
 
     Raises:
@@ -169,7 +182,8 @@ def _from_module(path):
         return settings
 
     methods, others = getattr(module, "METHODS", {}), getattr(module, "OTHERS", {})
-    return Preset(tuple(ipcs), checked, methods, others=others)
+    fit = getattr(module, "fit", None)
+    return Preset(tuple(ipcs), checked, methods, others=others, fit=fit)
 
 
 def _from_json(path):

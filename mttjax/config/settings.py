@@ -188,7 +188,9 @@ class Settings(Checked, Generic[D]):
             if getattr(net, name) != getattr(usual, name)
         )
         seen, flat = self.recipe().preprocessing, self.experts.flat
-        recipe = f"{net.name}-d{net.depth}-w{net.width}{unusual}-{seen}"
+        # Of a network of one's own, its file and function.
+        own = Path(net.name).name.partition("@")[0].replace(":", "-") if net.is_own else ""
+        recipe = f"{own or f'{net.name}-d{net.depth}-w{net.width}'}{unusual}-{seen}"
         recipe += "" if flat == "no" else f"-{flat}"
         return Path("experts") / self.data_name / recipe
 

@@ -3,21 +3,27 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from mttjax.system.errors import InputError
 from mttjax.system.fields import Checked, Range
 
-__all__ = ["NetworkSpec"]
+__all__ = ["ARCHITECTURES", "NetworkSpec"]
+
+ARCHITECTURES = ("convnet", "alexnet", "vgg11", "resnet18", "resnet18_ap")
 
 
 @dataclass(frozen=True)
 class NetworkSpec(Checked):
     """What a distilled set and a store say of their network; one that exists is valid.
 
-    The convnet uses every field, vgg11 and the resnets ``norm`` alone, alexnet none, and all have
-    a ``precision``; a field that is not used must be left at its default.
+    The convnet uses every field, vgg11 and the resnets ``norm`` alone, alexnet and a network of
+    one's own none, and all have a ``precision``; a field that is not used must be left at its
+    default.
     """
 
-    name: Literal["convnet", "alexnet", "vgg11", "resnet18", "resnet18_ap"] = "convnet"
-    """The network's architecture; depth and width are of the convnet alone."""
+    name: str = "convnet"
+    """The network's architecture: convnet, alexnet, vgg11, resnet18 or resnet18_ap; depth and
+    width are of the convnet alone. A network of one's own is given as `--network FILE.py:FUNCTION`,
+    and called so, with a checksum of the file after an @."""
     depth: Annotated[int, Range(1, 64)] = 3
     """Blocks of convolution, norm, activation and pool, each halving the image."""
     width: Annotated[int, Range(1, 2**14)] = 128
@@ -34,3 +40,18 @@ class NetworkSpec(Checked):
     evaluation alike; parameters and their updates are float32. `float32` is float32 on every
     device; `tensorfloat32` rounds what is multiplied to 10 bits where the device can, and is
     `float32` on a CPU; `bfloat16` computes the whole network in it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name not in ARCHITECTURES and not self.is_own:
+            raise InputError(
+                f"name is {self.name!r}: must be one of {', '.join(ARCHITECTURES)}; or "
+                "FILE.py:FUNCTION, a network of your own, given as --network (in a program: what "
+                "own_network returns)"
+            )
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a network of the user's own."""
+        where, at, checksum = self.name.rpartition("@")
+        return bool(at and checksum) and all(where.rpartition(":")[::2])

@@ -171,8 +171,12 @@ def fitting_test_chunk(network: Network) -> int:
 
 
 def _block_sizes(network):
-    """Bytes of each block's activations of one image."""
+    """Bytes of each block's activations of one image; of a network of one's own, of everything it
+    computes."""
     image = jax.ShapeDtypeStruct((1, *network.image_shape), jnp.float32)
+    if network.spec.is_own:
+        computed = jax.make_jaxpr(network.apply)(network.shapes, image).eqns
+        return [var.aval.size * var.aval.dtype.itemsize for eqn in computed for var in eqn.outvars]
     blocks = jax.eval_shape(network.layers, network.shapes, image).blocks
     return [block.size * block.dtype.itemsize for block in blocks]
 

@@ -12,6 +12,13 @@ from mttjax.system.errors import InputError
 __all__ = ["archive_names", "find_archives", "read_archives"]
 
 
+_TORCHVISION = {
+    "mnist": ("MNIST", "MNIST/raw"),
+    "fashion_mnist": ("FashionMNIST", "FashionMNIST/raw"),
+}
+"""Under the root that torchvision was given."""
+
+
 def archive_names(name: str) -> str:
     """The official archives of a dataset, for messages."""
     return ", ".join(
@@ -21,7 +28,8 @@ def archive_names(name: str) -> str:
 
 
 def find_archives(name: str, folder: Path) -> dict[str, Path] | None:
-    """Looks in ``folder/name``, then in ``folder``, for each archive or what it unpacks to.
+    """Looks in ``folder/name``, then in ``folder``, for each archive or what it unpacks to; of the
+    MNISTs then where torchvision keeps them, ``MNIST/raw``.
 
     Returns:
       Official name to path, or None where there is no archive of it at all.
@@ -30,7 +38,11 @@ def find_archives(name: str, folder: Path) -> dict[str, Path] | None:
       InputError: some of the archives are there, others are not.
     """
     # The sub-folder first: MNIST and Fashion-MNIST give their archives the same names.
-    places = {place: _present(name, place) for place in (folder / name, folder)}
+    torchvision = _TORCHVISION.get(name, ())
+    kept = [folder / part for part in (name, ".", *torchvision)]
+    if folder.name in torchvision[:1]:
+        kept.append(folder / "raw")
+    places = {place: _present(name, place) for place in kept}
     for place, paths in sorted(places.items(), key=lambda item: -len(item[1])):
         missing = [file for file in CATALOGUE[name].archives if file not in paths]
         if not missing:

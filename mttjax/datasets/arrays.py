@@ -7,6 +7,7 @@ import numpy as np
 
 from mttjax.datasets.checks import as_split
 from mttjax.datasets.dataset import Source, Split, split_off, take
+from mttjax.datasets.depth import bits_of, to_eight_bits
 from mttjax.system.errors import InputError
 from mttjax.system.memory import physical_memory
 from mttjax.system.npz import read_arrays as read_npz
@@ -42,7 +43,8 @@ def read_digits() -> Source:
 def read_arrays(path: Path) -> Source:
     """Reads x_train, y_train, x_test, y_test and, when there, x_val, y_val and class_names.
 
-    Images are [n, H, W, C] or [n, H, W] uint8, labels [n] or [n, 1] integers. The names
+    Images are [n, H, W, C] or [n, H, W] uint8, labels [n] or [n, 1] integers. uint16 images are
+    scaled to uint8, which is said: white is what the bits hold that the images use. The names
     train_images, train_labels and so on (as MedMNIST has them), or images, labels, test_images,
     test_labels, do as well. Nothing is unpickled.
 
@@ -60,6 +62,8 @@ def read_arrays(path: Path) -> Source:
             f"{path} has no {', '.join(missing)}; it has {_listed(_members(path))}. Expected "
             f"{spellings}: training and test images with their labels, under these names"
         )
+    images = [key for key in (keys[0], keys[2], x_val) if key in arrays]
+    scaled = _scale_down(arrays, images)
     names = arrays.get(_NAMES)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         raise InputError(
@@ -82,8 +86,18 @@ def read_arrays(path: Path) -> Source:
         validation = as_split(arrays[x_val], arrays[y_val], len(names), f"{path}: validation")
         origins["validation"] = x_val
     others = [name for name in _members(path) if name not in (*keys, *held, _NAMES)]
-    remarks = (f"not read: {_listed(others)}",) if others else ()
+    remarks = (*scaled, f"not read: {_listed(others)}") if others else scaled
     return Source(tuple(map(str, names)), train, test, validation, origins, remarks)
+
+
+def _scale_down(arrays: dict[str, np.ndarray], keys: list[str]) -> tuple[str, ...]:
+    """Makes uint8 of images that all are uint16, by one scale; what to say of it."""
+    if any((a := arrays[key]).dtype.kind != "u" or a.dtype.itemsize != 2 for key in keys):
+        return ()
+    bits = bits_of(max(int(arrays[key].max(initial=0)) for key in keys))
+    for key in keys:
+        arrays[key] = to_eight_bits(arrays[key], bits)
+    return (f"uint16, {bits} bits of it used, scaled to 8",)
 
 
 def _members(path: Path) -> list[str]:

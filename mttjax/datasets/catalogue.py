@@ -131,11 +131,12 @@ _ZALANDO = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 _GOOGLE = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 _STANFORD = "http://ufldl.stanford.edu/housenumbers/"
 
-_PYTHON = ("binary", "python")
+# The other version, and either without its gzip.
+_TARS = [("binary", "python"), (".tar.gz", ".tar"), ("binary.tar.gz", "python.tar")]
 _UNPACKED_CIFAR10 = [("binary.tar.gz", f"batches-{kind}") for kind in ("py", "bin")]
 _UNPACKED_CIFAR100 = [("binary.tar.gz", "python"), (".tar.gz", "")]
-_CIFAR10_ARCHIVES = _archives(_TORONTO, _CIFAR10_FILES, _PYTHON, *_UNPACKED_CIFAR10)
-_CIFAR100_ARCHIVES = _archives(_TORONTO, _CIFAR100_FILES, _PYTHON, *_UNPACKED_CIFAR100)
+_CIFAR10_ARCHIVES = _archives(_TORONTO, _CIFAR10_FILES, *_TARS, *_UNPACKED_CIFAR10)
+_CIFAR100_ARCHIVES = _archives(_TORONTO, _CIFAR100_FILES, *_TARS, *_UNPACKED_CIFAR100)
 _MNIST_ARCHIVES = _archives(_GOOGLE, _MNIST_FILES, *_UNPACKED_IDX)
 _FASHION_ARCHIVES = _archives(_ZALANDO, _FASHION_FILES, *_UNPACKED_IDX)
 

@@ -12,11 +12,14 @@ from mttjax.system.text import is_printable
 __all__ = ["as_split", "check_names", "check_source"]
 
 
+_MOST_CHANNELS = 32
+
+
 def as_split(images: np.ndarray, labels: np.ndarray, n_classes: int | None, what: str) -> Split:
     """Images and labels as a ``Split``.
 
     Args:
-      images: [n, H, W, C] or, greyscale, [n, H, W] uint8.
+      images: [n, H, W, C], C up to 32, or, greyscale, [n, H, W] uint8.
       labels: [n] or [n, 1] integers.
       n_classes: K; the labels must lie in 0..K-1. None for the largest label plus one.
       what: how a message names them, such as ``"data.npz: training"``.
@@ -36,14 +39,17 @@ def _as_images(array: np.ndarray, what: str) -> np.ndarray:
         raise InputError(f"{what}: {_dtype_fault(array)}")
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim == 4 and array.shape[-1] in (1, 3) and array.size:
-        return array
+    if array.ndim == 4 and array.size:
+        _, height, width, channels = array.shape
+        first = height < 4 or height < width == channels
+        if channels in (1, 3) or (channels <= _MOST_CHANNELS and not first):
+            return array
     remedy = ""
-    if array.ndim == 4 and array.shape[1] in (1, 3):
-        remedy = "; the channels come first here: use x.transpose(0, 2, 3, 1)"
+    if array.ndim == 4 and array.shape[1] <= _MOST_CHANNELS:
+        remedy = "; if the channels come first here, use x.transpose(0, 2, 3, 1)"
     raise InputError(
-        f"{what} has shape {array.shape}; expected [n, height, width, channels] "
-        f"with 1 or 3 channels, or [n, height, width], and at least one image{remedy}"
+        f"{what} has shape {array.shape}; expected [n, height, width, channels] with up to "
+        f"{_MOST_CHANNELS} channels, or [n, height, width], and at least one image{remedy}"
     )
 
 

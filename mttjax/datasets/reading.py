@@ -5,13 +5,15 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from mttjax.datasets.cache import cached_images
-from mttjax.datasets.images import Header, read_header, read_pixels
+from mttjax.datasets.depth import bits_of
+from mttjax.datasets.images import SUFFIXES, Header, read_header, read_largest, read_pixels
 from mttjax.datasets.names import Fit
 from mttjax.system.errors import InputError
 from mttjax.system.fields import Range
@@ -19,7 +21,7 @@ from mttjax.system.memory import require_memory
 from mttjax.system.progress import progress_bar
 from mttjax.system.threads import in_threads
 
-__all__ = ["RESOLUTIONS", "Size", "count_remarks", "read_images"]
+__all__ = ["RESOLUTIONS", "Size", "count_remarks", "have_one_size", "read_images"]
 
 RESOLUTIONS = Range(4, 1024)
 """Of a side."""
@@ -45,6 +47,17 @@ class Size(NamedTuple):
     """1 or 3; None: 1 where all are greyscale, else 3."""
 
 
+def have_one_size(folder: Path, most: int = 200) -> bool:
+    """Whether the first images under ``folder``, so many of them, have one size.
+
+    Raises:
+      InputError: one cannot be read.
+    """
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    files = (path for path in paths if path.is_file() and not path.name.startswith("."))
+    return len({read_header(path).size for path in islice(files, most)}) <= 1
+
+
 def read_images(
     paths: Sequence[Path], size: Size, folder: Path
 ) -> tuple[np.ndarray, dict[str, int]]:
@@ -57,7 +70,8 @@ def read_images(
 
     Returns:
       [n, H, W, C] uint8; and how many are "grey", "colour", "transparent", "flat" (one colour
-      throughout) or of a format, such as "JPEG".
+      throughout) or of a format, such as "JPEG"; where there are images of 16 bits,
+      how many ("deep") and how many "bits" they use, which are scaled to 8.
 
     Raises:
       InputError: files that cannot be read, the first ten of them are named; images of several
@@ -102,15 +116,20 @@ def _decoded(paths: Sequence[Path], size: Size, folder: Path) -> tuple[np.ndarra
     )
     images = np.empty((n, *shape), np.uint8)
     mode = "L" if channels == 1 else "RGB"
+    deep = [p for p, h in zip(paths, headers, strict=True) if isinstance(h, Header) and h.deep]
+    largest = _each(read_largest, deep, "16-bit images", workers)
+    _require_whole(largest, n)
+    bits = bits_of(max((value for value in largest if isinstance(value, int)), default=0))
 
     def read(k: int) -> bool:
         """Whether the image has one colour throughout."""
-        images[k] = pixels = read_pixels(paths[k], mode, size.resolution, size.fit)
+        images[k] = pixels = read_pixels(paths[k], mode, size.resolution, size.fit, bits)
         return bool((pixels == pixels[0, 0]).all())
 
     flat = _each(read, range(n), "images", workers)
     _require_whole(flat, n)
-    return images, _counts(headers, flat)
+    counts = _counts(headers, flat) | ({"deep": len(deep), "bits": bits} if deep else {})
+    return images, counts
 
 
 def _each(
@@ -178,6 +197,8 @@ def count_remarks(counts: dict[str, int], channels: int) -> tuple[str, ...]:
     if grey and colour:
         as_what = "three channels" if channels == 3 else "grey"
         remarks.append(f"{grey:,} grey and {colour:,} colour images, all as {as_what}")
+    if deep := counts.get("deep"):
+        remarks.append(f"{deep:,} of 16 bits, {counts['bits']} of them used, scaled to 8")
     if transparent:
         remarks.append(f"{transparent:,} with an alpha channel, put on white")
     if flat:

@@ -99,6 +99,7 @@ def _card(distilled):
         if preprocessing.kind == "standardize"
         else f"whitening (ZCA), whose matrices are in `{SET}`"
     )
+    classes = len(distilled.class_names)
     network = ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(distilled.network).items())
     size = "x".join(map(str, distilled.images.shape[1:]))
     return f"""---
@@ -116,7 +117,7 @@ configs:
 
 # {distilled.dataset} in {len(distilled.images)} images
 
-Synthetic images of {size}, {distilled.ipc} for each of {len(distilled.class_names)} classes, made
+Synthetic images of {size}, {distilled.per_class} for each of {classes} classes, made
 from {distilled.dataset} by dataset distillation ({distilled.settings.get("method", "unknown")}).
 A network is trained on the column `normalised` with the labels `probabilities`; `image` is for
 looking at: it is clipped to what a pixel holds.

@@ -76,7 +76,7 @@ class DistilledSet:
         size = "x".join(map(str, self.images.shape[1:]))
         return (
             f"DistilledSet({self.dataset}: {len(self.images)} images of {size}, "
-            f"{self.ipc} for each of {len(self.class_names)} classes\n"
+            f"{self.per_class} for each of {len(self.class_names)} classes\n"
             f"  method {how}, seed {self.seed}\n"
             f"  rate {self.lr:g}, {self.preprocessing.kind}, "
             f"augmentation {' '.join(self.ops) or 'none'}\n"
@@ -92,6 +92,22 @@ class DistilledSet:
     def ipc(self) -> int:
         """Images per class: N / K, rounded down."""
         return len(self.images) // self.labels.shape[1]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """[K] int64: images of each class, by their most probable one."""
+        return np.bincount(self.classes, minlength=self.labels.shape[1])
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether classes have unequal numbers of images; of soft labels there is no saying."""
+        return not self.has_soft_labels and bool(np.ptp(self.counts))
+
+    @property
+    def per_class(self) -> str:
+        """Images per class in words: "10", or "1 to 3"."""
+        low, high = self.counts.min(), self.counts.max()
+        return f"{low} to {high}" if self.is_uneven else str(self.ipc)
 
     @property
     def stored_ipc(self) -> float | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from mttjax.config.protocol import Protocol
-from mttjax.core.networks import NetworkSpec, make_network
+from mttjax.core.network_spec import ARCHITECTURES
+from mttjax.core.networks import NetworkSpec, make_network, own_network
 from mttjax.datasets.dataset import Dataset
 from mttjax.distilled import DistilledSet
 from mttjax.evaluation.scorer import Scorer, require_same_data
@@ -52,16 +53,19 @@ def spec_of(name: str, base: NetworkSpec) -> NetworkSpec:
 
     Args:
       name: an architecture, then changes to it: ``d2`` for the depth, ``w64`` for the width, a
-        norm, an activation or a pooling by its value, ``nonorm`` and ``nopool`` for none.
+        norm, an activation or a pooling by its value, ``nonorm`` and ``nopool`` for none; or
+        ``FILE.py:FUNCTION``, see ``own_network``.
       base: the set's own; a network of its architecture is it, but for the changes, and any
         other has the usual settings and its precision.
 
     Raises:
       InputError: a name that is no network's.
     """
+    if ":" in name:
+        return own_network(name, precision=base.precision)
     architecture, *changes = name.split("-")
-    if architecture not in _VALUES["name"]:
-        known = did_you_mean(architecture, [*_VALUES["name"], *POOLS])
+    if architecture not in ARCHITECTURES:
+        known = did_you_mean(architecture, [*ARCHITECTURES, *POOLS])
         raise InputError(f"network {name!r}: no such network or pool of networks; {known}")
     spec = base if base.name == architecture else NetworkSpec(precision=base.precision)
     changed: dict[str, Any] = {"name": architecture} | dict(_change(name, word) for word in changes)
@@ -94,7 +98,7 @@ class Across(NamedTuple):
         for name, distilled in self.sets.items():
             scores = (self.scores[name, network] for network in self.networks)
             cells = (percent(score.mean, score.std) for score in scores)
-            rows.append((name, f"{distilled.ipc} per class", *cells))
+            rows.append((name, f"{distilled.per_class} per class", *cells))
         return ("set", "images", *self.networks), rows
 
     def record(self) -> dict[str, Any]:

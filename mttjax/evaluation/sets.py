@@ -50,13 +50,17 @@ class Row(NamedTuple):
     """A set of DD used as DD uses it: see ``evaluate_own_way``."""
     stored_ipc: float | None = None
     """Of a decoded set: images per class that take as much to store."""
+    per_class: str | None = None
+    """Where classes have unequal numbers of images: "1 to 3"."""
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
         own = {} if self.own_way is None else {"own_way": self.own_way.record()}
-        about = {"lr": self.lr, "step": self.step, "ipc": self.ipc}
+        about: dict[str, Any] = {"lr": self.lr, "step": self.step, "ipc": self.ipc}
         if self.stored_ipc is not None:
             about["stored_ipc"] = self.stored_ipc
+        if self.per_class is not None:
+            about["images_per_class"] = self.per_class
         return self.evaluation.record() | about | own
 
 
@@ -106,6 +110,7 @@ def evaluate_sets(
         require_same_data(distilled, dataset)
     score = Scorer(dataset, protocol, seed=seed, log=log)
     random = random_sets(sets, dataset, seed, log) if with_random else {}
+    differ = any(distilled.is_uneven for distilled in sets.values())
     soft = {f"{name}, hard labels": s for name, s in sets.items() if s.has_soft_labels}
     sets = {**sets, **{name: s.with_hard_labels() for name, s in soft.items()}}
     rows = {}
@@ -117,7 +122,8 @@ def evaluate_sets(
         own = evaluate_own_way(distilled, dataset, **how, title=f"{name}, own way")
         if own is not None:
             log(f"{name}, its own steps alone: {100 * own.mean:.2f} ± {100 * own.std:.2f} %")
-        rows[name] = Row(evaluation, *about, own, distilled.stored_ipc)
+        per_class = distilled.per_class if differ and distilled.is_uneven else None
+        rows[name] = Row(evaluation, *about, own, distilled.stored_ipc, per_class)
     return Results(rows, protocol.epochs, dataset.class_names, stamp())
 
 
@@ -205,10 +211,10 @@ def random_sets(
     log: Callable[[str], object] = print,
 ) -> dict[str, DistilledSet]:
     """``random_real_set`` for each size among the sets, by a name; says which have fewer images."""
-    sizes = {distilled.ipc: distilled for distilled in reversed(list(sets.values()))}
+    sizes = {(d.ipc, d.per_class): d for d in reversed(list(sets.values()))}
     named = {}
-    for ipc, distilled in sorted(sizes.items()):
-        name = "random real images" + (f", {ipc} per class" if len(sizes) > 1 else "")
+    for (ipc, per_class), distilled in sorted(sizes.items()):
+        name = "random real images" + (f", {per_class} per class" if len(sizes) > 1 else "")
         if fewer := classes_with_fewer(dataset, ipc):
             name = f"random real images, up to {ipc} per class"
             log(f"{name}: fewer than {ipc} training images of {fewer}")
@@ -242,7 +248,10 @@ def random_real_set(
     """
     require_same_data(distilled, dataset)
     classes = dataset.n_classes
-    labels = distilled.labels if own_labels else one_hot_labels(distilled.ipc, classes)
+    labels = distilled.labels
+    if not own_labels:
+        even = one_hot_labels(max(1, distilled.ipc), classes)
+        labels = labels[np.argsort(distilled.classes)] if distilled.is_uneven else even
     wanted = labels.argmax(axis=1)
     most = int(np.bincount(wanted).max())
     rng = seeds.rng("random_images", seed, distilled.ipc)

@@ -63,6 +63,7 @@ def import_buffers(
     files = sorted(map(Path, paths), key=_number)
     if not files:
         raise InputError("give at least one replay_buffer_*.pt")
+    _refuse_own(recipe)
     shapes = make_network(recipe.network, dataset.image_shape, dataset.n_classes).shapes
     for path in files:
         with open_torch(path) as buffer:
@@ -149,6 +150,13 @@ def _other_network(found, shapes):
     )
 
 
+def _refuse_own(recipe: Recipe) -> None:
+    if recipe.network.is_own:
+        raise InputError(
+            f"the experts are {recipe.network.name}: only convnet, alexnet and vgg11 are converted"
+        )
+
+
 def last_accuracies(store: ExpertStore, dataset: Dataset) -> dict[int, float]:
     """expert -> the test accuracy of its last snapshot, in [0, 1]; of at most ten experts."""
     recipe = store.recipe
@@ -178,6 +186,7 @@ def export_buffers(
         raise InputError(
             f"{store.folder}: no expert there has an epoch; train them with train_experts"
         )
+    _refuse_own(store.recipe)
     shapes = _shapes(store, numbers[0])
 
     # One snapshot is held, while its tensors are written one after the other.

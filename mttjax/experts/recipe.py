@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import PurePath
 from typing import Any
 
 from mttjax.config.recipe import Recipe
@@ -32,12 +33,15 @@ def recipe_from(record: dict[str, Any]) -> Recipe:
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """In which fields two such records differ, in words.
 
-    What the data are called is no difference: a folder that was renamed or copied is the same.
+    What the data are called is no difference: a folder that was renamed or copied is the same; nor
+    is the folder that the file of a network of one's own lies in.
     Nor is the form of the convolutions, to which the store keeps.
     What ``there`` does not say has its default.
     """
     said = json.loads(json.dumps(dataclasses.asdict(recipe_from(there))))
     there, here = flat(there | said), flat(here)
+    for record in (there, here):
+        record["network.name"] = PurePath(record["network.name"]).name
     return [
         f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
         for name in sorted({*there, *here} - {"data.name", "tile"})

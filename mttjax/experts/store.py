@@ -19,17 +19,21 @@ from mttjax.datasets.dataset import Dataset
 from mttjax.experts.manifest import FORMAT, read_manifest, write_manifest
 from mttjax.experts.recipe import differences, recipe_from, recipe_record
 from mttjax.system.errors import InputError
+from mttjax.system.locks import in_turn
 from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.trees import load_tree, save_tree, tree_checksum
 
-__all__ = ["AGAIN", "ExpertStore", "checksum_fault"]
+__all__ = ["AGAIN", "MANIFEST_LOCK", "ExpertStore", "checksum_fault"]
 
 AGAIN = (
     "train_experts with the settings that the store was made with trains what is missing again, "
     "and nothing else"
 )
 """The remedy for what is damaged."""
+
+MANIFEST_LOCK = ".manifest.lock"
+"""Held while an entry is made in the manifest; several processes may train experts of a store."""
 
 
 class ExpertStore:
@@ -48,6 +52,7 @@ class ExpertStore:
 
     def __init__(self, folder: str | Path, log: Callable[[str], object] = print) -> None:
         self.folder = Path(folder)
+        self._log = log
         self._manifest = read_manifest(self.folder, log)
 
     @property
@@ -147,6 +152,13 @@ class ExpertStore:
             for expert in self.numbers()
         ]
 
+    def trained_longest(self) -> tuple[dict[int, float], int]:
+        """(expert -> test accuracy in [0, 1] after its last epoch, that epoch) of those that were
+        trained longest; nothing and 0 where there are none."""
+        known = dict(zip(self.numbers(), self.accuracies(), strict=True))
+        longest = max((max(epochs, default=0) for epochs in known.values()), default=0)
+        return {e: epochs[longest] for e, epochs in known.items() if longest in epochs}, longest
+
     def seconds(self, experts: Iterable[int], last_epoch: int) -> float:
         """How long it took to train these experts to ``last_epoch``."""
         of_epochs = (r for expert in experts for r in self.records(expert)[: last_epoch + 1])
@@ -171,12 +183,19 @@ class ExpertStore:
         """
         save_tree(self.snapshot_path(expert, epoch), params)
         record = record | {"checksum": tree_checksum(params)}
-        same = self.record(expert, epoch).get("checksum") == record["checksum"]
-        records = self.records(expert)
-        later = records[epoch + 1 :] if same else []
-        self._known["experts"][f"{expert:04d}"] = {"epochs": [*records[:epoch], record, *later]}
-        write_manifest(self.folder, self._known)
+        with in_turn(self.folder / MANIFEST_LOCK):
+            self.refresh()
+            same = self.record(expert, epoch).get("checksum") == record["checksum"]
+            records = self.records(expert)
+            later = records[epoch + 1 :] if same else []
+            entry = {"epochs": [*records[:epoch], record, *later]}
+            self._known["experts"][f"{expert:04d}"] = entry
+            write_manifest(self.folder, self._known)
         return same
+
+    def refresh(self) -> None:
+        """Reads what other processes entered in the manifest."""
+        self._manifest = read_manifest(self.folder, self._log) or self._manifest
 
     def load(self, expert: int, epoch: int, like: Params) -> Params:
         """The parameters of an expert after an epoch, as NumPy arrays shaped like ``like``.

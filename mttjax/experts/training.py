@@ -4,6 +4,7 @@ MTT's recipe (Cazenavette et al., CVPR 2022): plain SGD at rate .01, batch 256, 
 whole epoch is one compiled scan on the device.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -33,13 +34,14 @@ from mttjax.core.training import (
 )
 from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
-from mttjax.experts.store import ExpertStore
+from mttjax.experts.store import MANIFEST_LOCK, ExpertStore
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
-from mttjax.system.locks import exclusive
+from mttjax.system.locks import exclusive, in_turn
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
 from mttjax.system.threads import at_once, in_threads
+from mttjax.system.units import do_units
 
 __all__ = ["Trained", "Trainer", "train_experts"]
 
@@ -127,6 +129,7 @@ def train_experts(
     experts: int,
     epochs: int,
     parallel: int | None = None,
+    worker: int | None = None,
     log: Callable[[str], object] = print,
 ) -> ExpertStore:
     """Trains experts 0 to ``experts - 1`` to ``epochs`` epochs each; goes on where it stopped.
@@ -139,25 +142,21 @@ def train_experts(
       epochs: T, at least 1; epoch 0 is the initialisation.
       parallel: how many to train at once, each in a thread; the snapshots do not depend on
         it. None: one per core on a CPU, one on an accelerator.
+      worker: a number: this process is one of several at the store, and trains one at a time of
+        the experts that no other is at.
       log: called with a line of text per expert (or group of experts) trained.
 
     Raises:
       InputError: the folder holds experts of another recipe, or another process is at work in it.
+      Incomplete: as a worker, some experts cannot be trained; the others are.
       Stopped: SIGINT or SIGTERM came, or another epoch would not end in time; the one in hand
         was finished and saved.
       ValueError: no experts or no epochs asked for.
     """
     if experts < 1 or epochs < 1:
         raise ValueError(f"at least 1 expert and 1 epoch are needed, got {experts} and {epochs}")
-    with exclusive(folder):
-        store = ExpertStore(folder, log)
-        if not store.exists:
-            statistics = recipe.statistics or dataset.name
-            images = np.ascontiguousarray(dataset.train.images)
-            recipe = dataclasses.replace(recipe, tile=fitting_tile(TRAINING_TILE))
-            store.create(
-                recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
-            )
+    with exclusive(folder) if worker is None else contextlib.nullcontext():
+        store = _begun(dataset, recipe, folder, log)
         store.require(recipe, dataset)
         if store.source:
             raise InputError(
@@ -166,11 +165,47 @@ def train_experts(
                 "these, the convert that made them writes again"
             )
         missing = [store.missing(expert, epochs) for expert in range(experts)]
-        if any(missing):
+        if any(missing) and worker is None:
             _train(dataset, store, missing, epochs, parallel, log)
+        elif any(missing):
+            _train_share(dataset, store, missing, epochs, worker, log)
         else:
             log(f"{experts} experts of {epochs} epochs are there already: {store.folder}")
         return store
+
+
+def _begun(dataset, recipe, folder, log):
+    """The store, made by whoever comes first."""
+    with in_turn(Path(folder) / MANIFEST_LOCK):
+        store = ExpertStore(folder, log)
+        if not store.exists:
+            statistics = recipe.statistics or dataset.name
+            images = np.ascontiguousarray(dataset.train.images)
+            recipe = dataclasses.replace(recipe, tile=fitting_tile(TRAINING_TILE))
+            store.create(
+                recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
+            )
+    return store
+
+
+def _train_share(dataset, store, missing, epochs, worker, log):
+    """Of the experts, one after another, those that no other process is at."""
+    train = _Experts(dataset, store)
+    total, lacking = len(missing) * (epochs + 1), sum(map(len, missing))
+    with progress_bar("experts", total, total - lacking) as bar, stop_requested() as stopped:
+
+        def one(expert):
+            with exclusive(store.folder / f"{expert:04d}"):
+                store.refresh()
+                others = missing[expert]
+                if own := store.missing(expert, epochs):
+                    train([expert], own, epochs, bar, stopped)
+                    accuracy = store.record(expert, epochs)["test_accuracy"]
+                    log(f"expert {expert}: test accuracy {100 * accuracy:.2f} %")
+                bar.advance(len(others) - len(own))
+
+        units = {f"expert {expert:04d}": partial(one, expert) for expert in range(len(missing))}
+        do_units(units, store.folder, lambda *_: None, worker=worker, log=log)
 
 
 def _train(dataset, store, missing, epochs, parallel, log):

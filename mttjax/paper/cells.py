@@ -15,7 +15,6 @@ from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Run, Settings
 from mttjax.datasets.dataset import Dataset
 from mttjax.evaluation import Evaluation, evaluate, evaluate_own_way
-from mttjax.paper.units import missing
 from mttjax.runs.workflows import distill
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
@@ -25,6 +24,7 @@ from mttjax.system.locks import exclusive
 from mttjax.system.memory import peak_memory
 from mttjax.system.provenance import stamp
 from mttjax.system.trees import tree_checksum
+from mttjax.system.units import missing
 
 __all__ = ["CellResult", "check_cells", "moments", "run_cell", "set_folder"]
 

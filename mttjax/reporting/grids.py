@@ -7,14 +7,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mttjax.reporting.views import Invertible, view
+from mttjax.reporting.views import Invertible, channels_shown, view
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
 
 __all__ = ["grid_of", "save_grid", "save_views"]
-
-MARK = "mttjax grid"
-"""The PNG's title, by which a page knows pictures that must not be smoothed."""
 
 _WIDTH, _HEIGHT, _AREA = 1800, 4800, 30e6
 """In pixels. Beyond width and height images are scaled up less, beyond width and area left out."""
@@ -36,7 +33,7 @@ class _Layout(NamedTuple):
 
 
 class Drawable(Protocol):
-    """What ``save_views`` needs of a ``DistilledSet``."""
+    """What pictures need of a ``DistilledSet``."""
 
     @property
     def images(self) -> np.ndarray: ...
@@ -69,8 +66,9 @@ def save_grid(
 
     Args:
       path: the PNG, written atomically.
-      images: [N, H, W, C] with 1 or 3 channels. uint8 are shown as they are, floats are
-        spread from black to white unless one of the next arguments says otherwise.
+      images: [N, H, W, C]. uint8 are shown as they are, floats are spread from black to white
+        unless one of the next arguments says otherwise. Of 2 or more than 3 channels some are
+        shown, see ``view``, and the foot says which.
       classes: [N] integers in 0..K-1.
       class_names: K names.
       clip: clip to this many standard deviations about the mean before spreading.
@@ -88,13 +86,9 @@ def save_grid(
     groups = _groups(np.asarray(classes), class_names, len(pixels))
     if scale is not None and scale < 1:
         raise InputError(f"the scale of a grid is at least 1, got {scale}")
-    from PIL.PngImagePlugin import PngInfo
-
-    picture = _paint(pixels, _arranged(groups, pixels.shape[1:3], scale))
-    info = PngInfo()
-    info.add_text("Title", MARK)
+    picture = _paint(pixels, _arranged(groups, np.shape(images)[1:], scale))
     with atomically(path) as file:
-        picture.save(file, format="PNG", pnginfo=info)
+        picture.save(file, format="PNG")
     return Path(path)
 
 
@@ -102,7 +96,7 @@ def grid_of(distilled: Drawable) -> np.ndarray:
     """The grid of a set's pixels, [height, width, 3] uint8."""
     pixels = view(distilled.images, preprocessing=distilled.preprocessing)
     groups = _groups(np.asarray(distilled.classes), distilled.class_names, len(pixels))
-    return np.asarray(_paint(pixels, _arranged(groups, pixels.shape[1:3], None)))
+    return np.asarray(_paint(pixels, _arranged(groups, distilled.images.shape[1:], None)))
 
 
 def save_views(folder: str | Path, stem: str, distilled: Drawable) -> list[Path]:
@@ -150,7 +144,12 @@ def _fitting_scale(height, width, lines, columns, largest):
 
 def _arranged(groups, shape, scale):
     arrange = _compact if all(len(members) == 1 for _, members in groups) else _rows
-    return arrange(groups, shape, scale)
+    layout = arrange(groups, shape[:2], scale)
+    if not (note := channels_shown(shape[2])):
+        return layout
+    height, width = layout.size
+    foot = (note, (_MARGIN, height), "lt", width - 2 * _MARGIN)
+    return layout._replace(size=(height + 14 + _MARGIN, width), texts=[*layout.texts, foot])
 
 
 def _rows(groups, shape, scale):

@@ -21,6 +21,7 @@ from mttjax.distilling.method import Method
 from mttjax.distilling.mtt import mtt
 from mttjax.distilling.pairs import ExpertPairs
 from mttjax.distilling.real_batches import ClassBatches, MixedBatches
+from mttjax.runs.initial import begun_set
 from mttjax.runs.opinions import ExpertOpinion
 from mttjax.runs.problem import Problem
 from mttjax.system import seeds
@@ -116,10 +117,14 @@ def _first_learned(problem):
     """What MTT learns before the first step, and its decoder."""
     distill, classes = problem.settings.distill, problem.dataset.n_classes
     ipc = problem.settings.ipc * distill.images_of_one
-    images, labels = _first_images(problem, ipc), one_hot_labels(ipc, classes)
+    begun = begun_set(problem, ipc, even=distill.decoder != "none")
+    images, labels = _first(problem, ipc, begun)
     labels_part: Any = AS_LEARNED.labels
     if distill.labels == "learned":
-        labels = ExpertOpinion(problem).mean_logits(images, labels.argmax(axis=1))
+        if begun and begun.is_soft:
+            labels = np.log(np.maximum(labels, 1e-6))
+        else:
+            labels = ExpertOpinion(problem).mean_logits(images, labels.argmax(axis=1))
         labels_part = jax.nn.softmax
     try:
         learned, decode = images, AS_LEARNED
@@ -129,7 +134,8 @@ def _first_learned(problem):
             learned, decode = encode_dct(images, classes, distill.factor)
     except ValueError as error:
         raise InputError(str(error)) from error
-    synthetic = make_synthetic(images, labels, distill.lr)._replace(images=learned)
+    rate = begun.lr if begun else distill.lr
+    synthetic = make_synthetic(images, labels, rate)._replace(images=learned)
     return synthetic, dataclasses.replace(decode, labels=labels_part)
 
 
@@ -137,15 +143,28 @@ def initial_set(problem: Problem) -> Synthetic:
     """The synthetic set before the first step, decided by the seed and ipc.
 
     Raises:
-      InputError: a class with fewer real images than are wanted of it.
+      InputError: a class with fewer real images than are wanted of it, or a set to go on from
+        that does not fit.
     """
     settings, distill = problem.settings, problem.settings.distill
     classes, ipc = problem.dataset.n_classes, settings.ipc
-    first, targets = _first_images(problem, ipc), one_hot_labels(ipc, classes)
-    if isinstance(distill, LD):
+    begun = begun_set(problem, ipc, even=not isinstance(distill, LD))
+    first, targets = _first(problem, ipc, begun)
+    if isinstance(distill, LD) and not begun:
         targets = np.full_like(targets, 1 / classes)
-    rates = np.full(ipc * distill.passes, distill.lr) if isinstance(distill, DD) else distill.lr
+    rates: Any = begun.lr if begun else distill.lr
+    if isinstance(distill, DD):
+        steps = ipc * distill.passes
+        of_steps = begun.rates if begun else None
+        rates = of_steps if of_steps and len(of_steps) == steps else np.full(steps, rates)
     return make_synthetic(first, targets, rates)
+
+
+def _first(problem, ipc, begun):
+    """(images [N, H, W, C] normalised, labels [N, K]), class by class."""
+    if begun is not None:
+        return begun.images, begun.labels
+    return _first_images(problem, ipc), one_hot_labels(ipc, problem.dataset.n_classes)
 
 
 def _first_images(problem, ipc):

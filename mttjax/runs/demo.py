@@ -7,9 +7,11 @@ from pathlib import Path
 from mttjax.config.presets import load_preset
 from mttjax.config.settings import Run, Settings
 from mttjax.evaluation.sets import evaluate_sets
-from mttjax.reporting import print_table, save_expert_curves, write_page
-from mttjax.runs.page import results_table, run_figures, save_results
+from mttjax.reporting import expert_curves, page, print_table, write_page
+from mttjax.reporting.blocks import Code, Section
+from mttjax.runs.page import run_sections, save_results
 from mttjax.runs.problem import load_data
+from mttjax.runs.shown import results_table
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.provenance import hardware
 
@@ -27,28 +29,31 @@ def run_demo(folder: str | Path) -> str:
     rows_of_preset = _settings(folder)
     dataset = load_data(rows_of_preset[0])
     store = run_experts(rows_of_preset[0], dataset)
-    curves = save_expert_curves(folder / "experts.png", store.accuracies())
-    records, figures = [], [(curves, "The experts' test accuracy over their epochs.")]
+    records, sections = [], []
     for settings in rows_of_preset:
         print(f"distilling {settings.ipc} per class")
         run = distill(settings, dataset)
         results = evaluate_sets(run.sets(), dataset, settings.evaluate).record()
         save_results(run.path, results)
         records.append(results)
-        figures += run_figures(run.path)
-    table = results_table(*records)
-    print_table("digits: test accuracy of networks trained on", *table)
+        plural = "" if settings.ipc == 1 else "s"
+        sections.append(_of_size(f"{settings.ipc} image{plural} per class", run))
+    print_table("digits: test accuracy of networks", *results_table(*records))
     minutes = (time.perf_counter() - begin) / 60
-    page = write_page(
-        folder,
-        title="Distilled digits",
-        summary=f"Distilled from scikit-learn's digits in {minutes:.1f} minutes on {hardware()}.",
-        tables=[("Test accuracy", *table)],
-        figures=figures,
-        settings={},
-        command="make demo",
+    made = page(
+        "Distilled digits",
+        f"Distilled from scikit-learn's digits in {minutes:.1f} minutes on {hardware()}.",
+        [
+            *sections,
+            Section("Experts", [plot] if (plot := expert_curves(store.accuracies())) else []),
+            Section("Run it again", [Code("command", "make demo")]),
+        ],
     )
-    return f"{minutes:.1f} minutes; page: {page}"
+    return f"{minutes:.1f} minutes; page: {write_page(folder, made)}"
+
+
+def _of_size(heading, run):
+    return Section(heading, [section for section in run_sections(run) if section.blocks])
 
 
 def _settings(folder: Path) -> list[Settings]:

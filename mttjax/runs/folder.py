@@ -16,7 +16,7 @@ from mttjax.runs.problem import Log
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json, write_json
 from mttjax.system.metrics import Metrics, read_metrics
-from mttjax.system.npz import read_arrays
+from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.text import flat
 from mttjax.system.trees import load_tree, save_tree
@@ -110,6 +110,19 @@ class RunFolder:
     def save_results(self, record: Mapping[str, Any]) -> None:
         """Keeps it."""
         write_json(self.path / "results.json", dict(record))
+
+    def beside(self) -> dict[str, np.ndarray]:
+        """What the sets are shown beside, see ``runs.beside``; empty where nothing was kept."""
+        return read_arrays(self.beside_path) if self.beside_path.exists() else {}
+
+    def save_beside(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps it."""
+        write_arrays(self.beside_path, arrays)
+
+    @property
+    def beside_path(self) -> Path:
+        """Its file."""
+        return self.path / "beside.npz"
 
     def commands(self) -> dict[str, str]:
         """The command lines that make and evaluate the run, by name; empty where none was typed."""

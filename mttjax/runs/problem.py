@@ -120,7 +120,11 @@ def require_room(settings: Settings[Any], network: Network) -> None:
     require_memory(
         4 * (images + n * network.classes + numbers * held) + whitening,
         f"ipc {settings.ipc} of {'x'.join(map(str, network.image_shape))} pixels and "
-        f"{network.classes} classes with {numbers:,} parameters of the network (depth "
-        f"{settings.network.depth}, width {settings.network.width}), {held} times"
+        f"{network.classes} classes with {numbers:,} parameters of the network "
+        f"({_size(settings.network)}), {held} times"
         f"{', and zca' if zca else ''},",
     )
+
+
+def _size(spec):
+    return spec.name if spec.is_own else f"depth {spec.depth}, width {spec.width}"

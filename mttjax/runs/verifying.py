@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mttjax.distilled import load_distilled
+from mttjax.runs.beside import beside
 from mttjax.runs.folder import SETS, STATES, RunFolder, differing_settings, settings_in
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json, require_file
@@ -43,6 +44,9 @@ def check_run(folder: Path, findings: Findings) -> str:
     if run.metrics_log.path.exists():
         with findings.of(run.metrics_log.path):
             run.metrics()
+    if run.beside_path.exists():
+        with findings.of(run.beside_path, AGAIN, removable=True):
+            beside(run)
     states, sets = _states(folder, findings), _sets(run, findings)
     _check_of_this_run(run, config, states, sets, findings)
     _check_together(run, states, sets, findings)

@@ -6,20 +6,19 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
+from mttjax.reporting.page import page, page_policy
 from mttjax.runs.folder import RunFolder
-from mttjax.runs.page import write_run_page
+from mttjax.runs.page import run_page
 from mttjax.system.console import detail, say
 from mttjax.system.errors import InputError
 from mttjax.system.locks import at_work
@@ -38,7 +37,7 @@ _TYPES = {".png": "image/png"} | dict.fromkeys((".txt", ".json", ".jsonl"), _TEX
 """Of files that are shown; others are had as files. Nothing in them is run."""
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+    "Content-Security-Policy": page_policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -70,19 +69,17 @@ def make_server(folder: str | Path, port: int) -> Iterator[ThreadingHTTPServer]:
         raise InputError(f"{folder}: no such folder; it is there once the run has begun")
     if not 0 <= port < 2**16:
         raise InputError(f"port is {port}: give a number from 0 to 65535")
-    with tempfile.TemporaryDirectory(prefix="mttjax-watch-") as drawn:
-        watched = Watched(Path(folder), Path(drawn))
-        handler = type("Handler", (_Handler,), {"watched": watched})
-        try:
-            server = _Server((HOST, port), handler)
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-            raise InputError(
-                f"port is {port}: {error.strerror}; give another, or 0 for any that is free"
-            ) from error
-        with server:
-            yield server
+    handler = type("Handler", (_Handler,), {"watched": Watched(Path(folder))})
+    try:
+        server = _Server((HOST, port), handler)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise InputError(
+            f"port is {port}: {error.strerror}; give another, or 0 for any that is free"
+        ) from error
+    with server:
+        yield server
 
 
 class Watched:
@@ -90,11 +87,10 @@ class Watched:
 
     Args:
       folder: of the run; nothing is written there.
-      drawn: where page and pictures are drawn.
     """
 
-    def __init__(self, folder: Path, drawn: Path) -> None:
-        self.folder, self._drawn = folder, drawn
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._lock = threading.Lock()
         self._of: tuple[bool, dict[str, int]] | None = None
         self._page = b""
@@ -124,9 +120,9 @@ class Watched:
             self._refuse_links()
             run = RunFolder(self.folder)
             now, log = progress_of(run, works=works), _end_of(run)
-            return write_run_page(self.folder, self._drawn, now=now, log=log).read_bytes()
+            return run_page(run, now=now, log=log)
         except Exception as error:  # of damaged files; they may be whole the next time
-            return _message(str(error) if isinstance(error, InputError) else repr(error))
+            return page("mttjax", str(error) if isinstance(error, InputError) else repr(error))
 
     def _refuse_links(self):
         """What the page is made of lies in the folder, and what leads out of it is not read."""
@@ -199,11 +195,6 @@ def _end_of(run):
     return "\n".join(lines[-LOG_LINES:])
 
 
-def _message(text):
-    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>mttjax</title>'
-    return f"{head}<p>{escape(text)}</p></html>".encode("utf-8", "replace")
-
-
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         detail(f"{client_address[0]} went away: {sys.exc_info()[1]!r}")
@@ -216,13 +207,13 @@ class _Handler(BaseHTTPRequestHandler):
         # A page elsewhere could have its own name lead here, and read what is answered.
         host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host")
         if host not in (HOST, "localhost"):
-            self._answer(HTTPStatus.FORBIDDEN, _message(f"ask http://{HOST} for it"))
+            self._answer(HTTPStatus.FORBIDDEN, page("mttjax", f"ask http://{HOST} for it"))
             return
         name = unquote(urlsplit(self.path).path).removeprefix("/")
         try:
             if name in ("", "index.html"):
-                page, wait = self.watched.page()
-                self._answer(HTTPStatus.OK, page, Refresh=str(wait))
+                content, wait = self.watched.page()
+                self._answer(HTTPStatus.OK, content, Refresh=str(wait))
                 return
             with self.watched.file(name) as file:
                 kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
@@ -232,14 +223,16 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             raise
         except (OSError, ValueError):
-            self._answer(HTTPStatus.NOT_FOUND, _message("no such file in the folder of the run"))
+            self._answer(
+                HTTPStatus.NOT_FOUND, page("mttjax", "no such file in the folder of the run")
+            )
 
     do_HEAD = do_GET
 
-    def _answer(self, status, page, **headers):
-        self._begin(status, len(page), "text/html; charset=utf-8", **headers)
+    def _answer(self, status, content, **headers):
+        self._begin(status, len(content), "text/html; charset=utf-8", **headers)
         if self.command != "HEAD":
-            self.wfile.write(page)
+            self.wfile.write(content)
 
     def _begin(self, status, size, kind, **headers):
         self.send_response(status)

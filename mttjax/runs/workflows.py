@@ -20,6 +20,7 @@ from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import train_experts
 from mttjax.reporting import save_views
 from mttjax.runs.assembling import assemble
+from mttjax.runs.beside import keep_beside
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import Log, Problem, load_data, prepare, require_room
 from mttjax.runs.selection import select
@@ -32,9 +33,15 @@ __all__ = ["SetKeeper", "distill", "run_experts"]
 
 
 def run_experts(
-    settings: Settings[Any], dataset: Dataset | None = None, log: Log = print
+    settings: Settings[Any],
+    dataset: Dataset | None = None,
+    log: Log = print,
+    *,
+    worker: int | None = None,
 ) -> ExpertStore:
     """Trains the experts of the settings, in their folder; goes on where it stopped.
+
+    ``worker`` as in ``train_experts``.
 
     Raises:
       InputError: settings that do not fit the data or the store.
@@ -49,6 +56,7 @@ def run_experts(
         experts=settings.experts.count,
         epochs=settings.expert_epochs,
         parallel=settings.experts.parallel,
+        worker=worker,
         log=log,
     )
 
@@ -89,6 +97,7 @@ def distill(
     folder = RunFolder(settings.run_folder)
     with exclusive(folder.path), tracking(settings, folder) as telling:
         folder.begin(problem.decisive(), log, typed)
+        keep_beside(folder, problem.dataset, problem.store)
         keep = SetKeeper(problem, folder, _stored(method))
 
         def on_saved(kind, synthetic, step):
@@ -130,6 +139,7 @@ def _selected(problem, log, typed):
                 log(f"{error}; made again")
         chosen, by = select(problem, log)
         folder.begin(problem.decisive(), log, typed)
+        keep_beside(folder, dataset, problem.store)
         images = np.asarray(problem.preprocessing(dataset.train.images[chosen]))
         labels = one_hot_labels(settings.ipc, dataset.n_classes)
         keep = SetKeeper(problem, folder)

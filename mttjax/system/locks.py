@@ -14,7 +14,7 @@ import psutil
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
 
-__all__ = ["Busy", "at_work", "exclusive", "holder"]
+__all__ = ["Busy", "at_work", "exclusive", "holder", "in_turn"]
 
 LOCK, HOLDER = ".lock", ".holder"
 
@@ -50,9 +50,9 @@ def exclusive(folder: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            empty = set(os.listdir(folder)) <= {LOCK, HOLDER}
-            if made and empty:  # nothing was written: nothing is left behind
-                for name in (HOLDER, LOCK):  # while it is held: whoever waits for it sees it gone
+            own = sorted(name for name in os.listdir(folder) if name.endswith((HOLDER, LOCK)))
+            if made and len(own) == len(os.listdir(folder)):  # nothing is left behind
+                for name in own:  # while it is held: whoever waits for it sees it gone
                     (folder / name).unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     for parent in made:
@@ -60,10 +60,37 @@ def exclusive(folder: str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def in_turn(path: str | Path) -> Iterator[None]:
+    """Holds the lock of a file, made if need be, for a moment; waits for who holds it.
+
+    On a file system without locks nothing is held.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path)
+    held = _acquired(lock)
+    try:
+        yield
+    finally:
+        if held:
+            lock.release()
+
+
+def _acquired(lock):
+    """Whether it is held now; not on a file system without locks."""
+    try:
+        lock.acquire()
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
 def _held(folder):
     lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        held = _acquired(lock)
     except (filelock.Timeout, FileNotFoundError) as error:  # held, or just being removed
         who = holder(folder)
         raise Busy(
@@ -71,9 +98,7 @@ def _held(folder):
             "Wait for it or stop it, or choose another folder",
             who,
         ) from error
-    except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-            raise
+    if not held:
         yield
         return
     try:

@@ -73,7 +73,7 @@ class Metrics:
             try:
                 late = json.loads(line).get("step", 0) > step
             except (ValueError, AttributeError, TypeError, RecursionError):
-                return  # the line that a kill or a full disk cut off is the last
+                continue  # a kill or a full disk cuts off the last; another was damaged later
             if not late:
                 yield line
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mttjax.system.signals import TIME_IS_UP, seconds_left, stop_requested
 
-__all__ = ["SOME_FAILED", "itself", "run_workers"]
+__all__ = ["MOST_DEATHS", "SOME_FAILED", "gravest", "itself", "run_workers"]
 
 SOME_FAILED = 3
 """The status of a command that did all it could, where some of it failed."""
@@ -57,7 +57,11 @@ def run_workers(command: Sequence[str], count: int, log: Callable[[str], object]
                     worker.signal(number)
                 passed_on = True
             time.sleep(PAUSE)
-    statuses = [worker.status() for worker in workers]
+    return gravest([worker.status() for worker in workers])
+
+
+def gravest(statuses: Sequence[int]) -> int:
+    """What several processes together end with: a signal, bad input, some failure, or 0."""
     return max(statuses, key=lambda status: (status > 128, status == 2, status))
 
 

@@ -16,6 +16,7 @@ from mttjax.distilled import save_distilled
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.cells import CellResult
 from mttjax.paper.verifying import check_path
+from mttjax.runs.beside import keep_beside
 from mttjax.runs.folder import RunFolder
 from mttjax.system.files import write_json
 from mttjax.system.findings import Findings
@@ -60,6 +61,7 @@ def make_run(folder):
     run.save("best", set_of(8))
     run.save("last", set_of(12))
     run.save_results({"rows": {}, "epochs": 3})
+    keep_beside(run, small_dataset(side=32))
     run.grids.mkdir()
     Image.new("L", (9, 9)).save(run.grids / "last.png")
 
@@ -107,7 +109,7 @@ def spoil(path):
 def test_what_is_whole_has_no_fault(folder):
     for name, said, files in (
         ("store", "store of 2 experts with 2 epochs", 9),
-        ("run", "run of 2 sets, 12 steps done", 8),
+        ("run", "run of 2 sets, 12 steps done", 9),
         ("table", "table of 2 cells", 2),
         ("set/a.npz", "set of 1 images per class of bright", 1),
     ):
@@ -117,7 +119,7 @@ def test_what_is_whole_has_no_fault(folder):
         assert findings.checked == files
     findings, lines = checked(folder)
     assert [line.split(": ")[1].split()[0] for line in lines] == ["run", "set", "store", "table"]
-    assert (findings.faults, findings.checked) == ([], 20)
+    assert (findings.faults, findings.checked) == ([], 21)
 
 
 def test_what_a_killed_process_left_is_a_note(folder):
@@ -134,6 +136,7 @@ DAMAGED = (
     *("store/0001/002.npz", "store/preprocessing.npz"),
     *("store/manifest.before.json", "run/config.json", "run/state.npz"),
     *("run/state.before.npz", "run/last.npz", "run/best.npz", "run/results.json"),
+    "run/beside.npz",
     *("run/grids/last.png", "table/cells/short/dm-ipc1-seed0.json", "set/a.npz"),
 )
 LOST = ("store/0001/001.npz", "run/config.json", "run/last.npz", "run/best.npz")

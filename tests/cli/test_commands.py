@@ -210,7 +210,7 @@ MISTAKES = [
     ("distill --config tiny.py --ipc x", "--ipc: invalid int value: 'x'"),
     ("distill --config tiny.py --distill.stepps 3", "Perhaps you meant: --distill.steps"),
     ("distill --config tiny.py --distill.steps 0", "distill: steps is 0: must be a whole number"),
-    ("distill --config tiny.py --distill.initial photo", "invalid choice 'photo'"),
+    ("distill --config tiny.py --distill.initial photo", "must be one of real, noise"),
     ("distill --config tiny.py --run.folder tiny.py", "tiny.py is not a folder"),
     (f"distill --config tiny.py --run.folder {300 * 'x'}", "--run.folder xxxxxxxxxxxxxxxxxxxx..."),
     (

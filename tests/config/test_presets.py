@@ -43,10 +43,10 @@ def test_presets_hold_the_published_rows(row):
     assert (d.steps, settings.experts.count, settings.evaluate.networks) == (5000, 100, 5)
 
 
-def test_there_are_the_eight_presets():
+def test_there_are_nine_presets():
     small = ["digits", "mnist", "fashion_mnist", "svhn"]
     large = ["cifar10", "cifar100", "tiny_imagenet", "imagenet_subset"]
-    assert preset_names() == sorted(small + large)
+    assert preset_names() == sorted([*small, *large, "own"])
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -101,7 +101,7 @@ def test_the_ends_of_the_ranges(cls, name, least_wrong, last_right):
         (lambda: Settings(network=None), "network is None: must be NetworkSpec"),
         (lambda: Data(statistics="imagenett"), "did you mean 'imagenet'"),
         (lambda: Data(download="yes"), "download is 'yes': must be True or False"),
-        (lambda: MTT(initial="photo"), "initial is 'photo': must be one of real, noise"),
+        (lambda: MTT(initial="photo"), "must be one of real, noise, correct, or a"),
         (lambda: MTT(validation=3), "validation is 3: must be Protocol"),
     ],
 )

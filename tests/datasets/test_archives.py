@@ -42,6 +42,23 @@ def test_idx_archives(tmp_path, place, pack, ending):
     np.testing.assert_array_equal(loaded.test.labels, labels[40:])
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "given"),
+    [
+        ("mnist", "MNIST/raw", "."),
+        ("mnist", "MNIST/raw", "MNIST"),
+        ("mnist", "MNIST/raw", "MNIST/raw"),
+        ("fashion_mnist", "FashionMNIST/raw", "."),
+    ],
+)
+def test_idx_archives_where_torchvision_keeps_them(tmp_path, name, place, given):
+    made = {
+        "MNIST/raw": write_mnist(tmp_path / "MNIST/raw"),
+        "FashionMNIST/raw": write_mnist(tmp_path / "FashionMNIST/raw", bytes, ""),
+    }
+    np.testing.assert_array_equal(load(name, tmp_path / given).test.images, made[place][0][40:])
+
+
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 GREY = np.zeros((40, 28, 28), np.uint8)
 
@@ -120,12 +137,15 @@ def python_members(n_classes, batches):
 
 @pytest.mark.parametrize("n_classes", [10, 100])
 @pytest.mark.parametrize("kind", ["binary", "python"])
-@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("packed", [".tar.gz", ".tar", ""])
 def test_cifar_archives_and_what_they_unpack_to(tmp_path, n_classes, kind, packed):
     batches = cifar_batches(n_classes)
     members = (binary_members if kind == "binary" else python_members)(n_classes, batches)
     if packed:
-        write_tar(tmp_path / f"cifar-{n_classes}-{kind}.tar.gz", {"readme.html": b"", **members})
+        path = tmp_path / f"cifar-{n_classes}-{kind}{packed}"
+        write_tar(path, {"readme.html": b"", **members})
+    if packed == ".tar":
+        path.write_bytes(gzip.decompress(path.read_bytes()))
     for name, content in {} if packed else members.items():
         path = tmp_path / f"cifar{n_classes}" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,6 +38,24 @@ def test_other_names_grey_images_and_class_names(tmp_path):
     assert mine.class_names == ("cat", "dog", "owl")
 
 
+@pytest.mark.parametrize("channels", [2, 4, 13])
+def test_any_number_of_channels_is_read(tmp_path, channels):
+    images = RNG.integers(0, 256, (12, 6, 6, channels), np.uint8)
+    mine = load(tmp_path, **GOOD | {"x_train": images, "x_test": images[:6]})
+    np.testing.assert_array_equal(mine.train.images, images)
+
+
+@pytest.mark.parametrize(("largest", "bits"), [(200, 8), (4000, 12), (65535, 16)])
+def test_uint16_is_scaled_by_the_bits_that_are_used(tmp_path, largest, bits):
+    images = RNG.integers(0, largest, (12, 5, 6), np.uint16, endpoint=True)
+    images[0, 0, 0] = largest
+    mine = load(tmp_path, **GOOD | {"x_train": images, "x_test": images[:6].astype(">u2")})
+    expected = np.rint(images * (255 / (2**bits - 1)))
+    np.testing.assert_array_equal(mine.train.images[..., 0], expected)
+    np.testing.assert_array_equal(mine.test.images[..., 0], expected[:6])
+    assert f"uint16, {bits} bits of it used, scaled to 8" in mine.describe()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -48,7 +66,9 @@ def test_other_names_grey_images_and_class_names(tmp_path):
         ({"x_train": X.astype(np.int64)}, "are int64, expected uint8"),
         ({"x_train": X.transpose(0, 3, 1, 2)}, r"\(12, 3, 5, 6\).*use x.transpose\(0, 2, 3, 1\)"),
         ({"x_train": X.reshape(12, -1)}, r"shape \(12, 90\); expected \[n, height"),
-        ({"x_train": X[..., :2]}, "with 1 or 3 channels"),
+        ({"x_train": np.zeros((12, 5, 6, 33), np.uint8)}, "with up to 32 channels"),
+        ({"x_train": np.zeros((12, 4, 9, 9), np.uint8)}, r"if the channels come first here, use"),
+        ({"x_train": X.astype(np.uint16)}, "are uint16, expected uint8"),  # the others are not
         ({"x_test": X[:0], "y_test": Y[:0]}, "at least one image"),
         ({"x_test": X[:6, :4]}, r"training images are \(5, 6, 3\), test images \(4, 6, 3\)"),
         ({"y_train": Y[:11]}, "12 images but 11 labels"),

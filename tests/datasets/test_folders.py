@@ -239,9 +239,12 @@ def test_of_several_frames_the_first_is_read(whole, kind):
     assert load(whole).train.images[0, 0, 0].tolist() == [200] * 3
 
 
-def test_sixteen_bits_are_refused(whole):
-    Image.new("I;16", (8, 8), 5000).save(whole / "train" / "ant" / "0.png")
-    refused("convert it to 8 bits", whole)
+def test_sixteen_bits_are_scaled_by_what_all_images_use(whole):
+    for name, value in (("ant", 1000), ("bee", 5000)):
+        Image.new("I;16", (8, 8), value).save(whole / "train" / name / "0.png")
+    loaded = load(whole)
+    assert "2 of 16 bits, 13 of them used, scaled to 8" in loaded.describe()
+    assert {31, 156} <= set(loaded.train.images[:, 0, 0, 0].tolist())
 
 
 def test_wrong_layouts_are_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from small import save_image
 
-from mttjax.datasets.images import SUFFIXES, read_header, read_pixels
+from mttjax.datasets.images import SUFFIXES, read_header, read_largest, read_pixels
 from mttjax.system.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -33,6 +33,29 @@ def test_coloured_images_of_16_bits_a_channel_are_refused(tmp_path, colour_type)
     deep_png(tmp_path / "x.png", colour_type)
     with pytest.raises(InputError, match=r"x.png has more than 8 bits a channel .*convert it"):
         read_header(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_grey_images_of_16_bits_are_scaled_to_8(tmp_path, ending):
+    pixels = RNG.integers(0, 4096, (6, 8), np.uint16)
+    path = tmp_path / f"x.{ending}"
+    Image.fromarray(pixels).save(path)
+    header = read_header(path)
+    assert (header.deep, header.grey, header.size, header.transparent) == (
+        True,
+        True,
+        (8, 6),
+        False,
+    )
+    assert read_largest(path) == pixels.max()
+    read = read_pixels(path, "RGB", None, "crop", 12)
+    np.testing.assert_array_equal(read[..., 1], np.rint(pixels * (255 / 4095)))
+
+
+def test_grey_images_of_32_bits_are_refused(tmp_path):
+    Image.fromarray(np.full((8, 8), 70_000, np.int32)).save(tmp_path / "x.tif")
+    with pytest.raises(InputError, match="up to 16: convert it to 8 bits, or give uint16 arrays"):
+        read_header(tmp_path / "x.tif")
 
 
 @pytest.mark.parametrize("kind", ["ppm", "tif"])

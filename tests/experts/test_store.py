@@ -71,6 +71,16 @@ def test_the_preprocessing_comes_back(preprocessing, tmp_path):
 # --- what is whole ------------------------------------------------------------------
 
 
+def test_several_processes_enter_their_snapshots_in_one_manifest(tmp_path):
+    first = filled(tmp_path, experts=(), epochs=0)
+    second = ExpertStore(tmp_path)
+    for epoch in range(3):
+        for expert, store in enumerate((first, second)):
+            store.save(expert, epoch, params(expert, epoch), record={})
+    second.refresh()
+    assert [second.epochs_done(expert) for expert in ExpertStore(tmp_path).numbers()] == [3, 3]
+
+
 def test_before_anything_is_made_nothing_is_done(tmp_path):
     store = ExpertStore(tmp_path / "nowhere")
     assert not store.exists

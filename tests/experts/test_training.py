@@ -1,5 +1,6 @@
 """Training experts: the step itself, and stores that a kill or a later extension does not spoil."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -21,6 +22,7 @@ from mttjax.experts import store as expert_store
 from mttjax.experts import training
 from mttjax.experts.store import ExpertStore
 from mttjax.experts.training import Trainer, train_experts
+from mttjax.system import units
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.signals import Stopped, time_limit
@@ -138,6 +140,30 @@ def test_experts_in_threads_have_the_bits_of_those_trained_alone(finished, tmp_p
     assert [line.split(":")[0] for line in lines] == ["experts 0-1", "expert 2"]
     assert snapshots(tmp_path) == snapshots(folder)
     assert results(together) == results(store)
+
+
+def test_workers_share_the_experts_and_wait_for_each_other(finished, tmp_path, monkeypatch):
+    """One finds an expert in another's hands; both together leave the bytes of one process."""
+    folder, store, _ = finished
+    monkeypatch.setattr(units, "PAUSE", 0)
+    lines, other = [], contextlib.ExitStack()
+
+    def log(line):
+        lines.append(line)
+        if "waiting for another process" in line:
+            other.close()
+            share = {"experts": EXPERTS, "epochs": EPOCHS, "worker": 1}
+            train_experts(DATASET, RECIPE, tmp_path / "store", log=lines.append, **share)
+
+    with other:
+        other.enter_context(exclusive(tmp_path / "store" / "0001"))
+        share = {"experts": EXPERTS, "epochs": EPOCHS, "worker": 0}
+        shared = train_experts(DATASET, RECIPE, tmp_path / "store", log=log, **share)
+    assert [line[:8] for line in lines if "test accuracy" in line] == [
+        f"expert {n}" for n in (0, 2, 1)
+    ]
+    assert snapshots(tmp_path / "store") == snapshots(folder)
+    assert results(shared) == results(store)
 
 
 # --- interrupted, extended, repeated --------------------------------------------------

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import re
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -11,22 +12,23 @@ import pytest
 import tyro
 
 from mttjax.cli.table import TableOptions
+from mttjax.config.methods import TITLES
 from mttjax.config.protocol import Protocol
 from mttjax.distilled import load_distilled
 from mttjax.experts.store import ExpertStore
-from mttjax.paper import units
 from mttjax.paper.cells import CellResult, check_cells
 from mttjax.paper.table.full_data import train_better
 from mttjax.paper.table.plan import PROTOCOLS, Cell, FullData, Plan
 from mttjax.paper.table.report import Report
 from mttjax.paper.table.table import compare
-from mttjax.paper.units import Incomplete
 from mttjax.runs.folder import RunFolder
 from mttjax.runs.problem import load_data, prepare
+from mttjax.system import units
 from mttjax.system.errors import InputError
 from mttjax.system.files import read_json
 from mttjax.system.findings import Findings
 from mttjax.system.locks import exclusive
+from mttjax.system.units import Incomplete
 
 METHODS = ("random", "herding", "forgetting", "dm", "mtt")
 PLAN = Plan((2,), METHODS, "short", networks=2, draws=2, full_data=FullData(networks=2, epochs=2))
@@ -124,8 +126,19 @@ def test_the_tables_are_in_the_papers_order_and_end_with_full_data(made):
     assert "bin/table --config tiny" in text
     assert "3 of 20000" in text  # DM's steps
     assert "Published figures" not in text  # there are none for digits
+
+
+def test_every_size_and_method_has_a_heading_on_the_page(made):
     page = (made / "index.html").read_text()
-    assert page.count("<figure>") == len(METHODS)
+    assert "<h2>2 images per class</h2>" in page
+    names = [*map(TITLES.get, METHODS)]
+    assert all(f"<h3>{name}, 2 per class</h3>" in page for name in names)
+    assert page.count('class="images"') == len(METHODS)
+    assert page.count('<span class="what">real</span>') == 10 * 2, "beside DM and MTT"
+    bars = re.findall(r'<li( class="real")?>\n<span class="name">(.*?)<', page)
+    full = ["Full data, experts&#39; recipe", "Full data, trained better"]
+    assert [name for _, name in bars] == [*names, *full]
+    assert [name for real, name in bars if not real] == ["DM", "MTT"]
 
 
 def test_a_cells_set_says_how_it_was_made_and_selections_are_real_images(made, settings):

@@ -133,7 +133,6 @@ GOOD = {"images": random_images(4), "classes": np.arange(4), "class_names": "abc
 @pytest.mark.parametrize(
     ("message", "change"),
     [
-        ("1 or 3", {"images": random_images(4, channels=2)}),
         ("N, H, W", {"images": np.zeros((4, 8, 8))}),
         ("not finite", {"images": np.full((4, 8, 8, 1), np.nan)}),
         ("4 integer classes", {"classes": np.arange(3)}),
@@ -147,3 +146,18 @@ GOOD = {"images": random_images(4), "classes": np.arange(4), "class_names": "abc
 def test_what_a_grid_cannot_show_is_refused(tmp_path, message, change):
     with pytest.raises(InputError, match=message):
         save_grid(tmp_path / "g.png", **GOOD | change)
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_of_other_channels_some_are_shown_and_the_foot_says_which(tmp_path, channels):
+    images = random_images(4, channels=channels)
+    kept = images[..., :3] if channels > 2 else images[..., :1]
+    grids = [
+        Image.open(save_grid(tmp_path / f"{i.shape[-1]}.png", i, np.arange(4), "abcd"))
+        for i in (images, kept)
+    ]
+    (some, whole) = map(np.asarray, grids)
+    assert len(some) > len(whole)
+    top = len(whole) - 12
+    np.testing.assert_array_equal(some[:top], whole[:top])
+    assert (some[len(whole) :] < 200).any()  # words

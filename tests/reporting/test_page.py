@@ -1,29 +1,32 @@
-"""Curves, tables and the page; the grids have a module of their own."""
+"""Tables and the page; grids and curves have modules of their own."""
 
 import base64
+import importlib.resources
 import io
 import json
+import re
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Page
 from PIL import Image
+from small import small_set
 
 from mttjax.reporting import (
+    images_of,
     markdown_table,
+    page,
     percent,
     print_table,
-    save_curves,
+    run_curves,
     save_expert_curves,
-    save_grid,
     write_page,
 )
-from mttjax.reporting.curves import _draw_evaluations
+from mttjax.reporting.blocks import Bar, Bars, Code, Folded, Note, Section, SettingsList, Table
+from mttjax.reporting.page import page_policy
 from mttjax.system.errors import InputError
 from mttjax.system.metrics import read_metrics
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
 
 
 def read(path):
@@ -58,44 +61,6 @@ def test_a_broken_line_before_the_last_is_named(tmp_path, line):
         read_metrics(path)
     with pytest.raises(InputError, match=r"none\.jsonl"):
         read_metrics(tmp_path / "none.jsonl")
-
-
-DIVERGED = '{"step": 1, "loss": NaN, "lr": 0.0, "seconds": NaN}\n'
-
-
-@pytest.mark.parametrize(("steps", "tail"), [(0, ""), (1, ""), (90, '{"st'), (0, 3 * DIVERGED)])
-def test_curves_are_drawn_however_long_the_run(tmp_path, steps, tail):
-    path = tmp_path / "metrics.jsonl"
-    write_metrics(path, steps, tail)
-    assert read(save_curves(tmp_path / "a.png", path)).shape[1] > 1000
-
-
-def test_without_a_learned_rate_there_is_no_panel_of_it(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    write_metrics(path, 20)
-    four = read(save_curves(tmp_path / "a.png", path))
-    three = read(save_curves(tmp_path / "b.png", path, rate_title=None))
-    assert (three.shape[0] * 2, three.shape[1]) == four.shape[:2]
-
-
-@pytest.mark.parametrize(("name", "best"), [("evaluation", 3), ("test", 1)])
-def test_the_best_of_equal_evaluations_is_that_of_the_loop(name, best):
-    from matplotlib.figure import Figure
-
-    axes = Figure().subplots()
-    scores = [0.7, 0.85, 0.8, 0.85, 0.6]
-    records = [{"step": i, name: {"mean": m, "std": 0}} for i, m in enumerate(scores)]
-    _draw_evaluations(axes, records)
-    assert [text.get_text() for text in axes.texts] == [f"best 85.0 at step {best}"]
-    assert axes.get_title().startswith("validation" if best == 3 else "test")
-
-
-def test_equal_metrics_give_equal_curves_without_pyplot(tmp_path):
-    path, modules = tmp_path / "metrics.jsonl", set(sys.modules)
-    write_metrics(path, 20)
-    a, b = (save_curves(tmp_path / name, path) for name in ("a.png", "b.png"))
-    assert a.read_bytes() == b.read_bytes()
-    assert "matplotlib.pyplot" not in set(sys.modules) - modules
 
 
 def test_expert_curves(tmp_path):
@@ -139,77 +104,108 @@ def test_a_printed_table_takes_values_for_text_and_is_plain_without_a_terminal(
     assert printed.startswith("Accuracy\n\n| method") != terminal
 
 
-class Page(HTMLParser):
-    """The tags and the attributes of a page, checked to be well nested."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.words, self._open = [], [], [], []
-        self.feed(text)
-        assert not self._open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in ("meta", "img"):
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
 EVIL = """<script>alert("1")</script>'&"""
 
 
-def page_with(folder, text, figures=()):
-    return write_page(
-        folder,
-        title=text,
-        summary=f"{text}\n\nsecond {text}",
-        tables=[(text, [text, "b"], [[text, text]])],
-        figures=[*figures, (folder / f"{text[:2]}.png", text)],
-        settings={text: {text: [text]}, "empty": {}, "none": None},
-        command=text,
-    )
+def page_with(text):
+    """Every block that a text can be in."""
+    images = images_of(small_set(class_names=(text, "bee", "cat")), text)
+    blocks = [
+        Note(f"{text}\n\nsecond {text}"),
+        Table(text, [text, "b"], [[text, text]]),
+        Bars(text, [Bar(text, 0.5, 0.1)]),
+        images,
+        run_curves([{"step": 1, "loss": 0.5}], loss=text),
+        Folded(text, [Code(text, text)]),
+        SettingsList({text: {text: [text]}, "empty": {}, "none": None}),
+        Section(text, [Note(text)]),
+    ]
+    return page(text, text, [Section(text, blocks)]).decode()
 
 
-def test_a_page_is_escaped_and_refers_to_nothing_outside(tmp_path):
-    grid = save_grid(tmp_path / "g.png", IMAGES, np.arange(4), "abcd")
-    text = page_with(tmp_path, EVIL, [(grid, EVIL)]).read_text(encoding="utf-8")
-    page = Page(text)
-    assert not {"script", "link", "iframe", "a"} & set(page.tags)
-    assert "".join(page.words).count(EVIL) >= 10
-    names = {name for name, _ in page.attributes}
-    assert not [n for n in names if n.startswith("on")]
-    assert all(v.startswith("data:image/png;base64,") for n, v in page.attributes if n == "src")
-    assert "href" not in names
+def test_a_page_is_escaped_and_refers_to_nothing_outside():
+    text = page_with(EVIL)
+    found = Page(text)
+    assert found.text.count(EVIL) >= 14
+    assert not {"link", "iframe", "object", "base", "form"} & set(found.tags)
+    assert not [name for name, _ in found.attributes if name.startswith("on")]
+    assert all(source.startswith("data:image/png;base64,") for source in found.of("src"))
+    assert all(target.startswith("#part-") for target in found.of("href"))
     assert "http:" not in text
     assert "https:" not in text
     assert "url(" not in text
 
 
-def test_a_page_holds_its_figures_whole_and_notes_missing_ones(tmp_path):
-    grid = save_grid(tmp_path / "g.png", IMAGES, np.arange(4), "abcd")
-    (tmp_path / "broken.png").write_text("no image")
-    figures = [(grid, "the grid"), (tmp_path / "broken.png", "broken")]
-    text = page_with(tmp_path, "plain", figures).read_text(encoding="utf-8")
-    sources = [v for n, v in Page(text).attributes if n == "src"]
-    assert len(sources) == 1
-    data = base64.b64decode(sources[0].split(",")[1])
-    assert data == grid.read_bytes()
-    assert Image.open(io.BytesIO(data)).format == "PNG"
-    assert 'class="crisp"' in text
-    assert "broken.png" in text
-    assert "pl.png is not there" in text
-    assert "plain.plain" in text, "settings by dotted name"
+def test_the_one_script_that_runs_is_the_pages_own():
+    text = page_with(EVIL)
+    scripts = re.findall(r"<script(.*?)>(.*?)</script>", text, re.DOTALL)
+    kinds = [kind for kind, _ in scripts]
+    assert sorted(kinds) == ["", ' type="application/json"']
+    assert json.loads(dict(scripts)[' type="application/json"'])[0] == [[1, 0, 50.0, "0.5"]]
+    assert "script-src 'sha256-" in page_policy()
+    assert Page(text).of("content")[2] == page_policy()
+
+
+def test_settings_are_there_by_their_dotted_names():
+    assert "plain.plain" in Page(page_with("plain")).text
 
 
 def test_a_page_of_the_least_is_a_page(tmp_path):
-    nothing = {"summary": "", "tables": [], "figures": [], "settings": {}, "command": ""}
-    path = write_page(tmp_path / "new" / "folder", title="Empty", **nothing)
-    page = Page(path.read_text(encoding="utf-8"))
+    path = write_page(tmp_path / "new" / "folder", page("Empty", "", [Section("Nothing", [])]))
+    found = Page(path.read_text(encoding="utf-8"))
     assert path.name == "index.html"
-    assert not {"table", "details", "pre", "img"} & set(page.tags)
+    assert found.text == "Empty Empty"
+    assert not {"table", "details", "pre", "img", "nav"} & set(found.tags)
+
+
+def test_a_ragged_table_is_refused_on_a_page_too():
+    with pytest.raises(InputError, match="row 1 of a table has 1 values for 2 columns"):
+        page("t", "", [Section("s", [Table("t", ["a", "b"], [["a"]])])])
+
+
+def test_the_package_has_the_templates():
+    templates = importlib.resources.files("mttjax.reporting") / "templates"
+    names = {"page.html", "blocks.html", "page.css", "page.js"}
+    assert {template.name for template in templates.iterdir()} == names
+
+
+# --- images --------------------------------------------------------------------------------------
+
+
+def pixels(address):
+    data = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def test_a_picture_has_the_images_own_pixels_and_a_whole_number_of_times_its_size():
+    made = small_set(ipc=2)
+    real = {0: np.full((8, 8, 1), 7, np.uint8)}
+    images = images_of(made, "seen.", real=real)
+    first, second = images.classes[0].made
+    assert (pixels(first) == made.pixels()[0, ..., 0]).all()
+    assert (pixels(second) == made.pixels()[1, ..., 0]).all()
+    assert (pixels(images.classes[0].real) == 7).all()
+    assert [of_class.real != "" for of_class in images.classes] == [True, False, False]
+    assert (images.width, images.height, images.caption) == (64, 64, "seen.")
+
+
+def test_what_is_not_shown_is_said():
+    images = images_of(small_set(ipc=12), "seen.")
+    assert images.caption == "seen. 10 of 12 images of each class."
+    assert {len(of_class.made) for of_class in images.classes} == {10}
+    many = small_set(
+        images=np.zeros((300, 8, 8, 1), np.float32),
+        labels=np.eye(300, dtype=np.float32),
+        class_names=tuple(map(str, range(300))),
+    )
+    images = images_of(many, "seen.")
+    assert images.caption == "seen. 200 of 300 classes."
+    assert len(images.classes) == 200
+
+
+def test_every_picture_says_what_it_is():
+    real = {k: np.zeros((8, 8, 1), np.uint8) for k in range(3)}
+    shown = [images_of(small_set(ipc=2), "seen", real=real)]
+    alts = Page(page("t", "", [Section("s", shown)]).decode()).of("alt")
+    assert alts[:3] == ["a real image of ant", *(f"distilled image {i} of ant" for i in (1, 2))]
+    assert len(alts) == 9

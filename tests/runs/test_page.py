@@ -1,14 +1,20 @@
 """The page of a run: its results, what it shows of the method, and nothing twice."""
 
+import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
-from small import NAMES, scored, small_set
+from pages import Page
+from small import NAMES, scored, small_dataset, small_set
 
 from mttjax.evaluation import Results, Row
+from mttjax.reporting.blocks import Folded, Images
+from mttjax.runs.beside import beside, keep_beside, real_images
 from mttjax.runs.folder import RunFolder
-from mttjax.runs.page import results_table, run_figures, save_results, write_run_page
+from mttjax.runs.page import save_results, write_run_page
+from mttjax.runs.shown import curves_of, pictures_of, results_table
 from mttjax.system.errors import InputError
 
 
@@ -25,20 +31,20 @@ def record(*, tested, own_way=None):
 def test_balanced_accuracy_has_a_column_where_the_test_set_is_imbalanced():
     even, uneven = record(tested=[10, 10, 10]), record(tested=[28, 1, 1])
     assert results_table(even) == (
-        ["images", "method", "test accuracy, %", "networks", "α"],
-        [["1 per class", "last", "70.0 ± 20.0", 2, "0.0200"]],
+        ["trained on", "test accuracy, %", "images", "networks", "α"],
+        [["last", "70.0 ± 20.0", "1 per class", 2, "0.0200"]],
     )
     headers, rows = results_table(uneven)
-    assert headers[3] == "balanced, %"
-    assert rows[0][3] == "50.0 ± 16.7"
+    assert headers[2] == "balanced, %"
+    assert rows[0][2] == "50.0 ± 16.7"
 
 
 def test_a_set_of_dd_has_its_own_way_beside_and_the_others_nothing():
     headers, rows = results_table(
         record(tested=[9, 9, 9]), record(tested=[9, 9, 9], own_way=scored(0.6, 0.8))
     )
-    assert headers[3] == "own way, %"
-    assert [row[3] for row in rows] == ["", "70.0 ± 10.0"]
+    assert headers[2] == "own way, %"
+    assert [row[2] for row in rows] == ["", "70.0 ± 10.0"]
 
 
 def test_the_page_has_every_class_by_its_name(tmp_path):
@@ -72,11 +78,14 @@ def make_run(folder, method, *, best=8, sets=("last", "best"), **changes):
     return run
 
 
-def captions(run):
-    return [caption for _, caption in run_figures(run.path)]
-
-
-VIEWS = ("raw values", "clipped at ±2.5 σ", "as pixels")
+def shown(run):
+    """(title, folded or not, how many blocks) of the images of a run."""
+    return [
+        (block.summary, "folded", len(block.blocks))
+        if isinstance(block, Folded)
+        else (block.heading, "shown", len(block.blocks))
+        for block in pictures_of(run)
+    ]
 
 
 def test_the_title_is_the_datas_own_name(tmp_path):
@@ -86,46 +95,55 @@ def test_the_title_is_the_datas_own_name(tmp_path):
     assert "<h1>preset: 1 image per class, DM</h1>" in write_run_page(begun.path).read_text()
 
 
-def test_every_set_is_shown_and_the_best_in_three_views(tmp_path):
-    shown = captions(make_run(tmp_path, "mtt"))
-    best = [f"best on validation, step 8: {view}" for view in VIEWS]
-    assert shown[:-1] == ["last, step 12: as pixels", *best]
+def test_the_best_is_shown_first_and_what_else_there_is_folded(tmp_path):
+    run = make_run(tmp_path, "mtt")
+    assert shown(run) == [
+        ("Best on validation, step 8", "shown", 2),
+        ("Last, step 12", "folded", 1),
+    ]
+    pixels, views = pictures_of(run)[0].blocks
+    assert isinstance(pixels, Images)
+    assert isinstance(views, Folded)
+    assert "±2.5 σ" in views.blocks[0].text
+    assert "2.5 standard deviations" in views.blocks[0].text
 
 
 def test_no_picture_is_there_twice(tmp_path):
-    shown = captions(make_run(tmp_path, "mtt", best=12))
-    assert shown[:-1] == [f"last and best on validation, step 12: {view}" for view in VIEWS]
-    alone = captions(make_run(tmp_path / "alone", "mtt", sets=("last",)))
-    assert alone[:-1] == [f"last, step 12: {view}" for view in VIEWS]
+    assert shown(make_run(tmp_path, "mtt", best=12)) == [
+        ("Best on validation and last, step 12", "shown", 2)
+    ]
+    run = make_run(tmp_path / "noise", "mtt")
+    keep_beside(run, small_dataset())
+    for seed, kind in enumerate(("best", "last")):
+        noise = np.random.default_rng(seed).standard_normal((3, 8, 8, 1), np.float32)
+        run.save(kind, dataclasses.replace(run.load(kind), images=noise))
+    sources = Page(write_run_page(run.path).read_text()).of("src")
+    assert len(sources) == len(set(sources)) == 3 + 3 + 3 + 3 + 3
 
 
 def test_images_that_stay_real_have_one_view_and_learned_labels_are_told_of(tmp_path):
-    assert captions(make_run(tmp_path, "random", sets=("last",)))[0] == (
-        "last, step 12, real images: as pixels"
-    )
+    (block,) = pictures_of(make_run(tmp_path, "random", sets=("last",)))
+    assert [images.caption for images in block.blocks] == ["Real images of the training set."]
     soft = make_run(tmp_path / "ld", "ld", sets=("last",), labels=small_set(soft=True).labels)
-    assert captions(soft)[:-1] == [
-        "last, step 12, real images, by their labels' most probable class: as pixels"
+    (block,) = pictures_of(soft)
+    assert [images.caption for images in block.blocks] == [
+        "Real images of the training set; what is learned are their labels. "
+        "By their labels' most probable class."
     ]
 
 
 @pytest.mark.parametrize(
-    ("method", "loss", "rate"),
+    ("method", "titles"),
     [
-        ("mtt", "trajectory loss", "learned rate α"),
-        ("dd", "loss on real images", "mean of the learned rates"),
-        ("ld", "loss on real images", None),
-        *((method, "loss", None) for method in ("dc", "dsa", "dm", "cafe", "cafe_dsa")),
+        ("mtt", ["trajectory loss", "learned rate α"]),
+        ("dd", ["loss on real images", "mean of the learned rates"]),
+        ("ld", ["loss on real images"]),
+        *((method, ["loss"]) for method in ("dc", "dsa", "dm", "cafe", "cafe_dsa")),
     ],
 )
-def test_curves_are_of_what_the_method_has(method, loss, rate, tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr(
-        "mttjax.runs.page.save_curves", lambda path, log, **titles: drawn.update(titles) or path
-    )
-    shown = captions(make_run(tmp_path, method, sets=()))
-    assert drawn == {"loss_title": loss, "rate_title": rate}
-    assert (rate is None) is (shown == ["Loss, accuracy and time per step."])
+def test_curves_are_of_what_the_method_has(method, titles, tmp_path):
+    curves = curves_of(make_run(tmp_path, method, sets=()))
+    assert [panel.title for panel in curves.panels] == titles
 
 
 def test_the_commands_are_those_that_were_typed(tmp_path):
@@ -133,6 +151,72 @@ def test_the_commands_are_those_that_were_typed(tmp_path):
     assert "Run it again" not in write_run_page(run.path).read_text()
     commands = {"evaluate": "mttjax evaluate run x", "distill": "bin/distill --config 'my own.py'"}
     run.save_commands(commands)
-    page = write_run_page(run.path).read_text()
-    assert "bin/distill --config &#x27;my own.py&#x27;\nmttjax evaluate run x</code>" in page
+    text = Page(write_run_page(run.path).read_text()).text
+    assert "bin/distill --config 'my own.py'" in text
+    assert "mttjax evaluate run x" in text
     assert json.loads((run.path / "commands.json").read_text())["distill"] == commands["distill"]
+
+
+# --- beside what ---------------------------------------------------------------------------------
+
+
+class Store:
+    """Two experts, of which the first was trained longer."""
+
+    exists = True
+
+    def tested_on(self, dataset):
+        return True
+
+    def trained_longest(self):
+        return {0: 0.9, 3: 0.7}, 12
+
+
+def test_accuracies_are_beside_random_real_images_and_full_data(tmp_path):
+    run = make_run(tmp_path, "mtt")
+    keep_beside(run, small_dataset(), Store())
+    results = record(tested=[10, 10, 10])
+    row = results["rows"]["last"]
+    results["rows"] |= {"best on validation": row, "random real images": row | {"mean": 0.25}}
+    text = save_results(tmp_path, results).read_text()
+    bars = re.findall(r'<li( class="real")?>\n<span class="name">(.*?)</span>', text)
+    assert bars == [
+        ("", "best on validation"),
+        ("", "last"),
+        (' class="real"', "random real images"),
+        (' class="real"', "all real images (2 experts)"),
+    ]
+    assert (
+        "Networks trained on these images (best on validation) classify 70.0 ± 20.0 % of the real "
+        "test images correctly; on as many random real images, 25.0 ± 20.0 %; on all real images, "
+        "80.0 ± 10.0 %."
+    ) in Page(text).text
+    assert "width:80.00%" in text
+    assert "left:70.00%;width:20.00%" in text
+
+
+def test_every_class_stands_beside_its_first_real_image(tmp_path):
+    run, dataset = make_run(tmp_path, "mtt"), small_dataset()
+    keep_beside(run, dataset)
+    real = beside(run).real
+    assert sorted(real) == [0, 1, 2]
+    assert all((real[k] == dataset.train.images[k]).all() for k in range(3))
+    assert [k.real != "" for k in pictures_of(run)[0].blocks[0].classes] == [True] * 3
+    assert len(real_images(dataset)) == 3
+
+
+def test_what_stands_beside_is_kept_once_and_made_again_where_it_is_damaged(tmp_path):
+    run = make_run(tmp_path, "mtt")
+    assert len(beside(run).real) == 0
+    keep_beside(run, small_dataset(), Store())
+    whole = run.beside_path.read_bytes()
+    keep_beside(run, small_dataset())
+    assert run.beside_path.read_bytes() == whole
+    run.beside_path.write_bytes(whole[:-50])
+    with pytest.raises(InputError, match=r"beside\.npz"):
+        write_run_page(run.path)
+    keep_beside(run, small_dataset(), Store())
+    assert run.beside_path.read_bytes() == whole
+    run.save_beside({"classes": np.arange(3)})
+    with pytest.raises(InputError, match=r"not what a run keeps there .*remove it"):
+        beside(run)

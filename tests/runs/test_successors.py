@@ -11,7 +11,7 @@ from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
 from mttjax.datasets.loading import load_dataset
 from mttjax.evaluation import evaluate_sets
-from mttjax.runs.page import results_table
+from mttjax.runs.shown import results_table
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
 
@@ -101,7 +101,7 @@ def test_a_decoded_set_holds_four_images_for_one_and_says_what_it_stores(form, w
     hard = {"last": last.with_hard_labels()}
     results = evaluate_sets(hard, dataset, Protocol(1, 1), with_random=False).record()
     _, (row,) = results_table(results)
-    assert row[0] == f"8 per class, in the bytes of {last.stored_ipc:.3g}"
+    assert row[2] == f"8 per class, in the bytes of {last.stored_ipc:.3g}"
     shown = np.abs(last.images - last.images.mean(axis=(1, 2), keepdims=True))
     assert shown.max(axis=(1, 2, 3)).min() > 0.1
 

@@ -1,5 +1,6 @@
 """The server of a run's page: what it shows, and what it never gives away."""
 
+import html
 import http.client
 import json
 import os
@@ -7,6 +8,7 @@ import socket
 import threading
 
 import pytest
+from pages import Page
 from small import small_set
 
 from mttjax.runs.folder import RunFolder
@@ -64,10 +66,11 @@ def test_the_page_says_how_far_the_run_is_and_writes_nothing_there(run, get):
     assert status == 200
     assert headers["Refresh"] == "60"
     assert headers["Cache-Control"] == "no-store"
-    text = body.decode()
+    text = Page(body.decode()).text
     assert "2 of 10 steps are done; not evaluated yet" in text
-    assert "2026  step &lt;2&gt;" in text
-    assert text.index("Loss, learned rate") < text.index("as pixels")
+    assert "2026 step <2>" in text
+    assert text.index("Trajectory loss, learned rate") < text.index("Shown as pixels")
+    assert headers["Content-Security-Policy"] in html.unescape(body.decode())
     assert written(run.path) == before
 
 
@@ -80,8 +83,8 @@ def test_while_a_process_works_there_the_page_is_drawn_anew(run, get):
     assert b"2 of 10 steps are done" in get("/index.html")[2]
 
 
-def test_nothing_is_drawn_twice_of_the_same_files_or_faster_than_it_pays(run, tmp_path):
-    watched, drawn = Watched(run.path, tmp_path / "drawn"), []
+def test_nothing_is_drawn_twice_of_the_same_files_or_faster_than_it_pays(run):
+    watched, drawn = Watched(run.path), []
     watched._draw = lambda works: drawn.append(works) or b"page"
     assert [watched.page() for _ in range(3)] == [(b"page", 60)] * 3
     run.log_path.write_text("more\n")

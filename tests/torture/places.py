@@ -147,7 +147,7 @@ _TIMED = {
 }
 """Members that differ between two runs which did the same."""
 
-_OF_TIMES = {"log.txt", "curves.png", "cost.png", "state.before.npz", "manifest.before.json"}
+_OF_TIMES = {"log.txt", "cost.png", "state.before.npz", "manifest.before.json"}
 """Drawn from seconds, or kept from a moment that a stop decides."""
 
 

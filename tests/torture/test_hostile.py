@@ -212,6 +212,6 @@ def test_a_page_of_a_run_shows_hostile_names_as_text(folder):
     write_json(folder / "commands.json", {"distill": EVIL, "evaluate": 5})
     text = write_run_page(folder).read_text("utf-8")
     assert EVIL not in text
-    assert "<script" not in text
+    assert "<script>alert" not in text
     assert "<img src=x" not in text
     assert EVIL in html.unescape(text)

@@ -8,5 +8,6 @@ al., CVPR 2022), with the initialisation of PyTorch's layers.
 from mttjax.core.network_spec import NetworkSpec
 from mttjax.core.networks.layers import Layers
 from mttjax.core.networks.network import Network, make_network, parameter_count
+from mttjax.core.networks.own import own_network
 
-__all__ = ["Layers", "Network", "NetworkSpec", "make_network", "parameter_count"]
+__all__ = ["Layers", "Network", "NetworkSpec", "make_network", "own_network", "parameter_count"]

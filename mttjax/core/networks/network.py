@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mttjax.core.network_spec import NetworkSpec
 from mttjax.core.networks.layers import Layers
 from mttjax.core.networks.norms import GROUPS
+from mttjax.core.networks.own import own_module, sees_images_alone
 from mttjax.core.networks.plain import alexnet, convnet, vgg11
 from mttjax.core.networks.resnet import resnet18, resnet18_ap
 from mttjax.core.types import Apply, Params
@@ -38,18 +39,15 @@ class Network(NamedTuple):
     """K."""
     shapes: Params
     """The parameters as ``jax.ShapeDtypeStruct``."""
-
-    @property
-    def per_image(self) -> bool:
-        """Whether an image's logits do not depend on the images beside it. Where they do (batch
-        norm), a batch must not be computed in chunks."""
-        return self.spec.norm != "batch"
+    per_image: bool
+    """Whether an image's logits do not depend on the images beside it. Where they do (batch norm),
+    a batch must not be computed in chunks."""
 
     def __repr__(self) -> str:
         said = [
             f"{field.name} {value}"
             for field in fields(self.spec)
-            if field.name in (*_ARCHITECTURES[self.spec.name].used, "precision")
+            if field.name in (*_used(self.spec), "precision")
             and ((value := getattr(self.spec, field.name)) != field.default or type(value) is int)
         ]
         size = "x".join(map(str, self.image_shape))
@@ -74,6 +72,11 @@ _ARCHITECTURES = {
 }
 
 
+def _used(spec):
+    """The fields of ``NetworkSpec`` that its network takes, beside name and precision."""
+    return () if spec.is_own else _ARCHITECTURES[spec.name].used
+
+
 def make_network(
     spec: NetworkSpec, image_shape: Sequence[int], classes: int, *, tile: int | None = None
 ) -> Network:
@@ -90,20 +93,25 @@ def make_network(
 
     Raises:
       InputError: no sizes of images, fewer than two classes, a field that the architecture
-        does not use, or an image too small for it.
+        does not use, or an image too small for it; a network of one's own that is not there,
+        was changed, or does not work.
     """
     _check_sizes(image_shape, classes)
     _check_fields(spec)
-    _check_pools(spec, image_shape)
+    if not spec.is_own:
+        _check_pools(spec, image_shape)
     return _made(spec, tuple(image_shape), classes, tile)
 
 
 @lru_cache(maxsize=32)
 def _made(spec, image_shape, classes, tile):
-    architecture = _ARCHITECTURES[spec.name]
-    module = architecture.module(
-        classes, tile=tile, **{name: getattr(spec, name) for name in architecture.used}
-    )
+    if spec.is_own:
+        module = own_module(spec.name, image_shape, classes)
+        per_image = sees_images_alone(module, image_shape)
+    else:
+        used = {name: getattr(spec, name) for name in _used(spec)}
+        module = _ARCHITECTURES[spec.name].module(classes, tile=tile, **used)
+        per_image = spec.norm != "batch"
 
     @jax.jit  # operation by operation it would compile fifty programs, the whole network among them
     def init(key):
@@ -111,7 +119,7 @@ def _made(spec, image_shape, classes, tile):
 
     apply = partial(_apply, module, spec.precision)
     layers, shapes = partial(apply, with_layers=True), jax.eval_shape(init, jax.random.key(0))
-    return Network(init, apply, layers, spec, image_shape, classes, shapes)
+    return Network(init, apply, layers, spec, image_shape, classes, shapes, per_image)
 
 
 def _apply(module, precision, params, images, **options):
@@ -141,7 +149,7 @@ def _check_sizes(image_shape, classes):
 
 def _check_fields(spec):
     """What no field can say by itself."""
-    used = ("name", "precision", *_ARCHITECTURES[spec.name].used)
+    used = ("name", "precision", *_used(spec))
     for field in fields(spec):
         value = getattr(spec, field.name)
         if field.name not in used and value != field.default:

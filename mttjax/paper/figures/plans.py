@@ -27,6 +27,11 @@ class Sweep(Checked):
         if not self.student_steps or not self.expert_epochs:
             raise InputError("student_steps and expert_epochs: give at least one number each")
 
+    @property
+    def protocol_name(self) -> str:
+        """Results of other protocols lie beside, under theirs."""
+        return f"{self.protocol.networks}x{self.protocol.epochs}"
+
     def cells(self) -> list[tuple[int, int]]:
         """Every (S, M) once, S by S."""
         return sorted({(s, m) for s in self.student_steps for m in self.expert_epochs})

@@ -6,6 +6,7 @@ is a small S with a small M, as in the methods that match single steps.
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from mttjax.config.methods import MTT
 from mttjax.config.protocol import Protocol
 from mttjax.config.settings import Settings
 from mttjax.experts.store import ExpertStore
-from mttjax.paper.cells import moments, run_cell
+from mttjax.paper.cells import CellResult, moments, run_cell
 from mttjax.paper.csv_file import write_csv
 from mttjax.paper.figures.plans import Sweep
 from mttjax.reporting.plots import figure, legend_below, shades
 from mttjax.runs.problem import load_data
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers, write_json
+from mttjax.system.units import do_units, look_at_units
 
 __all__ = ["HEADERS", "draw_range"]
 
@@ -34,6 +36,8 @@ def draw_range(
     *,
     command: str = "",
     log: Callable[[str], object] = print,
+    worker: int | None = None,
+    only_look: bool = False,
 ) -> list[Path]:
     """One MTT distillation per (S, M), each set evaluated; goes on where it was stopped.
 
@@ -45,6 +49,8 @@ def draw_range(
       folder: where sets, cells and the figure go; results that are there are not made again.
       command: kept with the results, what made them.
       log: called with lines of text.
+      worker: see ``do_units``; a worker draws nothing.
+      only_look: draw what is there, and say what is not.
 
     Returns:
       The paths of ``range.csv``, ``range.json`` and ``range.png``; they are written anew
@@ -53,31 +59,57 @@ def draw_range(
     Raises:
       InputError: too few experts for the largest M, or a set that had more outer steps before
         than are asked for.
-      Diverged, Stopped: see ``distill``.
+      Incomplete: some cells failed; the others are done and drawn.
+      Stopped: see ``distill``.
     """
     folder = Path(folder)
     remove_leftovers(folder)
     _require_experts(settings, max(sweep.expert_epochs))
     settings = _with(settings, validation=Protocol(networks=0))
     dataset = load_data(settings, log)
-    # The name is part of the path where a cell's result is kept: other protocols lie beside.
-    name = f"{sweep.protocol.networks}x{sweep.protocol.epochs}"
+    how = (dataset, folder, sweep.protocol, sweep.protocol_name)
+    units = {
+        f"S{s}-M{m}": partial(
+            run_cell,
+            f"S{s}-M{m}",
+            _with(settings, student_steps=s, expert_epochs=m),
+            *how,
+            only_look=only_look,
+            log=log,
+        )
+        for s, m in sweep.cells()
+    }
+    results: dict[str, CellResult] = {}
+
+    def on_done(name: str, result: CellResult) -> None:
+        results[name] = result
+        if worker is None:
+            _write(folder, settings, sweep, results, command)
+
+    marks = folder / "cells" / sweep.protocol_name
+    if only_look:
+        look_at_units(units, marks, on_done, log)
+    else:
+        do_units(units, marks, on_done, worker=worker, log=log)
+    return [folder / f"range.{kind}" for kind in ("csv", "json", "png")]
+
+
+def _write(folder, settings, sweep, results, command):
+    """The figure of the cells that are there."""
     rows: list[tuple[float, ...]] = []
     for s, m in sweep.cells():
-        its = _with(settings, student_steps=s, expert_epochs=m)
-        result = run_cell(f"S{s}-M{m}", its, dataset, folder, sweep.protocol, name, log=log)
-        score = (*moments(result.accuracies), len(result.accuracies))
-        rows.append((s, m, *score, result.lr, result.seconds))
-        record = {
-            "command": command,
-            "settings": settings.record(),
-            "protocol": dataclasses.asdict(sweep.protocol),
-            "cells": [dict(zip(HEADERS, row, strict=True)) for row in rows],
-        }
-        write_json(folder / "range.json", record)
-        write_csv(folder / "range.csv", HEADERS, rows)
-        _plot(folder / "range.png", settings, sweep, rows)
-    return [folder / f"range.{kind}" for kind in ("csv", "json", "png")]
+        if result := results.get(f"S{s}-M{m}"):
+            score = (*moments(result.accuracies), len(result.accuracies))
+            rows.append((s, m, *score, result.lr, result.seconds))
+    record = {
+        "command": command,
+        "settings": settings.record(),
+        "protocol": dataclasses.asdict(sweep.protocol),
+        "cells": [dict(zip(HEADERS, row, strict=True)) for row in rows],
+    }
+    write_json(folder / "range.json", record)
+    write_csv(folder / "range.csv", HEADERS, rows)
+    _plot(folder / "range.png", settings, sweep, rows)
 
 
 def _with(settings, **changes):

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from mttjax.experts.store import ExpertStore
 from mttjax.paper.table.plan import FullData
-from mttjax.paper.units import missing
 from mttjax.runs.networks import Training, train_networks
 from mttjax.runs.problem import Problem
 from mttjax.system.kept import kept
 from mttjax.system.trees import tree_checksum
+from mttjax.system.units import missing
 
 __all__ = ["FullRow", "experts_row", "train_better"]
 
@@ -34,9 +34,7 @@ def experts_row(store: ExpertStore) -> FullRow | None:
     Returns:
       None where no expert has been trained.
     """
-    by_expert = dict(zip(store.numbers(), store.accuracies(), strict=True))
-    longest = max((max(epochs, default=0) for epochs in by_expert.values()), default=0)
-    last = {expert: epochs[longest] for expert, epochs in by_expert.items() if longest in epochs}
+    last, longest = store.trained_longest()
     return FullRow(list(last.values()), longest, store.seconds(last, longest)) if last else None
 
 

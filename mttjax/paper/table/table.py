@@ -15,10 +15,10 @@ from mttjax.paper.cells import run_cell
 from mttjax.paper.table.full_data import experts_row, train_better
 from mttjax.paper.table.plan import PROTOCOLS, Plan
 from mttjax.paper.table.report import Report
-from mttjax.paper.units import do_units, look_at_units
 from mttjax.runs.problem import prepare
 from mttjax.system.errors import InputError
 from mttjax.system.files import remove_leftovers
+from mttjax.system.units import do_units, look_at_units
 
 __all__ = ["compare"]
 

@@ -1,4 +1,4 @@
-"""``table --workers``: the accuracies of one process, whatever becomes of the workers."""
+"""``--workers`` of tables and experts: what one process makes, whatever becomes of the workers."""
 
 import csv
 import os
@@ -24,14 +24,37 @@ def accuracies(folder):
 
 
 def killed(folder, workers):
-    """Kills, in the middle of a cell, the first worker that is seen at work on one."""
+    """Kills, in the middle of a unit, the first worker that is seen at work on one."""
     while workers.poll() is None:
-        for holder in (folder / "runs" / "digits-table" / "cells").rglob(".holder"):
+        for holder in folder.rglob("*/.holder"):
             if number := re.match(r"process (\d+) on", holder.read_text()):
                 os.kill(int(number[1]), signal.SIGKILL)
                 return True
         time.sleep(0.01)
     return False
+
+
+@pytest.mark.slow
+def test_experts_by_two_workers_one_of_them_killed_are_those_of_one_process(tmp_path):
+    command = [sys.executable, str(ROOT / "bin" / "train_experts"), "--config", "digits"]
+    command += ["--network.width", "16", "--experts.count", "6", "--experts.epochs", "12"]
+    subprocess.run([*command, "--experts.folder", "alone"], cwd=tmp_path, check=True)
+    how = {"cwd": tmp_path, "stdout": subprocess.PIPE, "text": True}
+    shares = [*command, "--experts.folder", "shared", "--workers", "2"]
+    with subprocess.Popen(shares, **how) as workers:
+        assert killed(tmp_path / "shared", workers)
+        output = workers.communicate()[0]
+    assert workers.returncode == 0
+    assert "died (status -9); started again" in output
+    alone, shared = (
+        {
+            str(path.relative_to(tmp_path / name)): path.read_bytes()
+            for path in (tmp_path / name).rglob("0*/*.npz")
+        }
+        for name in ("alone", "shared")
+    )
+    assert len(alone) == 6 * 13
+    assert alone == shared
 
 
 @pytest.mark.slow
@@ -41,7 +64,7 @@ def test_twelve_cells_by_two_workers_one_of_them_killed_are_those_of_one_process
     subprocess.run(COMMAND, cwd=alone, check=True)
     how = {"cwd": shared, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([*COMMAND, "--workers", "2"], **how) as workers:
-        assert killed(shared, workers)
+        assert killed(shared / "runs" / "digits-table" / "cells", workers)
         output = workers.communicate()[0]
     assert workers.returncode == 0
     assert "died (status -9); started again" in output

@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from mttjax.paper import units as module
-from mttjax.paper.units import Incomplete, do_units, forget_failures, look_at_units, missing
+from mttjax.system import units as module
 from mttjax.system.errors import InputError
 from mttjax.system.locks import Busy, exclusive
+from mttjax.system.units import Incomplete, do_units, forget_failures, look_at_units, missing
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def do_units(
         waiting = list(busy)
     if failed:
         words = "".join(f"\n  {name}: {text}" for name, text in failed.items())
-        raise Incomplete(f"{len(failed)} of {len(names)} failed, the others are done:{words}")
+        raise Incomplete(f"{len(failed)} of {len(names)} failed:{words}")
 
 
 def look_at_units(

@@ -1,0 +1,93 @@
+"""Workers that Ray places on a cluster of two nodes; needs the extra ``cluster``."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from mttjax.system.errors import InputError
+from mttjax.system.ray_engine import run_on_ray
+
+with_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs: pip install '.[cluster]'"
+)
+CLUSTER = """
+from ray.cluster_utils import Cluster
+cluster = Cluster()
+for _ in range(2):
+    cluster.add_node(num_cpus=1)
+print("address", cluster.address, flush=True)
+input()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Of a cluster in a process of its own: a driver that leaves takes what it has begun along."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], **pipes) as cluster:
+        yield next(line.split()[1] for line in cluster.stdout if line.startswith("address"))
+        cluster.communicate("\n")
+
+
+def command(script):
+    return [sys.executable, "-c", f"import os, sys, time\nnumber = int(sys.argv[2])\n{script}"]
+
+
+@pytest.mark.slow
+@with_ray
+def test_each_has_a_place_and_the_gravest_status_is_that_of_all(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    script = "open(str(number), 'w').write(str(os.getppid())); time.sleep(2); sys.exit(3 * number)"
+    assert run_on_ray(command(script), 2, address, lines.append) == 3
+    assert lines == ["Ray: 2 nodes, 0 cards, 2 cores"]
+    assert len({(tmp_path / str(k)).read_text() for k in range(2)}) == 2
+
+
+@pytest.mark.slow
+@with_ray
+def test_one_that_dies_is_started_again(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = "n = len(os.listdir()); open(str(n), 'w').close(); n < 2 and os.kill(os.getpid(), 9)"
+    assert run_on_ray(command(script), 1, address, lambda line: None) == 0
+    assert sorted(os.listdir()) == ["0", "1", "2"]
+
+
+@pytest.mark.slow
+@with_ray
+def test_one_that_dies_again_and_again_is_given_up(address):
+    lines = []
+    assert run_on_ray(command("os.kill(os.getpid(), 9)"), 1, address, lines.append) == 3
+    assert "given up" in lines[1]
+
+
+@pytest.mark.slow
+@with_ray
+def test_a_signal_reaches_the_workers(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = (
+        "import signal\ndef end(*_): open('saved', 'w').close(); sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, end); open('begun', 'w').close(); time.sleep(100)"
+    )
+
+    def stop():
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop).start()
+    assert run_on_ray(command(script), 1, address, lambda line: None) == 143
+    assert (tmp_path / "saved").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_the_remedy_is_told():
+    with pytest.raises(InputError, match=r"pip install 'mttjax\[cluster\]'"):
+        run_on_ray(command(""), 1)
