@@ -21,6 +21,7 @@ test: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: env
+	$(INSTALL) --editable '.[docs]'
 	$(BIN)/python -m pytest -m slow
 
 # The pages of docs/, README and the results as a site, in site/; a warning is an error.
