@@ -4,7 +4,7 @@ BIN := .venv/bin
 # setuptools shows a warning of every editable installation as one of the project's.
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet
 
-.PHONY: env demo test slow bench torture lint clean
+.PHONY: env demo test slow docs bench torture lint clean
 
 env: .venv/ready
 
@@ -21,7 +21,13 @@ test: env
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: env
+	$(INSTALL) --editable '.[docs]'
 	$(BIN)/python -m pytest -m slow
+
+# The pages of docs/, README and the results as a site, in site/; a warning is an error.
+docs: env
+	$(INSTALL) --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # ARGS=--quick takes minutes instead of more than half an hour; see python -m benchmarks --help.
 bench: env

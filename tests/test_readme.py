@@ -13,9 +13,8 @@ from mttjax.cli.launch import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
-    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/cluster.md"),
-    *("docs/convert.md", "docs/methods.md", "docs/own_data.md", "docs/own_network.md"),
-    "docs/pytorch.md",
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *sorted(f"docs/{page.name}" for page in ROOT.glob("docs/*.md")),
 ]
 
 

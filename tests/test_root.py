@@ -22,6 +22,8 @@ BELONGS = {
     "bin",
     "configs",
     "docs",
+    "examples",
+    "mkdocs.yml",
     "mttjax",
     "pyproject.toml",
     "results",
@@ -70,7 +72,9 @@ def test_no_file_speaks_of_the_machine_it_was_made_on(files):
 
 
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("name", ["some-1.0-py3-none-any.whl", "runs/a/last.npz", ".venv/x"])
+@pytest.mark.parametrize(
+    "name", ["some-1.0-py3-none-any.whl", "runs/a/last.npz", "site/x", ".venv/x"]
+)
 def test_what_comes_about_is_ignored(name):
     done = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False)
     assert done.returncode == 0

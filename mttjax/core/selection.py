@@ -27,7 +27,9 @@ def random_selection(
 
     Args:
       rng: a ``numpy.random.Generator``.
-      labels, ipc, classes: as in every selection, see above.
+      labels: [n] integers in 0..K-1.
+      ipc: images to choose per class.
+      classes: K.
     """
 
     def choose(members):

@@ -86,9 +86,10 @@ def augmentation_robust_score(
         score = (e^β - e⁻¹) / (e - e⁻¹)
 
     Args:
-      set_aug, random_aug: the accuracies of the distilled and of random real images, with the
-        same labels, trained on with augmentation.
-      set_plain, random_plain: the same without augmentation.
+      set_aug: the accuracy of the distilled images, trained on with augmentation.
+      random_aug: that of random real images with the same labels.
+      set_plain: the first without augmentation.
+      random_plain: the second without.
       gamma: γ, in [0, 1].
 
     Returns:

@@ -29,6 +29,7 @@ __all__ = [
     "SHARE_BELOW_ONE",
     "Checked",
     "Range",
+    "described",
     "is_whole",
     "require_count",
 ]
@@ -88,6 +89,12 @@ class Checked:
             value = getattr(self, name)
             if not _fits(value, hint, limits):
                 raise InputError(f"{name} is {shown(value)}: must be {_expected(hint, limits)}")
+
+
+def described(cls: type[Checked]) -> dict[str, str]:
+    """name -> in words what a field may be, as the message says that refuses another value."""
+    fields = _fields(cls)  # type: ignore[arg-type]
+    return {name: _expected(*what) for name, what in fields.items()}
 
 
 @functools.cache

@@ -41,7 +41,7 @@ def match_loss(
     distinct: bool = False,
     drop: float = 0.0,
 ) -> tuple[jax.Array, MatchAux]:
-    """Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖², with θ_S reached by S steps on the synthetic images.
+    """``Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖²``, with θ_S reached by S steps on the synthetic images.
 
     Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR
     2022, equation 2, over all leaves of the parameters. With α = exp(log_lr),
