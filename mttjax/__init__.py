@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Selection,
         Settings,
     )
+    from mttjax.config.fitting import fit_to_data
     from mttjax.config.presets import load_preset
     from mttjax.core.augmentation import dsa
     from mttjax.core.convolution import convolve
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "config": "DD LD MTT Condensation Data Experts Forgetting NetworkSpec Protocol Recipe Run "
     "Selection Settings",
+    "config.fitting": "fit_to_data",
     "config.presets": "load_preset",
     "core.augmentation": "dsa",
     "core.convolution": "convolve",
@@ -120,6 +122,7 @@ __all__ = [
     "export_pngs",
     "feature_alignment_loss",
     "fit_preprocessing",
+    "fit_to_data",
     "gradient_match_loss",
     "label_robust_score",
     "load_dataset",

@@ -28,8 +28,8 @@ class Sharing(Checked):
     """What places the workers: `processes` of this machine, or `ray`, on its cards and cores or on
     those of a cluster whose nodes see the same folder."""
     ray_address: str | None = None
-    """Of Ray's cluster: HOST:PORT, or `auto` for the one that this machine is of. None: one is
-    begun here."""
+    """Where Ray's cluster is: HOST:PORT, or `auto` for the one that this machine is of. None: one
+    is begun here."""
     report: bool = False
     """Make nothing: write what is there, and say what is missing, failed or at work."""
     worker: Annotated[int | None, COUNT_OR_ZERO] = None

@@ -9,8 +9,6 @@ from typing import Any
 
 from mttjax.config.matching import MTT
 from mttjax.config.settings import Settings
-from mttjax.datasets.loading import load_dataset
-from mttjax.datasets.reading import have_one_size
 from mttjax.system.errors import InputError
 
 __all__ = ["fit_to_data"]
@@ -55,6 +53,8 @@ def fit_to_data(settings: Settings[Any], given: Collection[str] = ()) -> Setting
 
 
 def _data(data, given):
+    from mttjax.datasets.reading import have_one_size  # help is had without NumPy
+
     path = Path(data.dir).expanduser()
     if "data.dataset" not in given:
         kind = "image_folder" if path.is_dir() or path.suffix != ".npz" else "arrays"
@@ -68,6 +68,8 @@ def _data(data, given):
 @functools.lru_cache(maxsize=4)
 def _facts(data):
     """((H, W, C), classes, training images)"""
+    from mttjax.datasets.loading import load_dataset
+
     dataset = load_dataset(
         data.dataset,
         folder=data.dir,

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from small import write_class_folders
 
-from mttjax.config import Data, fit_to_data
+from mttjax import fit_to_data
+from mttjax.config import Data
 from mttjax.config.fitting import _batch, _depth, _minibatch
 from mttjax.config.presets import load_preset
 from mttjax.system.errors import InputError

@@ -9,7 +9,8 @@ from small import scored
 from mttjax.config.methods import METHODS
 from mttjax.config.presets import load_preset, preset_names
 from mttjax.paper.table.published import SOURCES, published_caption, published_figure
-from mttjax.paper.table.report import COLUMNS, _numbers, _overview, _steps
+from mttjax.paper.table.report import COLUMNS, _numbers
+from mttjax.paper.table.rows import _steps, overview
 
 DATASETS = {load_preset(name).settings().data.dataset for name in preset_names()}
 CELLS = [(d, m, n) for d in DATASETS for m in (*METHODS, "full_better") for n in (1, 10, 50)]
@@ -80,9 +81,9 @@ def test_a_table_shows_the_source_beside_the_figure():
         name="fashion_mnist", n_classes=10, train=SimpleNamespace(labels=np.zeros(100))
     )
     rows = {("dc", 10): (result, 1), ("mtt", 10): (result, 1)}
-    _, _, (_, dc, mtt) = _overview(SimpleNamespace(ipc=(10,)), dataset, rows)
-    assert dc[2] == "82.3 [1]"
-    assert mtt[2] == ""
+    table = overview(SimpleNamespace(ipc=(10,)), dataset, rows)
+    column = list(table.headers).index("published")
+    assert [row[column] for row in table.rows] == ["82.3 [1]", ""]
     of_dc, of_mtt = (dict(zip(COLUMNS, row, strict=False)) for row in _numbers(dataset, rows))
     assert (of_dc["published_percent"], of_dc["published_in"]) == (82.3, SOURCES["DC"])
     assert (of_mtt["published_percent"], of_mtt["published_in"]) == (None, None)

@@ -58,7 +58,7 @@ def test_all_that_is_drawn_is_drawn_from_a_stream(pytestconfig):
         for path in sorted(package.rglob("*.py"))
         for line in path.read_text().splitlines()
         if ("default_rng(" in line or "random.key(" in line or "PRNGKey(" in line)
-        and path.name != "seeds.py"
+        and path.name not in ("seeds.py", "own.py")  # which tries what a network is, on anything
         and not line.lstrip().startswith(("#", '"', "`"))
     ]
     assert all("default_rng(0)" in line or "eval_shape" in line for line in made), made
