@@ -98,7 +98,7 @@ def test_a_refusal_for_want_of_epochs_is_mended_by_what_it_advises(epochs, place
 
 def test_a_table_and_a_sweep_advise_their_own_experts(place, mttjax):
     data = ("--data.download", "--experts", "mine")
-    table = ("--config", "tiny.py", "--network.width", "8", "--methods", "mtt", *data)
+    table = ("--config", "tiny.py", "--network.width", "8", "--methods", "mtt", "--no-full", *data)
     status, _, err = mttjax("table", *table)
     assert status == 3  # the cell failed, and it alone
     settings = preset_settings("train_experts", advised(err)).settings

@@ -8,22 +8,41 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(scope="module")
-def errors():
+def errors_of(*options):
     """case -> relative error. A process of its own: devices are counted when JAX begins."""
     root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "tests.core.sharded"]
+    command = [sys.executable, "-m", "tests.core.sharded", *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("order", ["first", "along", "third", "winograd"])
-def test_derivatives_of_a_convolution_are_those_of_jax_in_every_combination(errors, order):
-    """Images and kernel replicated and sharded, under checked and unchecked shard_map."""
+@pytest.fixture(scope="module")
+def errors():
+    return errors_of()
+
+
+ORDERS = ("first", "along", "third", "winograd")
+
+
+def require_exact(errors, order, count):
     cases = {name: error for name, error in errors.items() if name.startswith(f"convolve, {order}")}
-    assert len(cases) == 8
+    assert len(cases) == count
     assert max(cases.values()) < 1e-12
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_derivatives_of_a_convolution_of_sharded_images_are_those_of_jax(errors, order):
+    """The kernel replicated and sharded, under checked and unchecked shard_map."""
+    require_exact(errors, order, 4)
+
+
+@pytest.mark.slow
+def test_derivatives_of_a_convolution_are_those_of_jax_in_every_combination():
+    """Images replicated too."""
+    errors = errors_of("--all")
+    for order in ORDERS:
+        require_exact(errors, order, 8)
 
 
 @pytest.mark.parametrize("what", ["network", "match_loss"])
