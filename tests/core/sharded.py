@@ -70,15 +70,17 @@ def convolutions():
     along = lambda x, k: {"winograd": by_winograd(x, k)["along"]}  # it stands for the others
     all_of_ours = lambda x, k: ours(x, k) | along(x, k)
     stacked = lambda f: lambda x, k: jax.tree.map(lambda a: a[None], f(x, k))
-    for images, kernel in itertools.product(WHERE if "--all" in sys.argv else ["sharded"], WHERE):
+    images_are = WHERE if "--all" in sys.argv else ["sharded"]
+    for images, kernel, check in itertools.product(images_are, WHERE, (True, False)):
         given = (x, k if kernel == "sharded" else k[:3])
-        on_all = partial(on_the_mesh, in_specs=(WHERE[images], WHERE[kernel]), out_specs=P("d"))
-        expected = on_all(stacked(theirs), check=True)(*given)
+        specs = (WHERE[images], WHERE[kernel])
+        found, expected = (
+            on_the_mesh(stacked(f), specs, P("d"), check)(*given) for f in (all_of_ours, theirs)
+        )
         expected["winograd"] = expected["along"]
-        for check in (True, False):
-            for order, result in on_all(stacked(all_of_ours), check=check)(*given).items():
-                case = f"convolve, {order}, images {images}, kernel {kernel}, checked {check}"
-                yield case, error(result, expected[order])
+        for order, result in found.items():
+            case = f"convolve, {order}, images {images}, kernel {kernel}, checked {check}"
+            yield case, error(result, expected[order])
 
 
 # --- a network trained on sharded images, against one device ------------------------------
