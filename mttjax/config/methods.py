@@ -130,6 +130,9 @@ class Forgetting(Checked):
     """The momentum of the networks' SGD."""
     batch: Annotated[int, COUNT] = 128
     """Real images per gradient step."""
+    never_learned: Literal["last", "first"] = "last"
+    """Whether images that a network never learned are taken last or first. Most are labelled wrong;
+    Toneva et al. count them as most forgotten."""
     lr: Annotated[float, POSITIVE] = 0.01
     """The learning rate that the set is evaluated at (α)."""
 

@@ -10,6 +10,8 @@ from outside. Every selection
   for features or counts that do not fit the labels.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -125,15 +127,19 @@ def forgetting(
     return _per_class(choose, labels, ipc, classes)
 
 
-def forgetting_counts(correct: ArrayLike) -> np.ndarray:
+def forgetting_counts(
+    correct: ArrayLike, never_learned: Literal["last", "first"] = "last"
+) -> np.ndarray:
     """How often each example went from correctly to incorrectly classified.
 
     Args:
       correct: [T, n] bool; whether the example was classified correctly when it was
         presented in epoch t, before the update.
+      never_learned: an example that never was correct was never forgotten, so it gets 0; ``first``:
+        T, more than any other can, as Toneva et al. have it, who look for what may be left out.
 
     Returns:
-      [n] int64. An example that never was correct gets T, more than any other can.
+      [n] int64.
 
     Raises:
       ValueError: not [T, n] of bool, or T = 0.
@@ -145,7 +151,9 @@ def forgetting_counts(correct: ArrayLike) -> np.ndarray:
             f"of {correct.dtype}: one row for each epoch"
         )
     events = np.sum(correct[:-1] & ~correct[1:], axis=0, dtype=np.int64)
-    return np.where(correct.any(axis=0), events, len(correct))
+    return (
+        events if never_learned == "last" else np.where(correct.any(axis=0), events, len(correct))
+    )
 
 
 def _per_class(choose, labels, ipc, classes):

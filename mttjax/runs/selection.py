@@ -49,7 +49,7 @@ def select(problem: Problem, log: Log = print) -> tuple[np.ndarray, dict[str, An
 
 def _forgotten(problem, log):
     """[n] how often each training image was forgotten, by all networks together; and the fraction
-    that a network never learned, which counts as forgotten in every epoch."""
+    that a network never learned."""
     plan = problem.settings.distill
     training = Training(
         "forgetting_networks",
@@ -65,7 +65,8 @@ def _forgotten(problem, log):
     trained = train_networks(problem, training, beside, log)
     never = float(np.mean([~network.correct.any(axis=0) for network in trained]))
     log(f"{100 * never:.2f} % of the images were never learned")
-    return sum(forgetting_counts(network.correct) for network in trained), never
+    counts = (forgetting_counts(network.correct, plan.never_learned) for network in trained)
+    return sum(counts), never
 
 
 def _epochs_of_the_expert(problem):

@@ -90,7 +90,7 @@ def test_a_far_away_mean_costs_no_digits_and_float32_is_taken(select):
 def test_forgetting_counts_of_five_known_histories():
     histories = {
         "always correct": ([1, 1, 1, 1, 1], 0),
-        "never correct": ([0, 0, 0, 0, 0], 5),
+        "never correct": ([0, 0, 0, 0, 0], 0),
         "learned late": ([0, 0, 0, 0, 1], 0),
         "forgotten twice": ([1, 0, 1, 0, 0], 2),
         "forgotten at the last": ([0, 1, 1, 1, 0], 1),
@@ -99,7 +99,9 @@ def test_forgetting_counts_of_five_known_histories():
     counts = forgetting_counts(correct)
     np.testing.assert_array_equal(counts, [expected for _, expected in histories.values()])
     assert counts.dtype == np.int64
-    np.testing.assert_array_equal(forgetting_counts(np.array([[True, False]])), [0, 1])
+    first = forgetting_counts(correct, "first")
+    np.testing.assert_array_equal(first, [0, 5, 0, 2, 1])
+    np.testing.assert_array_equal(forgetting_counts(np.array([[True, False]]), "first"), [0, 1])
 
 
 def test_forgetting_takes_the_most_forgotten_and_of_equals_any():
