@@ -151,9 +151,8 @@ def forgetting_counts(
             f"of {correct.dtype}: one row for each epoch"
         )
     events = np.sum(correct[:-1] & ~correct[1:], axis=0, dtype=np.int64)
-    return (
-        events if never_learned == "last" else np.where(correct.any(axis=0), events, len(correct))
-    )
+    unlearned = 0 if never_learned == "last" else len(correct)
+    return np.where(correct.any(axis=0), events, unlearned)
 
 
 def _per_class(choose, labels, ipc, classes):
