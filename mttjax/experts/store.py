@@ -5,7 +5,9 @@ initialisation); ``manifest.json`` the recipe, versions and accuracies; ``prepro
 arrays that the experts' images were normalised with.
 """
 
+import contextlib
 import datetime
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.preprocessing import Preprocessing, preprocessing_from_arrays
 from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
-from mttjax.experts.manifest import FORMAT, read_manifest, write_manifest
+from mttjax.experts.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
 from mttjax.experts.recipe import differences, recipe_from, recipe_record
 from mttjax.system.errors import InputError
 from mttjax.system.locks import in_turn
@@ -52,7 +54,7 @@ class ExpertStore:
 
     def __init__(self, folder: str | Path, log: Callable[[str], object] = print) -> None:
         self.folder = Path(folder)
-        self._log = log
+        self._log, self._seen = log, self._stamp()
         self._manifest = read_manifest(self.folder, log)
 
     @property
@@ -191,11 +193,20 @@ class ExpertStore:
             entry = {"epochs": [*records[:epoch], record, *later]}
             self._known["experts"][f"{expert:04d}"] = entry
             write_manifest(self.folder, self._known)
+            self._seen = self._stamp()
         return same
 
     def refresh(self) -> None:
-        """Reads what other processes entered in the manifest."""
-        self._manifest = read_manifest(self.folder, self._log) or self._manifest
+        """Reads what other processes entered in the manifest, if it is not the one seen last."""
+        if self._stamp() != self._seen:
+            self._manifest = read_manifest(self.folder, self._log) or self._manifest
+
+    def _stamp(self):
+        """Tells manifests apart without reading them: each is a file of its own."""
+        with contextlib.suppress(FileNotFoundError):
+            at = os.stat(self.folder / MANIFEST)
+            return at.st_ino, at.st_mtime_ns, at.st_size
+        return None
 
     def load(self, expert: int, epoch: int, like: Params) -> Params:
         """The parameters of an expert after an epoch, as NumPy arrays shaped like ``like``.

@@ -1,6 +1,7 @@
 """Workers that Ray places: on this machine, or on the cards of a cluster."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mttjax.system.errors import InputError
-from mttjax.system.signals import Asked, stop_requested
+from mttjax.system.signals import TIME_IS_UP, Asked, stop_requested
 from mttjax.system.workers import MOST_DEATHS, SOME_FAILED, gravest
 
 __all__ = ["run_on_ray"]
 
 PAUSE = 1.0  # seconds between looks at them
+EARLIER = 30.0
+"""Seconds before the end of the time that workers are stopped: they began at times of their own."""
 
 
 class Died(Exception):
@@ -50,7 +53,7 @@ def run_on_ray(
         ray.init(address, runtime_env=environment, logging_level="ERROR", log_to_driver=True)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"ray.address is {address!r}: no cluster of Ray answers ({error})"
+            f"ray_address is {address!r}: no cluster of Ray answers ({error})"
         ) from error
     try:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -91,8 +94,10 @@ def _status_of(
     waiting, number = tasks, None
     while waiting:
         _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=PAUSE)
-        if number is None and (number := stopped()):
-            ray.get(stop.set.remote(number))
+        if number is None and (number := stopped(EARLIER)):
+            # The end of the time is no signal that a process expects.
+            sent = signal.SIGTERM if number == TIME_IS_UP else number
+            ray.get(stop.set.remote(int(sent)))
     statuses = []
     for task in tasks:
         try:

@@ -12,6 +12,7 @@ import pytest
 
 from mttjax.system.errors import InputError
 from mttjax.system.ray_engine import run_on_ray
+from mttjax.system.signals import TIME_IS_UP, time_limit
 
 with_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs: pip install '.[cluster]'"
@@ -84,6 +85,19 @@ def test_a_signal_reaches_the_workers(address, tmp_path, monkeypatch):
 
     threading.Thread(target=stop).start()
     assert run_on_ray(command(script), 1, address, lambda line: None) == 143
+    assert (tmp_path / "saved").exists()
+
+
+@pytest.mark.slow
+@with_ray
+def test_the_end_of_the_time_lets_the_workers_save(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = (
+        "import signal\ndef end(*_): open('saved', 'w').close(); sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, end); time.sleep(100)"
+    )
+    with time_limit(0.9):
+        assert run_on_ray(command(script), 1, address, lambda line: None) == 128 + TIME_IS_UP
     assert (tmp_path / "saved").exists()
 
 
