@@ -16,6 +16,9 @@ from mttjax.core.unrolling import sample_batches
 
 __all__ = ["run"]
 
+DISTURBANCES = (1e-7, 1e-6, 1e-5, 1e-4)
+"""Relative, of the parameters that a student starts from."""
+
 
 def run(record, tiny):
     """See ``benchmarks.short``."""
@@ -94,4 +97,8 @@ def meta_gradient(record, activation, width, side, steps):
         precision: error(jax.jit(gradient(network))(synthetic, start, target), exact)
         for precision, network in networks.items()
     }
+    for size in DISTURBANCES:  # what roundings of a start cost, wherever they come from
+        off = jax.tree.map(lambda x, size=size: x * (1 + size * jnp.cos(1e4 * x)), start)
+        found = jax.jit(gradient(networks["float32"]))(synthetic, off, target)
+        errors[f"start off by {size:g}"] = error(found, exact)
     record(f"gradient of match_loss, {activation}, S = {steps}", **errors)

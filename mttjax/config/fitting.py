@@ -70,15 +70,7 @@ def _facts(data):
     """((H, W, C), classes, training images)"""
     from mttjax.datasets.loading import load_dataset
 
-    dataset = load_dataset(
-        data.dataset,
-        folder=data.dir,
-        resolution=data.resolution,
-        classes=data.classes,
-        fit=data.fit,
-        validation=data.validation,
-        seed=data.seed,
-    )
+    dataset = load_dataset(data.dataset, **data.source)
     return dataset.image_shape, dataset.n_classes, len(dataset.train.labels)
 
 

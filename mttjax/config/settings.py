@@ -54,6 +54,12 @@ class Data(Checked):
         super().__post_init__()
         check_statistics(self.statistics)
 
+    @property
+    def source(self) -> dict[str, Any]:
+        """The arguments of ``load_dataset`` beside the name."""
+        names = ("download", "resolution", "classes", "fit", "validation", "seed")
+        return {"folder": self.dir} | {name: getattr(self, name) for name in names}
+
 
 @dataclasses.dataclass(frozen=True)
 class Experts(Checked):

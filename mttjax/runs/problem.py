@@ -50,18 +50,7 @@ class Problem(NamedTuple):
 
 def load_data(settings: Settings[Any], log: Log | None = print) -> Dataset:
     """The real images of the settings; ``log`` is called with a line that says what was read."""
-    data = settings.data
-    return load_dataset(
-        data.dataset,
-        folder=data.dir,
-        download=data.download,
-        resolution=data.resolution,
-        classes=data.classes,
-        fit=data.fit,
-        validation=data.validation,
-        seed=data.seed,
-        log=log,
-    )
+    return load_dataset(settings.data.dataset, **settings.data.source, log=log)
 
 
 def prepare(settings: Settings[Any], dataset: Dataset | None = None, log: Log = print) -> Problem:
