@@ -3,17 +3,28 @@
 from collections.abc import Sequence
 
 from mttjax.cli.advice import advising, commands_of_run, evaluation_of
+from mttjax.cli.distributed import joined
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
 from mttjax.system.console import detail, keep_log, say
 
 __all__ = ["main"]
 
+MORE = (
+    "--distributed auto, or HOST:PORT,N,ID in each of N processes, shares out the trajectories of "
+    "every step: the set of one process, to the bit."
+)
+
 
 @messages
 def main(arguments: Sequence[str]) -> int:
-    """Makes a set by the settings of a preset."""
-    chosen = preset_settings("mttjax distill", arguments)
+    """Makes a set by the settings of a preset, alone or together with other processes."""
+    arguments = list(arguments)
+    with joined(arguments) as team:
+        return _distilled(preset_settings("mttjax distill", arguments, MORE), arguments, team)
+
+
+def _distilled(chosen, arguments, team):
     if chosen.only_print:
         return print_settings(chosen.settings)
     from mttjax.runs.folder import RunFolder
@@ -21,13 +32,16 @@ def main(arguments: Sequence[str]) -> int:
     from mttjax.runs.workflows import distill
     from mttjax.system.provenance import hardware, versions
 
+    if team.number:  # the first writes
+        distill(chosen.settings, log=say, team=team)
+        return 0
     keep_log(RunFolder(chosen.settings.run_folder).log_path)
     if note := chosen.preset.note(chosen.settings.ipc, chosen.settings.method):
         say(note)
     detail(f"on {hardware()}, with {', '.join(map(' '.join, versions().items()))}")
     commands = commands_of_run(chosen.settings, arguments)
     with advising(commands.get("train_experts", "")):
-        run = distill(chosen.settings, log=say, typed=commands)
+        run = distill(chosen.settings, log=say, typed=commands, team=team)
     evaluation = evaluation_of(chosen.settings, run.path)
     if "evaluate" not in run.commands():
         run.save_commands({"evaluate": evaluation})

@@ -8,6 +8,7 @@ import importlib
 import math
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from mttjax import __version__
@@ -15,7 +16,7 @@ from mttjax.system.console import speaking, tell
 from mttjax.system.errors import InputError
 from mttjax.system.text import did_you_mean
 
-__all__ = ["COMMANDS", "keep_compiled_programs", "main", "same_bits_on_one_core"]
+__all__ = ["COMMANDS", "keep_compiled_programs", "main", "same_bits_on_one_core", "taken"]
 
 COMMANDS = {
     "train_experts": "train experts on the real images, a snapshot per epoch",
@@ -51,8 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong = f"mttjax: {name!r} is no command; {did_you_mean(name, COMMANDS)}"
         print(wrong if name else _usage(), file=sys.stderr)
         return 2
-    status = _run(name, rest)
-    if status > 128:
+    try:
+        status = _run(name, rest)
+    except Exception:
+        if not _others_count_on_it():
+            raise
+        traceback.print_exc()
+        status = 1
+    if status > 128 or _others_count_on_it():
         _leave(status)
     return status
 
@@ -116,18 +123,26 @@ def _take_flag(option, arguments):
     return given
 
 
-def _take_minutes(arguments):
-    """The number after ``--minutes``, which is taken away with it; None where it is not given."""
-    at = next((i for i, a in enumerate(arguments) if a.partition("=")[0] == "--minutes"), None)
+def taken(option: str, arguments: list[str]) -> str | None:
+    """The value of an option, which is taken away with it; None where it is not given."""
+    at = next((i for i, a in enumerate(arguments) if a.partition("=")[0] == option), None)
     if at is None:
         return None
-    option, equals, value = arguments.pop(at).partition("=")
+    _, equals, value = arguments.pop(at).partition("=")
     if not equals:
         value = arguments.pop(at) if at < len(arguments) else ""
+    return value
+
+
+def _take_minutes(arguments):
+    """The number after ``--minutes``, which is taken away with it; None where it is not given."""
+    value = taken("--minutes", arguments)
+    if value is None:
+        return None
     with contextlib.suppress(ValueError):
         if 0 < float(value) < math.inf:
             return float(value)
-    raise InputError(f"{option} {value}: give a number of minutes, such as 30 or 1.5")
+    raise InputError(f"--minutes {value}: give a number of minutes, such as 30 or 1.5")
 
 
 def keep_compiled_programs() -> None:
@@ -160,8 +175,15 @@ def _closed():
     return 128 + 13
 
 
+def _others_count_on_it():
+    """Whether processes that this one computes with wait for it; they end when it just ends."""
+    if "jax" not in sys.modules:
+        return False
+    return sys.modules["jax"].distributed.is_initialized()
+
+
 def _leave(status):
-    """Ends the process without waiting for the threads that a stop left at work."""
+    """Ends the process without waiting for the threads that a stop left at work, nor for others."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()

@@ -116,6 +116,9 @@ class MTT(Loop):
     """Start between two epochs of an expert too, and match as far between two later ones."""
     trajectories: Annotated[int, COUNT] = 1
     """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
+    devices: Annotated[int | Literal["all"], COUNT] = "all"
+    """How many devices of this process compute them; no bit depends on it. all: those it has, at
+    most one for each."""
     derivative: Literal["mixed", "checkpoint", "plain"] = "mixed"
     """How the exact gradient is computed: `mixed` and `checkpoint` keep only
     the parameters of every step, `plain` every activation; their speeds hardly differ."""

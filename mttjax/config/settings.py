@@ -80,7 +80,7 @@ class Experts(Checked):
     alpha: Annotated[float, NOT_NEGATIVE] = 0.3
     """The weight of the part of the gradient that the one looked at lacks (α)."""
     parallel: Annotated[int | None, COUNT] = None
-    """How many are trained at once. None: one per core on a CPU, one on an accelerator."""
+    """How many are trained at once. None: one per core on a CPU, else one per device."""
     folder: str | None = None
     """The folder that they are kept in. None: experts/DATASET/RECIPE, own data by the name of
     their folder or file."""
@@ -221,6 +221,7 @@ class Settings(Checked, Generic[D]):
         """Those that decide a run, as JSON values: no folders, nothing of the machine."""
         record = self.record()
         del record["run"], record["log"]
+        record["distill"].pop("devices", None)
         for group, names in (("data", ("dir", "download")), ("experts", ("folder", "parallel"))):
             for name in names:
                 del record[group][name]

@@ -16,6 +16,7 @@ from mttjax.system import console, seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
+from mttjax.system.team import ALONE, Team
 from mttjax.system.threads import Behind
 
 __all__ = ["Diverged", "Folder", "LoopState", "Schedule", "run_loop"]
@@ -95,6 +96,7 @@ def run_loop(
     evaluate: Callable[[Synthetic, int], Mapping[str, Any]] | None = None,
     on_saved: Callable[[str, Synthetic, int], object] = lambda *_: None,
     log: Log = print,
+    team: Team = ALONE,
 ) -> LoopState:
     """Moves what a method learns, step by step; goes on where the folder's run stopped.
 
@@ -112,6 +114,8 @@ def run_loop(
       on_saved: ``on_saved(kind, synthetic, step)``, called when a set is worth keeping;
         kind is ``last``, ``best``, ``best_on_test``, or ``average`` where a mean is kept.
       log: called with lines of text.
+      team: the processes that run this loop together, each with a folder; they begin with the
+        state of the first's, and stop after the same step.
 
     Raises:
       Diverged: ten steps in a row diverged; the last good images are saved.
@@ -120,7 +124,7 @@ def run_loop(
         state saved.
     """
     evaluate, on_saved = _of_the_set(method, evaluate, on_saved)
-    state = _resumed(method, folder, log)
+    state = _resumed(method, folder, log, team)
     first, root = int(state.step), seeds.key("outer_steps", seed)
     if first >= schedule.steps:
         return _finished(state, schedule, folder, on_saved, log)
@@ -130,10 +134,10 @@ def run_loop(
     with (
         contextlib.closing(folder.metrics_log),
         progress_bar("distilling", schedule.steps, first) as bar,
-        stop_requested() as stopped,
+        stop_requested() as asked,
         Behind("saving") as behind,
     ):
-        teller = _Teller(folder, bar)
+        stopped, teller = team.together(asked), _Teller(folder, bar)
         if first == 0:
             state = _evaluated(state, evaluate, teller, on_saved, log)
             _save(state, folder, on_saved, behind, method.average)
@@ -164,12 +168,12 @@ def _of_the_set(method, evaluate, on_saved):
     return score, lambda kind, learned, step: on_saved(kind, decode(learned), step)
 
 
-def _resumed(method, folder, log):
+def _resumed(method, folder, log, team):
     """The state to go on from, and the metrics up to it."""
     zero, none = np.int32(0), np.float32(-1)
     initial = LoopState(method.initial, zero, none, zero, none)
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), initial)
-    state = folder.load_state(like, log)
+    state = team.of_the_first(folder.load_state(like, log), like)
     step = 0 if state is None else int(state.step)
     folder.metrics_log.forget_after(step or -1)  # step 0 is evaluated again
     return state if step else initial

@@ -1,6 +1,5 @@
 """MTT as a method of the loop: pairs of expert snapshots, the student's exact gradient."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,8 +14,14 @@ from mttjax.core.decoding import AS_LEARNED, Decoder
 from mttjax.core.objectives.trajectory import match_loss
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.unrolling import sample_batches
-from mttjax.distilling.method import Method, compile_program, tell_compiled, working_memory
+from mttjax.distilling.method import Method, compile_program
 from mttjax.distilling.pairs import ExpertPairs
+from mttjax.distilling.side_by_side import (
+    by_what_is_learned,
+    compile_side_by_side,
+    devices_of_step,
+    trajectory_keys,
+)
 from mttjax.distilling.step import (
     OuterState,
     Slope,
@@ -25,9 +30,9 @@ from mttjax.distilling.step import (
     initial_state,
     make_update,
 )
-from mttjax.system.threads import cores, in_threads
+from mttjax.system.team import ALONE, Team
 
-__all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt", "trajectory_keys"]
+__all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt"]
 
 Apply = Callable[[Any, jax.Array], jax.Array]
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
@@ -42,6 +47,7 @@ def mtt(
     settings: MTT,
     chunk: int | None = None,
     decode: Decoder = AS_LEARNED,
+    team: Team = ALONE,
 ) -> Method:
     """Cazenavette et al., "Dataset Distillation by Matching Training Trajectories", CVPR 2022.
 
@@ -73,9 +79,14 @@ def mtt(
       settings: an ``MTT``; its chunk is the caller's to see to.
       chunk: see ``match_loss``.
       decode: what is learned -> the set.
+      team: the processes that share the trajectories; each has the pairs of its own.
 
     Returns:
-      A ``Method``. Its contexts are (start, target), with a leading axis of P trajectories.
+      A ``Method``. Its contexts are (start, target), with a leading axis of P trajectories, in a
+      team of those of this process.
+
+    Raises:
+      InputError: see ``devices_of_step``.
     """
     remedies = (
         f"Lower lr_img ({settings.lr_img:g}) or lr_lr ({settings.lr_lr:g}) tenfold, or "
@@ -85,7 +96,8 @@ def mtt(
     carry = () if settings.average is None else begun
     initial = initial_state(synthetic, matching_optimiser(settings), carry)
     average = None if settings.average is None else lambda state: state.carry[0]
-    compiling = partial(_compile, apply, augment, settings, chunk, decode)
+    devices = devices_of_step(settings.devices, settings.trajectories, team)
+    compiling = partial(_compile, apply, augment, settings, chunk, decode, devices, team)
     return Method(pairs.draw, initial, compiling, remedies, decode, average)
 
 
@@ -186,56 +198,18 @@ def make_outer_step(
         keys = trajectory_keys(key, jax.tree.leaves(start)[0].shape[0])
         synthetic, pull_back = jax.vjp(decode, state.synthetic)
         slope = mean_slope(synthetic, start, target, keys)
-        return update(state, _by_what_is_learned(slope, pull_back))
+        return update(state, by_what_is_learned(slope, pull_back))
 
     return step
 
 
-def _by_what_is_learned(slope, pull_back):
-    (gradient,) = pull_back(slope.gradient)
-    return slope._replace(gradient=gradient)
-
-
-def trajectory_keys(key: jax.Array, count: int) -> jax.Array:
-    """The random keys [P] of the trajectories of a step."""
-    return key[None] if count == 1 else jax.random.split(key, count)
-
-
-def _compile(apply, augment, settings, chunk, decode, state, pairs, root, log):
-    """See ``Method.compile``.
-
-    On a CPU the trajectories of a step run side by side, each in a thread: one alone
-    leaves cores idle. Elsewhere, and for a single one, the step is one program.
-    """
+def _compile(apply, augment, settings, chunk, decode, devices, team, state, pairs, root, log):
+    """See ``Method.compile``: one trajectory in one process is one program."""
     synthetic, count = jax.eval_shape(decode, state.synthetic), settings.trajectories
     n = len(synthetic.images)
-    if count == 1 or jax.default_backend() != "cpu":
+    if count == 1:
         step = make_outer_step(apply, augment, settings, n, chunk, decode=decode)
         return compile_program(step, state, pairs, root, log)
-    begin, pair = time.perf_counter(), lambda tree, i: jax.tree.map(lambda x: x[i], tree)
-    decoded = jax.jit(decode)
-    gradient = jax.jit(make_gradient(apply, augment, settings, n, chunk))
-    gradient = gradient.lower(synthetic, *pair(pairs, 0), root).compile()
-    update = jax.jit(_mean_and(_matching_update(settings, decode), decode), donate_argnums=0)
-    tell_compiled(log, begin, working_memory(gradient) * min(count, cores()))
-
-    def step(state, pairs, root, index):
-        synthetic = decoded(state.synthetic)
-
-        def slope(i, key):
-            return jax.block_until_ready(gradient(synthetic, *pair(pairs, i), key))
-
-        keys = trajectory_keys(jax.random.fold_in(root, index), count)
-        return update(state, in_threads(slope, range(count), keys))
-
-    return step
-
-
-def _mean_and(update, decode):
-    def run(state, slopes):
-        mean = jax.tree.map(lambda *x: jnp.mean(jnp.stack(x), axis=0), *slopes)
-        _, pull_back = jax.vjp(decode, state.synthetic)
-        state, record = update(state, _by_what_is_learned(mean, pull_back))
-        return state, record.packed()
-
-    return run
+    gradient = make_gradient(apply, augment, settings, n, chunk)
+    how = (gradient, _matching_update(settings, decode), decode, count, devices, team)
+    return compile_side_by_side(*how, state, pairs, root, log)

@@ -1,6 +1,6 @@
 """(start, target) pairs from an expert store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -51,6 +51,7 @@ class ExpertPairs:
       experts: E: experts 0 to E - 1 are used; None: all that have the epochs needed.
       seed: decides which expert and epoch each step gets, from the step's number alone.
       count: P, pairs per step.
+      own: which of the P are read, such as those of one process; None: all.
 
     Raises:
       InputError: one of the experts lacks an epoch of 0 to T⁺ - 1 + M.
@@ -68,6 +69,7 @@ class ExpertPairs:
         experts: int | None = None,
         seed: int = 0,
         count: int = 1,
+        own: Sequence[int] | None = None,
     ) -> None:
         last = max_start - 1 + expert_epochs
         # Always the same experts, whichever more there are: a run that goes on later draws alike.
@@ -86,22 +88,23 @@ class ExpertPairs:
         self._expert_epochs = expert_epochs
         self._window, self._continuous = window or (lambda step: (0, max_start)), continuous
         self._seed, self._count = seed, count
+        self._own = range(count) if own is None else own
         bytes_of_one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
         self._keep = bytes_of_one * len(self.experts) * (last + 1) <= MEMORY_LIMIT
         self._kept: dict[tuple[int, int], Any] = {}
 
     def draw(self, step: int) -> Drawn:
-        """What outer step ``step`` matches: (start, target), with a leading axis of P.
-
-        The first P of more are the same P.
+        """What outer step ``step`` matches: (start, target), with a leading axis of P, or of
+        ``own`` of them. The first P of more are the same P.
         """
         rng, (low, high) = seeds.rng("pairs", self._seed, step), self._window(step)
         drawn = [
             (self.experts[rng.integers(len(self.experts))], self._start(rng, low, high))
             for _ in range(self._count)
         ]
-        start = _stack([self._load(expert, epoch) for expert, epoch in drawn])
-        target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in drawn])
+        own = [drawn[i] for i in self._own]
+        start = _stack([self._load(expert, epoch) for expert, epoch in own])
+        target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in own])
         experts, epochs = zip(*drawn, strict=True)
         return Drawn((start, target), {"experts": experts, "epochs": epochs})
 

@@ -2,7 +2,8 @@
 
 The protocol of MTT (Cazenavette et al., CVPR 2022): SGD at the set's own learned rate
 with momentum and weight decay, DSA, a tenfold drop of the rate with a fresh momentum
-after half the epochs, one test at the end. Every network is trained by the same compiled program.
+after half the epochs, one test at the end. Every network is trained by the same compiled program,
+on several devices by one compiled for each, and has the same bits whichever trains it.
 """
 
 import itertools
@@ -27,6 +28,7 @@ from mttjax.system import seeds
 from mttjax.system.console import tell
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
+from mttjax.system.team import ALONE, Team
 from mttjax.system.threads import at_once, in_threads
 
 __all__ = ["Evaluator"]
@@ -42,6 +44,7 @@ class Evaluator:
       ops: the operations of DSA during training; empty for none.
       tests: name -> (images [n, H, W, C] uint8, labels [n]), the real images to test on.
       protocol: how many networks, and how they are trained.
+      team: the processes that train them together; all of them evaluate at once.
 
     Raises:
       InputError: no network is asked for.
@@ -56,10 +59,11 @@ class Evaluator:
         ops: tuple[str, ...],
         tests: Mapping[str, tuple[np.ndarray, np.ndarray]],
         protocol: Protocol,
+        team: Team = ALONE,
     ) -> None:
         if protocol.networks == 0:
             raise InputError("the protocol's networks is 0: at least 1 is needed to evaluate")
-        self.protocol = protocol
+        self.protocol, self._team = protocol, team
         self._network = network
         self._labels = {name: labels for name, (_, labels) in tests.items()}
         self._preprocessing = preprocessing
@@ -99,9 +103,11 @@ class Evaluator:
         # What jax.random.split gives, by the program that every key is made by.
         keys = [jax.random.fold_in(root, number) for number in range(networks)]
         ends = np.unique(np.linspace(0, epochs, min(pieces, epochs) + 1).astype(int))
-        with progress_bar(title, epochs * networks) as bar:
+        own = self._team.own(networks)
+        with progress_bar(title, epochs * len(own)) as bar:
             run = partial(self._run, images, labels, np.float32(lr), ends, bar)
-            each = in_threads(run, keys, workers=at_once())
+            how = {"workers": at_once(), "devices": jax.local_devices()}
+            each = self._team.completed(networks, in_threads(run, [keys[i] for i in own], **how))
         if diverged := sum(not finite for _, finite in each):
             tell(
                 f"{title}: {diverged} of {networks} networks diverged at the rate {lr:.3g}; they "

@@ -17,7 +17,7 @@ from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.progress import progress_bar
 from mttjax.system.text import shown
-from mttjax.system.threads import in_threads
+from mttjax.system.threads import at_once, in_threads
 
 __all__ = ["evaluate_own_way"]
 
@@ -55,9 +55,9 @@ def evaluate_own_way(
     synthetic, passes = _synthetic(distilled)
     sizes, tile = (dataset.image_shape, dataset.n_classes), fitting_tile(TRAINING_TILE)
     network = make_network(distilled.network, *sizes, tile=tile)
-    at_once = tested_at_once(network)
-    test = make_test(network.apply, network.classes, at_once)
-    data = (distilled.preprocessing, *on_device(dataset.test, network, at_once))
+    chunk = tested_at_once(network)
+    test = make_test(network.apply, network.classes, chunk)
+    data = (distilled.preprocessing, *on_device(dataset.test, network, chunk))
     batches = class_by_class(distilled.ipc, dataset.n_classes, passes)
 
     @jax.jit
@@ -72,7 +72,8 @@ def evaluate_own_way(
         return found
 
     with progress_bar(title, networks) as bar:
-        found = in_threads(run, jax.random.split(seeds.key("evaluation", seed), networks))
+        keys = jax.random.split(seeds.key("evaluation", seed), networks)
+        found = in_threads(run, keys, workers=at_once(), devices=jax.local_devices())
     return Evaluation.of(np.stack(found), labels=dataset.test.labels)
 
 

@@ -40,7 +40,7 @@ from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive, in_turn
 from mttjax.system.progress import progress_bar
 from mttjax.system.signals import Stopped, stop_requested
-from mttjax.system.threads import at_once, in_threads
+from mttjax.system.threads import Copies, at_once, in_threads
 from mttjax.system.units import do_units
 
 __all__ = ["Trained", "Trainer", "train_experts"]
@@ -56,7 +56,7 @@ class Trained(NamedTuple):
 
 
 class Trainer:
-    """Trains networks on all training images: compiled once, the data on the device.
+    """Trains networks on all training images: compiled once for a device, the data on it.
 
     Args:
       network: what is trained.
@@ -83,8 +83,8 @@ class Trainer:
         images, labels = dataset.test
         if network.per_image:
             images, labels = filled_up(images, labels, test_chunk)
-        self._train = jax.device_put(tuple(dataset.train))
-        self._test = (preprocessing, *jax.device_put((images, labels)))
+        self._train = Copies(lambda: jax.device_put(tuple(dataset.train)))
+        self._test = Copies(lambda: (preprocessing, *jax.device_put((images, labels))))
         epoch = make_epoch(
             network.apply,
             optimiser,
@@ -102,19 +102,22 @@ class Trainer:
         return TrainState(params, self._optimiser.init(params))
 
     def epoch(self, state: TrainState, key: jax.Array, lr: float) -> tuple[TrainState, EpochRecord]:
-        """An epoch of one network; ``state`` is used up. Threads may call it at once."""
-        return jax.block_until_ready(self._epoch(state, key, *self._train, lr))
+        """An epoch of one network; ``state`` is used up. Threads may call it at once, on several
+        devices."""
+        return jax.block_until_ready(self._epoch(state, key, *self._train.here(), lr))
 
     def accuracy(self, params: Params) -> float:
         """The test accuracy of one network."""
-        correct = np.asarray(self._correct(params, *self._test))
+        correct = np.asarray(self._correct(params, *self._test.here()))
         return float(share_of(correct, self._tested))
 
     def epochs(
         self, states: Sequence[TrainState], keys: Sequence[jax.Array], lr: float
     ) -> list[Trained]:
-        """An epoch of several networks at once, each in a thread."""
-        return in_threads(partial(self._one, lr), states, keys, workers=len(states))
+        """An epoch of several networks at once, each in a thread; on device i modulo their number
+        where this process has several."""
+        how = {"workers": len(states), "devices": jax.local_devices()}
+        return in_threads(partial(self._one, lr), states, keys, **how)
 
     def _one(self, lr, state, key):
         state, seen = self.epoch(state, key, lr)
@@ -141,7 +144,7 @@ def train_experts(
       experts: E, at least 1.
       epochs: T, at least 1; epoch 0 is the initialisation.
       parallel: how many to train at once, each in a thread; the snapshots do not depend on
-        it. None: one per core on a CPU, one on an accelerator.
+        it. None: one per core on a CPU, else one per device.
       worker: a number: this process is one of several at the store, and trains one at a time of
         the experts that no other is at.
       log: called with a line of text per expert (or group of experts) trained.

@@ -26,19 +26,24 @@ from mttjax.runs.opinions import ExpertOpinion
 from mttjax.runs.problem import Problem
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
+from mttjax.system.team import ALONE, Team
 
 __all__ = ["assemble", "initial_set"]
 
 
-def assemble(problem: Problem) -> Method:
+def assemble(problem: Problem, team: Team = ALONE) -> Method:
     """The ``Method`` that the settings describe; they are of a method that learns.
 
+    Args:
+      problem: what is solved.
+      team: the processes that share the trajectories of MTT; no other method has any.
+
     Raises:
-      InputError: settings that do not fit each other, the data or the experts.
+      InputError: settings that do not fit each other, the data, the experts or the devices.
     """
     settings, distill = problem.settings, problem.settings.distill
     if isinstance(distill, MTT):
-        return _mtt(problem)
+        return _mtt(problem, team)
     synthetic = initial_set(problem)
     how: dict[str, Any] = {"network": problem.network, "preprocessing": problem.preprocessing}
     how |= {"settings": distill, "chunk": _real_chunk(problem)}
@@ -63,7 +68,7 @@ def _condensing(problem, synthetic, how):
     return condensing(synthetic, batches, siamese=siamese, augment=augment, **how)
 
 
-def _mtt(problem):
+def _mtt(problem, team):
     settings, distill, network = problem.settings, problem.settings.distill, problem.network
     synthetic, decode = _first_learned(problem)
     pairs = ExpertPairs(
@@ -76,6 +81,7 @@ def _mtt(problem):
         experts=settings.experts.count,
         seed=settings.seed,
         count=distill.trajectories,
+        own=team.own(distill.trajectories),
     )
     return mtt(
         synthetic,
@@ -85,6 +91,7 @@ def _mtt(problem):
         settings=distill,
         chunk=_student_chunk(distill, len(decode(synthetic).images), network),
         decode=decode,
+        team=team,
     )
 
 

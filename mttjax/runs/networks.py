@@ -19,7 +19,7 @@ from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.progress import progress_bar
-from mttjax.system.threads import in_threads
+from mttjax.system.threads import at_once, in_threads
 from mttjax.system.trees import load_tree, save_tree
 
 __all__ = ["TrainedNetwork", "Training", "train_networks"]
@@ -83,7 +83,8 @@ def train_networks(
     train = partial(_train, trainer, problem, training, place, log)
     title = training.stream.replace("_", " ")
     with exclusive(folder), progress_bar(title, training.networks * training.epochs) as bar:
-        trained = in_threads(partial(train, bar), range(training.networks))
+        numbers, devices = range(training.networks), jax.local_devices()
+        trained = in_threads(partial(train, bar), numbers, workers=at_once(), devices=devices)
     for number, network in enumerate(trained):
         score = f"{100 * network.accuracy:.2f} % after {training.epochs} epochs"
         log(f"{title}, network {number}: {score}")

@@ -1,12 +1,14 @@
 """What the commands do, as functions of the settings: train experts, distil, select."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mttjax.config.methods import SELECTIONS
+from mttjax.config.methods import MATCHING, SELECTIONS
 from mttjax.config.settings import Settings
 from mttjax.core.decoding import AS_LEARNED
 from mttjax.core.networks import make_network
@@ -22,12 +24,14 @@ from mttjax.reporting import save_views
 from mttjax.runs.assembling import assemble
 from mttjax.runs.beside import keep_beside
 from mttjax.runs.folder import RunFolder
+from mttjax.runs.following import Follower
 from mttjax.runs.problem import Log, Problem, load_data, prepare, require_room
 from mttjax.runs.selection import select
 from mttjax.runs.tracking import tracking
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.provenance import versions
+from mttjax.system.team import ALONE, Team
 
 __all__ = ["SetKeeper", "distill", "run_experts"]
 
@@ -67,6 +71,7 @@ def distill(
     log: Log = print,
     *,
     typed: Mapping[str, str] | None = None,
+    team: Team = ALONE,
 ) -> RunFolder:
     """Makes a set by the settings' method, in their folder; goes on where it stopped.
 
@@ -78,6 +83,7 @@ def distill(
       dataset: the real images, if they are loaded already; else the settings say where they are.
       log: called with lines of text.
       typed: command lines by the command's name, kept for the run's page; a program has none.
+      team: the processes that make it together, of which the first writes.
 
     Returns:
       The run's folder, with the set ``last``; a method that learns leaves ``best`` too, the
@@ -89,12 +95,15 @@ def distill(
         process at work there.
       Diverged, Stopped: see ``run_loop``.
     """
-    problem = prepare(settings, dataset, log)
-    if settings.method in SELECTIONS:
-        return _selected(problem, log, typed)
-    method, plan = assemble(problem), settings.distill
+    if settings.method in SELECTIONS and team.count == 1:
+        return _selected(prepare(settings, dataset, log), log, typed)
+    (problem, method), plan = _assembled(settings, dataset, log, team), settings.distill
     schedule = Schedule(plan.steps, plan.evaluate_every, plan.save_every)
-    folder = RunFolder(settings.run_folder)
+    folder, evaluate = RunFolder(settings.run_folder), _judge(problem, team)
+    loop = partial(run_loop, method, schedule, seed=settings.seed, evaluate=evaluate, team=team)
+    if team.number:
+        loop(Follower(folder.path), log=log)
+        return folder
     with exclusive(folder.path), tracking(settings, folder) as telling:
         folder.begin(problem.decisive(), log, typed)
         keep_beside(folder, problem.dataset, problem.store)
@@ -105,16 +114,25 @@ def distill(
             if kind == "last" and schedule.evaluates(step):
                 telling.images(distilled, step)
 
-        run_loop(
-            method,
-            schedule,
-            folder,
-            seed=settings.seed,
-            evaluate=_judge(problem),
-            on_saved=on_saved,
-            log=log,
-        )
+        loop(folder, on_saved=on_saved, log=log)
     return folder
+
+
+def _assembled(settings, dataset, log, team):
+    """(problem, method), in all processes of the team or in none."""
+    if team.count > 1 and settings.method not in MATCHING:
+        raise InputError(
+            f"method is {settings.method!r}: several processes share the trajectories of a step, "
+            f"which only {' and '.join(MATCHING)} have; sets of others are shared out by table"
+        )
+    try:
+        problem = prepare(settings, dataset, log)
+        method = assemble(problem, team)
+    except InputError as error:
+        team.require_well(str(error), "")
+        raise
+    team.require_well(None, json.dumps([problem.decisive(), versions()], sort_keys=True))
+    return problem, method
 
 
 def _stored(method):
@@ -150,7 +168,9 @@ def _selected(problem, log, typed):
     return folder
 
 
-def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]] | None:
+def _judge(
+    problem: Problem, team: Team
+) -> Callable[[Synthetic, int], dict[str, Evaluation]] | None:
     """``evaluate`` of the loop; None without images to evaluate on, or networks."""
     settings, dataset = problem.settings, problem.dataset
     protocol = settings.distill.validation
@@ -161,7 +181,7 @@ def _judge(problem: Problem) -> Callable[[Synthetic, int], dict[str, Evaluation]
         return None
     # In the form of the final evaluation, whose programs it shares: not that of the students.
     network, preprocessing = problem.trained_network, problem.preprocessing
-    evaluator = Evaluator(network, preprocessing, settings.ops, tests, protocol)
+    evaluator = Evaluator(network, preprocessing, settings.ops, tests, protocol, team)
 
     def evaluate(synthetic, step):
         rate, title = mean_rate(synthetic), f"evaluating step {step}"

@@ -21,7 +21,7 @@ def physical_memory() -> int:
 
 def device_memory() -> int | None:
     """Bytes of an accelerator that this process may use; None on a CPU, or where it is not told."""
-    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def require_memory(least: float, what: str) -> None:
@@ -59,7 +59,7 @@ def peak_memory() -> Iterator[PeakMemory]:
     fifty times a second, all that lay there before included. On an accelerator it is the device
     memory in use at its highest since the process began, which nothing can set back.
     """
-    peak, done, device = PeakMemory(), threading.Event(), jax.devices()[0]
+    peak, done, device = PeakMemory(), threading.Event(), jax.local_devices()[0]
     if device.platform != "cpu":
         yield peak
         peak.bytes = (device.memory_stats() or {}).get("peak_bytes_in_use")

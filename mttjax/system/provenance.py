@@ -50,7 +50,7 @@ def _commit() -> str:
 
 def hardware() -> str:
     """What this ran on, in words: the accelerator or the processor, and the cores."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     name = _processor() if device.platform == "cpu" else device.device_kind
     return f"{name}, {os.cpu_count()} cores"
 

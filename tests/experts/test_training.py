@@ -86,7 +86,7 @@ def test_every_product_is_of_the_networks_precision(precision):
     trainer = Trainer(network, normal, ("flip",), sgd(), 15, DATASET)
     state = trainer.state(network.init(ROOT))
     trained = trainer._epoch.trace(state, ROOT, *DATASET.train, 0.1)
-    tested = trainer._correct.trace(state.params, *trainer._test)
+    tested = trainer._correct.trace(state.params, *trainer._test.here())
     for traced in (trained, tested):
         assert products_on_a_card(traced) == {PRODUCTS[precision]}
 
