@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mttjax.cli.launch import taken
-from mttjax.system.console import speaking
+from mttjax.system.console import detail, speaking
 from mttjax.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def joined(arguments: list[str]) -> Iterator["Team"]:
     from mttjax.system.signals import Stopped
     from mttjax.system.team import join, leave
 
+    detail(f"waiting for the other processes: {value}")
     team = join(*where)
     with speaking(quiet=True) if team.number else contextlib.nullcontext():
         try:

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import socket
+import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -93,7 +95,7 @@ class Team:
             rows = jax.make_array_from_single_device_arrays(shape, spread, [own])
             everywhere = jax.jit(_same, out_shardings=NamedSharding(mesh, P()))(rows)
             return np.asarray(everywhere.addressable_data(0))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise Lost(
                 f"another of the {self.count} processes of this run has ended or cannot be reached "
                 f"({str(error).splitlines()[0]:.200}). What is saved is whole: the same command, "
@@ -181,6 +183,8 @@ def join(address: str | None = None, count: int | None = None, number: int | Non
       InputError: JAX finds nothing out, or the others do not answer.
     """
     how: Any = {"heartbeat_timeout_seconds": HEARTBEATS, "shutdown_timeout_seconds": WAITING}
+    if address is not None:
+        _require_reachable(address, listens=number == 0)
     try:
         jax.distributed.initialize(address, count, number, initialization_timeout=WAITING, **how)
     except ValueError as error:
@@ -190,11 +194,33 @@ def join(address: str | None = None, count: int | None = None, number: int | Non
         ) from error
     except RuntimeError as error:
         raise InputError(
-            f"the processes of this run do not find each other at {address or 'auto'} "
-            f"({str(error).splitlines()[0]:.200}). Start all within {WAITING} s, give all the same "
-            "address, which they must reach, and free its port"
+            f"the processes of this run do not meet ({str(error).splitlines()[0]:.200}). Start all "
+            f"within {WAITING} s, with the same address, which all of them reach"
         ) from error
     return Team(jax.process_index(), jax.process_count())
+
+
+def _require_reachable(address, listens):
+    """That process 0 can listen there, or is listening within the time: JAX would abort."""
+    host, port = address.rsplit(":", 1)
+    if listens:
+        try:
+            socket.create_server(("", int(port))).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(f"{address}: cannot listen there ({error}); give another") from error
+        return
+    end = time.monotonic() + WAITING
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > end:
+                raise InputError(
+                    f"{address}: process 0 does not answer there within {WAITING} s ({error}). "
+                    "Start all processes together, with its address as the others reach it"
+                ) from error
+            time.sleep(0.2)
 
 
 def leave() -> None:
