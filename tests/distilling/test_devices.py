@@ -18,18 +18,29 @@ from mttjax.system.team import ALONE, Team
 HERE = Path(__file__).parent
 
 
-def test_any_number_of_devices_gives_the_bits_of_one():
+def found(*options):
     path = os.pathsep.join([str(HERE.parent), *sys.path])
     out = subprocess.run(
-        [sys.executable, HERE / "devices.py"],
+        [sys.executable, HERE / "devices.py", *options],
         env=os.environ | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout
-    found = json.loads(out.splitlines()[-1])
-    assert len(found) == 5
-    assert all(found.values()), found
+    return json.loads(out.splitlines()[-1])
+
+
+def test_four_devices_give_the_bits_of_one_and_two_train_networks_as_one():
+    cases = found()
+    assert len(cases) == 4
+    assert all(cases.values()), cases
+
+
+@pytest.mark.slow
+def test_two_devices_and_three_do():
+    cases = found("--all")
+    assert len(cases) == 6
+    assert all(cases.values()), cases
 
 
 def test_more_devices_than_there_are_or_than_trajectories_are_refused(monkeypatch):
