@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mttjax
 from mttjax.cli.launch import COMMANDS, main
@@ -32,9 +33,27 @@ def lines_to_type():
                     yield words
 
 
+def manifests():
+    """The YAML of the documents."""
+    for document in DOCUMENTS:
+        yield from map(yaml.safe_load, blocks(document, "yaml"))
+
+
+def within(words):
+    """Commands that another is told to run: by ssh, or by sh in a manifest."""
+    for word in words:
+        if match := re.search(r"\bmttjax (.*)", word, flags=re.DOTALL):
+            yield shlex.split(match[1].replace("\\\n", " "))
+
+
 def commands():
+    for manifest in manifests():
+        yield from within(shlex.split(manifest["spec"]["entrypoint"]))
     for words in lines_to_type():
+        yield from within(words)
         first, *rest = words
+        if first == "srun" and rest[0] == "mttjax":
+            yield rest[1:]
         if first.startswith("bin/"):
             yield [first.removeprefix("bin/"), *rest]
         if first == "mttjax":
@@ -65,6 +84,20 @@ def test_a_command_of_the_documents_has_the_options_it_is_given(words, monkeypat
 def test_what_is_for_a_shell_is_understood_by_one(document):
     for block in blocks(document, "sh"):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+def test_a_manifest_has_what_kuberay_needs():
+    (job,) = manifests()
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    cluster = job["spec"]["rayClusterSpec"]
+    (cards,) = cluster["workerGroupSpecs"]
+    assert f"--workers {cards['replicas']} " in job["spec"]["entrypoint"]
+    for group in (cluster["headGroupSpec"], cards):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
 
 
 def test_every_command_is_in_the_readme():

@@ -32,8 +32,9 @@ def _distilled(chosen, arguments, team):
     from mttjax.runs.workflows import distill
     from mttjax.system.provenance import hardware, versions
 
-    if team.number:  # the first writes
-        distill(chosen.settings, log=say, team=team)
+    together = {"team": team} if team else {}
+    if team and team.number:  # the first writes
+        distill(chosen.settings, log=say, **together)
         return 0
     keep_log(RunFolder(chosen.settings.run_folder).log_path)
     if note := chosen.preset.note(chosen.settings.ipc, chosen.settings.method):
@@ -41,7 +42,7 @@ def _distilled(chosen, arguments, team):
     detail(f"on {hardware()}, with {', '.join(map(' '.join, versions().items()))}")
     commands = commands_of_run(chosen.settings, arguments)
     with advising(commands.get("train_experts", "")):
-        run = distill(chosen.settings, log=say, typed=commands, team=team)
+        run = distill(chosen.settings, log=say, typed=commands, **together)
     evaluation = evaluation_of(chosen.settings, run.path)
     if "evaluate" not in run.commands():
         run.save_commands({"evaluate": evaluation})

@@ -19,8 +19,8 @@ FORM = re.compile(r"(?P<address>\S+:\d{1,5}),(?P<count>\d{1,4}),(?P<number>\d{1,
 
 
 @contextlib.contextmanager
-def joined(arguments: list[str]) -> Iterator["Team"]:
-    """The processes that the command was typed for; this one alone without ``--distributed``.
+def joined(arguments: list[str]) -> Iterator["Team | None"]:
+    """The processes that the command was typed for; None without ``--distributed``.
 
     All leave together where they come to the end together: it is reached, or all were stopped, or
     what they learn diverged. Else this one just ends (``launch.main``), and JAX ends the others.
@@ -32,10 +32,8 @@ def joined(arguments: list[str]) -> Iterator["Team"]:
       InputError: another value, or the others do not answer.
     """
     value = taken("--distributed", arguments)
-    if value is None:
-        from mttjax.system.team import ALONE
-
-        yield ALONE
+    if value is None or {"-h", "--help", "--print"} & set(arguments):  # answered without JAX
+        yield None
         return
     where = _where(value)
     # Else JAX takes SIGTERM for itself, and nobody hears of it.
