@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from mttjax.system.errors import InputError
-from mttjax.system.fields import COUNT_OR_ZERO, Checked, Range
-from mttjax.system.ray_engine import run_on_ray
+from mttjax.system.fields import COUNT, COUNT_OR_ZERO, Checked, Range
+from mttjax.system.ray_engine import Travelling, run_on_ray
 from mttjax.system.signals import Stopped
-from mttjax.system.units import Incomplete, forget_failures
+from mttjax.system.travelling import require_within
+from mttjax.system.units import Incomplete, forget_failures, only_share
 from mttjax.system.workers import itself, run_workers
 
 __all__ = ["Sharing", "shared"]
@@ -30,13 +31,33 @@ class Sharing(Checked):
     ray_address: str | None = None
     """Where Ray's cluster is: HOST:PORT, or `auto` for the one that this machine is of. None: one
     is begun here."""
+    ray_objects: tuple[str, ...] = ()
+    """Where Ray's nodes see no common folder: folders and files below this one, which the command
+    names in this way. They are sent to the workers, and what these make in them comes back."""
     report: bool = False
     """Make nothing: write what is there, and say what is missing, failed or at work."""
     worker: Annotated[int | None, COUNT_OR_ZERO] = None
     """Be one of several: take what no other is at, leave alone what failed, write no report."""
+    shares: Annotated[int | None, COUNT] = None
+    """As worker K take cells K, K + N, ... of so many shares alone: what the others are at is not
+    seen here."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_within(self.ray_objects)
+        if self.ray_objects and self.engine != "ray":
+            raise InputError(
+                "ray_objects are sent by Ray: give --engine ray too, or leave them out"
+            )
 
 
-def shared(sharing: Sharing, command: Sequence[str], marks: Path, make: Callable[..., T]) -> T:
+def shared(
+    sharing: Sharing,
+    command: Sequence[str],
+    marks: Path,
+    make: Callable[..., T],
+    received: Callable[[Path, bytes], bool] = lambda path, content: False,
+) -> T:
     """What ``make(worker=..., only_look=...)`` returns: here, or after workers have made it all.
 
     Args:
@@ -44,6 +65,7 @@ def shared(sharing: Sharing, command: Sequence[str], marks: Path, make: Callable
       command: what was typed after ``mttjax``, for the workers to run too.
       marks: the folder of ``do_units``.
       make: makes everything, or as ``worker`` its share, or only looks at what is there.
+      received: see ``Travelling``.
 
     Raises:
       Incomplete: some of it failed.
@@ -52,10 +74,13 @@ def shared(sharing: Sharing, command: Sequence[str], marks: Path, make: Callable
     """
     alone = sharing.workers == 1 and sharing.engine == "processes"
     if alone or sharing.report or sharing.worker is not None:
-        return make(worker=sharing.worker, only_look=sharing.report)
+        with only_share((sharing.worker or 0) % (sharing.shares or 1), sharing.shares or 1):
+            return make(worker=sharing.worker, only_look=sharing.report)
     forget_failures(marks)
     if sharing.engine == "ray":
-        status = run_on_ray(itself(command), sharing.workers, sharing.ray_address)
+        travelling = Travelling(sharing.ray_objects, received) if sharing.ray_objects else None
+        where = (sharing.workers, sharing.ray_address)
+        status = run_on_ray(itself(command), *where, travelling=travelling)
     else:
         status = run_workers(itself(command), sharing.workers)
     if status > 128:

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     sharing, rest = _sharing(arguments)
     about = (
         "--workers N has N processes share the experts, on a card each; --worker K is one of "
-        "several that are started apart; --engine ray and --ray-address as of table."
+        "several that are started apart; --engine ray, --ray-address and --ray-objects as of table."
     )
     settings, preset, one_row, only_print = preset_settings("mttjax train_experts", rest, about)
     if settings.experts.epochs is None and not (one_row and settings.method in MATCHING):
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     from mttjax.reporting import save_expert_curves
 
     make = partial(_made, settings)
-    store = shared(sharing, ["train_experts", *arguments], settings.expert_folder, make)
+    command = ["train_experts", *arguments]
+    store = shared(sharing, command, settings.expert_folder, make, _received)
     if sharing.worker is not None:
         return 0
     curves = save_expert_curves(store.folder / "accuracies.png", store.accuracies())
@@ -48,8 +49,17 @@ def _sharing(arguments):
     first.add_argument("--worker", type=int)
     first.add_argument("--engine", default="processes")
     first.add_argument("--ray-address")
+    first.add_argument("--ray-objects", nargs="*", default=())
+    first.add_argument("--shares", type=int)
     given, rest = first.parse_known_args(arguments)
-    return Sharing(**vars(given)), rest
+    return Sharing(**vars(given) | {"ray_objects": tuple(given.ray_objects)}), rest
+
+
+def _received(path, content):
+    """Manifests of workers that saw nobody else's are brought together; the copies are left out."""
+    from mttjax.experts.manifest import enter_manifest
+
+    return enter_manifest(path, content)
 
 
 def _made(settings, *, worker, only_look):

@@ -9,11 +9,22 @@ from typing import Any
 from mttjax.experts.recipe import recipe_from
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically, read_json, write_json
+from mttjax.system.locks import in_turn
 
-__all__ = ["BEFORE", "FORMAT", "MANIFEST", "read_manifest", "write_manifest"]
+__all__ = [
+    "BEFORE",
+    "FORMAT",
+    "MANIFEST",
+    "MANIFEST_LOCK",
+    "enter_manifest",
+    "read_manifest",
+    "write_manifest",
+]
 
 FORMAT = 2
 MANIFEST, BEFORE = "manifest.json", "manifest.before.json"
+MANIFEST_LOCK = ".manifest.lock"
+"""Held while an entry is made in the manifest; several processes may train experts of a store."""
 
 _TYPES = {"recipe": dict, "preprocessing": str, "versions": dict, "experts": dict, "created": str}
 _REMEDY = "Put back a copy of it, or make a new store in another folder"
@@ -28,6 +39,32 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         with atomically(folder / BEFORE) as file:
             file.write(path.read_bytes())
     write_json(path, manifest)
+
+
+def enter_manifest(path: Path, content: bytes) -> bool:
+    """Enters in a store's manifest what that of a worker with a folder of its own knows more of.
+
+    Args:
+      path: of a file; nothing is done with one that is no manifest nor the copy of one.
+      content: what the worker has there.
+
+    Returns:
+      Whether it was one.
+    """
+    if path.name not in (MANIFEST, BEFORE):
+        return False
+    if path.name == MANIFEST:
+        with in_turn(path.with_name(MANIFEST_LOCK)):
+            with atomically(theirs := path.with_name("manifest.received.json")) as file:
+                file.write(content)
+            other, own = read_json(theirs), read_manifest(path.parent, lambda line: None)
+            theirs.unlink()
+            known = own["experts"] if own else {}
+            for expert, entry in other["experts"].items():
+                if len(entry["epochs"]) > len(known.get(expert, {"epochs": []})["epochs"]):
+                    known[expert] = entry
+            write_manifest(path.parent, (own or other) | {"experts": known})
+    return True
 
 
 def read_manifest(folder: Path, log: Callable[[str], object] = print) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.preprocessing import Preprocessing, preprocessing_from_arrays
 from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
-from mttjax.experts.manifest import FORMAT, MANIFEST, read_manifest, write_manifest
+from mttjax.experts.manifest import FORMAT, MANIFEST, MANIFEST_LOCK, read_manifest, write_manifest
 from mttjax.experts.recipe import differences, recipe_from, recipe_record
 from mttjax.system.errors import InputError
 from mttjax.system.locks import in_turn
@@ -26,16 +26,13 @@ from mttjax.system.npz import read_arrays, write_arrays
 from mttjax.system.provenance import versions
 from mttjax.system.trees import load_tree, save_tree, tree_checksum
 
-__all__ = ["AGAIN", "MANIFEST_LOCK", "ExpertStore", "checksum_fault"]
+__all__ = ["AGAIN", "ExpertStore", "checksum_fault"]
 
 AGAIN = (
     "train_experts with the settings that the store was made with trains what is missing again, "
     "and nothing else"
 )
 """The remedy for what is damaged."""
-
-MANIFEST_LOCK = ".manifest.lock"
-"""Held while an entry is made in the manifest; several processes may train experts of a store."""
 
 
 class ExpertStore:

@@ -34,7 +34,8 @@ from mttjax.core.training import (
 )
 from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
-from mttjax.experts.store import MANIFEST_LOCK, ExpertStore
+from mttjax.experts.manifest import MANIFEST_LOCK
+from mttjax.experts.store import ExpertStore
 from mttjax.system import seeds
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive, in_turn

@@ -1,7 +1,9 @@
 """Units of work that several processes share: each is done once, by who comes to it first."""
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,12 +11,24 @@ from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
 from mttjax.system.locks import Busy, at_work, holder
 
-__all__ = ["Incomplete", "Missing", "do_units", "forget_failures", "look_at_units", "missing"]
+__all__ = [
+    "Incomplete",
+    "Missing",
+    "do_units",
+    "forget_failures",
+    "look_at_units",
+    "missing",
+    "only_share",
+]
 
 FAILED = ".failed"
 
 PAUSE = 2.0
 """Seconds before what others are at is looked at again."""
+
+
+_SHARE: ContextVar[tuple[int, int]] = ContextVar("_SHARE", default=(0, 1))
+"""Which of how many shares of all units are done; see ``only_share``."""
 
 
 class Missing(InputError):
@@ -48,8 +62,11 @@ def do_units(
     Raises:
       Incomplete: some failed; the message says which, and why.
     """
-    names = list(units)
-    first = (worker or 0) * 7 % len(names)  # far from the next worker's, and from its own last
+    share, shares = _SHARE.get()
+    names = list(units)[share::shares]
+    first = (
+        (worker or 0) * 7 % max(1, len(names))
+    )  # far from the next worker's, and from its own last
     waiting, failed = names[first:] + names[:first], {}
     told: set[str] = set()
     while waiting:
@@ -79,6 +96,17 @@ def do_units(
     if failed:
         words = "".join(f"\n  {name}: {text}" for name, text in failed.items())
         raise Incomplete(f"{len(failed)} of {len(names)} failed:{words}")
+
+
+@contextlib.contextmanager
+def only_share(number: int, count: int) -> Iterator[None]:
+    """Within the block ``do_units`` does units ``number``, ``number + count``, ... alone: for
+    workers that do not see what others are at."""
+    before = _SHARE.set((number, count))
+    try:
+        yield
+    finally:
+        _SHARE.reset(before)
 
 
 def look_at_units(

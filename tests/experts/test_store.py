@@ -11,6 +11,7 @@ from mttjax.config.recipe import Recipe
 from mttjax.core.networks import NetworkSpec
 from mttjax.core.preprocessing import ZCA, Standardize
 from mttjax.datasets.dataset import Split
+from mttjax.experts.manifest import MANIFEST, enter_manifest
 from mttjax.experts.store import ExpertStore
 from mttjax.system.errors import InputError
 
@@ -208,3 +209,24 @@ def test_a_store_knows_which_test_images_its_accuracies_are_of(tmp_path):
     assert ExpertStore(tmp_path).tested_on(DATASET)
     assert not ExpertStore(tmp_path).tested_on(fewer)
     assert store.made.keys() == {"created", "versions"}
+
+
+def test_what_a_worker_made_in_a_folder_of_its_own_is_entered(tmp_path):
+    """Experts 0 and 2 are here, the second of two epochs; 1 and 2 of three were made apart."""
+    filled(tmp_path / "here", experts=(0,))
+    filled(tmp_path / "here2", experts=(2,), epochs=2)
+    apart = filled(tmp_path / "apart", experts=(1, 2))
+    for store in ("here2", "apart"):
+        for path in sorted((tmp_path / store).rglob("*.*")):
+            place = tmp_path / "here" / path.relative_to(tmp_path / store)
+            if not enter_manifest(place, path.read_bytes()):
+                place.parent.mkdir(exist_ok=True)
+                place.write_bytes(path.read_bytes())
+    store = ExpertStore(tmp_path / "here")
+    assert store.experts_with(2) == [0, 1, 2]
+    assert store.records(1) == apart.records(1)
+    assert not [p.name for p in store.folder.iterdir() if "received" in p.name]
+    assert enter_manifest(
+        tmp_path / "new" / "manifest.json", (apart.folder / MANIFEST).read_bytes()
+    )
+    assert ExpertStore(tmp_path / "new").numbers() == [1, 2]

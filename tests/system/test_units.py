@@ -7,7 +7,14 @@ import pytest
 from mttjax.system import units as module
 from mttjax.system.errors import InputError
 from mttjax.system.locks import Busy, exclusive
-from mttjax.system.units import Incomplete, do_units, forget_failures, look_at_units, missing
+from mttjax.system.units import (
+    Incomplete,
+    do_units,
+    forget_failures,
+    look_at_units,
+    missing,
+    only_share,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +45,15 @@ def test_all_are_done_in_order_and_workers_begin_apart(tmp_path):
         orders.append(begun)
     assert orders[0] == orders[1] == sorted(orders[0])
     assert len({begun[0] for begun in orders[1:]}) == 3
+
+
+@pytest.mark.parametrize("shares", [1, 2, 3, 7])
+def test_shares_are_all_of_the_units_and_each_once(shares, tmp_path):
+    begun = []
+    for number in range(shares):
+        with only_share(number, shares):
+            do_units(names(begun), tmp_path, lambda *_: None, worker=number)
+    assert sorted(begun) == [f"unit{n}" for n in range(5)]
 
 
 def test_what_another_process_is_at_is_taken_when_it_is_done(tmp_path):
