@@ -94,34 +94,33 @@ def compile_side_by_side(
     begin, own = time.perf_counter(), team.own(count)
     pair = lambda pairs, row: jax.tree.map(lambda x: x[row], pairs)
     given = jax.eval_shape(decode, state.synthetic), *pair(pairs, 0), root
-    programs = {}
-    for device in devices:
-        with jax.default_device(device):
-            programs[device] = jax.jit(gradient).lower(*given).compile()
+    programs = [_compiled_for(device, gradient, given) for device in devices]
     decoded = jax.jit(decode)
     mean_and_update = jax.jit(_mean_and(update, decode), donate_argnums=0)
-    on_cpu = devices[0].platform == "cpu"
-    workers = max(cores(), len(devices)) if on_cpu else len(devices)
-    memory = working_memory(programs[devices[0]]) * min(len(own), workers)
-    tell_compiled(log, begin, memory)
-    if len(devices) * team.count > 1:
+    workers = max(cores() if devices[0].platform == "cpu" else 1, len(devices))
+    tell_compiled(log, begin, working_memory(programs[0]) * min(len(own), workers))
+    if (computing := len(devices) * team.count) > 1:
         each = f" of {team.count} processes" if team.count > 1 else ""
-        log(f"{count} trajectories a step on {len(devices) * team.count} devices{each}")
+        log(f"{count} trajectories a step on {computing} devices{each}")
 
     def step(state, pairs, root, index):
         synthetic = decoded(state.synthetic)
         keys = trajectory_keys(jax.random.fold_in(root, index), count)
 
         def slope(row, trajectory):
-            program = programs[devices[row % len(devices)]]
-            found = program(synthetic, *pair(pairs, row), keys[trajectory])
-            return jax.block_until_ready(found)
+            program = programs[row % len(devices)]
+            return jax.block_until_ready(program(synthetic, *pair(pairs, row), keys[trajectory]))
 
         how = {"workers": workers, "devices": devices}
         slopes = team.completed(count, in_threads(slope, range(len(own)), own, **how))
         return mean_and_update(state, slopes)
 
     return step
+
+
+def _compiled_for(device, gradient, given):
+    with jax.default_device(device):
+        return jax.jit(gradient).lower(*given).compile()
 
 
 def _mean_and(update, decode):
