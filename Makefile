@@ -4,7 +4,7 @@ BIN := .venv/bin
 # setuptools shows a warning of every editable installation as one of the project's.
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet
 
-.PHONY: env demo test slow docs bench torture lint clean
+.PHONY: env demo test slow versions docs bench torture lint clean
 
 env: .venv/ready
 
@@ -23,6 +23,15 @@ test: env
 slow: env
 	$(INSTALL) --editable '.[docs]'
 	$(BIN)/python -m pytest -m slow
+
+# The suite in an environment by uv, of the newest packages that setup.cfg admits, or the oldest:
+# make PYTHON=python3.13 versions, make RESOLUTION=lowest-direct versions.
+RESOLUTION ?= highest
+TRIED := .venv-$(RESOLUTION)
+versions:
+	uv venv --clear --python $(PYTHON) $(TRIED)
+	uv pip install --python $(TRIED) --resolution $(RESOLUTION) '.[test]'
+	$(TRIED)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The pages of docs/, README and the results as a site, in site/; a warning is an error.
 docs: env
@@ -44,4 +53,4 @@ lint: env
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-* build *.egg-info
