@@ -28,7 +28,7 @@ from mttjax.datasets.dataset import Dataset, Split
 from mttjax.distilling.mtt import make_outer_step, matching_optimiser
 from mttjax.distilling.step import initial_state
 from mttjax.evaluation.evaluator import Evaluator
-from mttjax.experts.training import Trainer
+from mttjax.experts.trainer import Trainer
 
 __all__ = ["device_meter", "make", "trace"]
 

@@ -5,7 +5,8 @@ experts are for.
 """
 
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import Trained, Trainer, train_experts
+from mttjax.experts.trainer import Trained, Trainer
+from mttjax.experts.training import train_experts
 from mttjax.experts.verifying import check_store, is_store
 
 __all__ = ["ExpertStore", "Trained", "Trainer", "check_store", "is_store", "train_experts"]

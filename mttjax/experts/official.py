@@ -22,7 +22,7 @@ from mttjax.core.training import sgd
 from mttjax.core.types import Params
 from mttjax.datasets.dataset import Dataset
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import Trainer
+from mttjax.experts.trainer import Trainer
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
 from mttjax.system.npz import read_arrays

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from mttjax.core.training import sgd
-from mttjax.experts.training import Trainer
+from mttjax.experts.trainer import Trainer
 from mttjax.runs.problem import Log, Problem
 from mttjax.system import seeds
 from mttjax.system.errors import InputError

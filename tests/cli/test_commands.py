@@ -22,7 +22,7 @@ from mttjax.config.presets import load_preset
 from mttjax.datasets.loading import load_dataset
 from mttjax.distilled import load_distilled, save_distilled
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import Trainer
+from mttjax.experts.trainer import Trainer
 
 BIN = Path(__file__).resolve().parents[2] / "bin"
 
@@ -324,7 +324,7 @@ def test_two_signals_in_a_row_finish_the_epoch_in_hand(place, capsys, monkeypatc
 WAITS_IN_AN_EPOCH = """
 import sys
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import Trainer
+from mttjax.experts.trainer import Trainer
 epochs = Trainer.epochs
 def waits(self, *arguments):
     print("an epoch began")

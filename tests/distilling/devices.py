@@ -18,7 +18,7 @@ from mttjax.core.synthetic import make_synthetic  # noqa: E402
 from mttjax.core.training import sgd  # noqa: E402
 from mttjax.distilling.mtt import mtt  # noqa: E402
 from mttjax.evaluation.evaluator import Evaluator  # noqa: E402
-from mttjax.experts.training import Trainer  # noqa: E402
+from mttjax.experts.trainer import Trainer  # noqa: E402
 
 DATASET, SET, DEVICES = small_dataset(), small_set(2), jax.local_devices()
 NETWORK = make_network(SET.network, (8, 8, 1), 3)

@@ -21,7 +21,8 @@ from mttjax.core.training import sgd
 from mttjax.experts import store as expert_store
 from mttjax.experts import training
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import Trainer, train_experts
+from mttjax.experts.trainer import Trainer
+from mttjax.experts.training import train_experts
 from mttjax.system import units
 from mttjax.system.errors import InputError
 from mttjax.system.locks import exclusive
