@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mttjax.cli.advice import advising, commands_of_run, evaluation_of
-from mttjax.cli.distributed import joined
+from mttjax.cli.distributed import joined, take_where
 from mttjax.cli.messages import messages
 from mttjax.cli.options import preset_settings, print_settings
 from mttjax.system.console import detail, keep_log, say
@@ -20,13 +20,15 @@ MORE = (
 def main(arguments: Sequence[str]) -> int:
     """Makes a set by the settings of a preset, alone or together with other processes."""
     arguments = list(arguments)
-    with joined(arguments) as team:
-        return _distilled(preset_settings("mttjax distill", arguments, MORE), arguments, team)
+    where = take_where(arguments)
+    chosen = preset_settings("mttjax distill", arguments, MORE)
+    if chosen.only_print:
+        return print_settings(chosen.settings)
+    with joined(where) as team:
+        return _distilled(chosen, arguments, team)
 
 
 def _distilled(chosen, arguments, team):
-    if chosen.only_print:
-        return print_settings(chosen.settings)
     from mttjax.runs.folder import RunFolder
     from mttjax.runs.page import write_run_page
     from mttjax.runs.workflows import distill

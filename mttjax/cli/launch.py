@@ -161,8 +161,8 @@ def keep_compiled_programs() -> None:
 def same_bits_on_one_core() -> None:
     """Asks XLA for two threads where there is one core.
 
-    XLA adds many numbers in another order with one thread than with several, whose number does
-    not matter: a run that goes on with fewer cores would end with other last bits.
+    XLA adds many numbers in another order with one thread than with several, whose number hardly
+    matters (docs/architecture.md): a run that goes on with one would end with other last bits.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores == 1:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 from mttjax.system.errors import InputError
 from mttjax.system.fields import COUNT, COUNT_OR_ZERO, Checked, Range
-from mttjax.system.ray_engine import Travelling, run_on_ray
+from mttjax.system.ray_engine import Received, Travelling, nothing_special, run_on_ray
 from mttjax.system.signals import Stopped
 from mttjax.system.travelling import require_within
 from mttjax.system.units import Incomplete, forget_failures, only_share
@@ -49,6 +49,8 @@ class Sharing(Checked):
             raise InputError(
                 "ray_objects are sent by Ray: give --engine ray too, or leave them out"
             )
+        if self.shares is not None and self.worker is None:
+            raise InputError(f"shares is {self.shares}: say with --worker K whose share it is")
 
 
 def shared(
@@ -56,7 +58,7 @@ def shared(
     command: Sequence[str],
     marks: Path,
     make: Callable[..., T],
-    received: Callable[[Path, bytes], bool] = lambda path, content: False,
+    received: Received = nothing_special,
 ) -> T:
     """What ``make(worker=..., only_look=...)`` returns: here, or after workers have made it all.
 
@@ -76,6 +78,11 @@ def shared(
     if alone or sharing.report or sharing.worker is not None:
         with only_share((sharing.worker or 0) % (sharing.shares or 1), sharing.shares or 1):
             return make(worker=sharing.worker, only_look=sharing.report)
+    if sharing.ray_objects and not any(marks.is_relative_to(path) for path in sharing.ray_objects):
+        raise InputError(
+            f"ray_objects are {', '.join(sharing.ray_objects)}: what is made in {marks} would not "
+            "come back; name a folder that it is in, below this one"
+        )
     forget_failures(marks)
     if sharing.engine == "ray":
         travelling = Travelling(sharing.ray_objects, received) if sharing.ray_objects else None

@@ -32,6 +32,10 @@ def main(arguments: Sequence[str]) -> int:
         return print_settings(settings)
     from mttjax.reporting import save_expert_curves
 
+    if sharing.ray_objects and sharing.worker is None:
+        from mttjax.runs.workflows import begin_experts
+
+        begin_experts(settings)  # one preprocessing for all
     make = partial(_made, settings)
     command = ["train_experts", *arguments]
     store = shared(sharing, command, settings.expert_folder, make, _received)
@@ -55,11 +59,11 @@ def _sharing(arguments):
     return Sharing(**vars(given) | {"ray_objects": tuple(given.ray_objects)}), rest
 
 
-def _received(path, content):
+def _received(path, content, sent):
     """Manifests of workers that saw nobody else's are brought together; the copies are left out."""
     from mttjax.experts.manifest import enter_manifest
 
-    return enter_manifest(path, content)
+    return enter_manifest(path, content, sent)
 
 
 def _made(settings, *, worker, only_look):

@@ -146,7 +146,8 @@ def run_loop(
             outer, record = step(state.outer, drawn.context, root, index)
             state = state._replace(outer=outer, step=np.int32(index + 1))
             in_row = teller.tell_of_last(next_one=(index + 1, record, drawn.note))
-            ahead = teller.ahead(schedule.evaluates(index + 2))
+            soon = range(index + 2, index + (3 if team.count == 1 else 4))
+            ahead = teller.ahead(len(soon) + 1, any(map(schedule.evaluates, soon)))
             if schedule.saves(index + 1) or stopped(ahead) or in_row >= MOST_SKIPS_IN_A_ROW:
                 in_row = max(in_row, teller.tell_of_last())
                 if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
@@ -201,9 +202,9 @@ class _Teller:
         self.metrics, self._bar = folder.metrics_log, bar
         self._waiting, self._seconds, self.evaluation = None, 0.0, 0.0
 
-    def ahead(self, evaluates):
-        """Seconds of the step in hand and the next, and of the evaluation after that if any."""
-        return 2 * self._seconds + evaluates * self.evaluation
+    def ahead(self, steps, evaluates):
+        """Seconds of so many steps, the one in hand among them, and of an evaluation if any."""
+        return steps * self._seconds + evaluates * self.evaluation
 
     def begin(self):
         """The time of the next step begins now."""

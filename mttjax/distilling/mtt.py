@@ -173,7 +173,7 @@ def make_outer_step(
     """The step as a pure function ``step(state, (start, target), key)``.
 
     ``start`` and ``target`` have a leading axis of P trajectories, which are run one after
-    another, in the memory of one.
+    another, in the memory of one. ``mtt`` has several computed side by side in its place.
 
     Args:
       apply: the network.

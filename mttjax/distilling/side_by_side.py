@@ -1,7 +1,8 @@
 """A step of several trajectories, computed side by side: in threads, on devices, in processes.
 
 Every device runs the program of one trajectory, and one program takes the mean of all in their
-order: no bit depends on how many devices or processes there are. A mesh over which XLA spreads
+order: on CPUs no bit depends on how many devices or processes there are; on cards, where each
+compiles for itself, it was not tried. A mesh over which XLA spreads
 the step would add in an order that depends on it, and compile another program for every number.
 """
 
@@ -94,7 +95,7 @@ def compile_side_by_side(
     begin, own = time.perf_counter(), team.own(count)
     pair = lambda pairs, row: jax.tree.map(lambda x: x[row], pairs)
     given = jax.eval_shape(decode, state.synthetic), *pair(pairs, 0), root
-    programs = [_compiled_for(device, gradient, given) for device in devices]
+    programs = in_threads(lambda device: _compiled_for(device, gradient, given), devices)
     decoded = jax.jit(decode)
     mean_and_update = jax.jit(_mean_and(update, decode), donate_argnums=0)
     workers = max(cores() if devices[0].platform == "cpu" else 1, len(devices))

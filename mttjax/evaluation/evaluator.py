@@ -3,7 +3,7 @@
 The protocol of MTT (Cazenavette et al., CVPR 2022): SGD at the set's own learned rate
 with momentum and weight decay, DSA, a tenfold drop of the rate with a fresh momentum
 after half the epochs, one test at the end. Every network is trained by the same compiled program,
-on several devices by one compiled for each, and has the same bits whichever trains it.
+on several devices by one compiled for each.
 """
 
 import itertools

@@ -8,7 +8,7 @@ from typing import Any
 
 from mttjax.experts.recipe import recipe_from
 from mttjax.system.errors import InputError
-from mttjax.system.files import atomically, read_json, write_json
+from mttjax.system.files import atomically, parse_json, read_json, write_json
 from mttjax.system.locks import in_turn
 
 __all__ = [
@@ -41,12 +41,13 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_json(path, manifest)
 
 
-def enter_manifest(path: Path, content: bytes) -> bool:
-    """Enters in a store's manifest what that of a worker with a folder of its own knows more of.
+def enter_manifest(path: Path, content: bytes, sent: bytes | None) -> bool:
+    """Enters in a store's manifest what a worker with a folder of its own trained.
 
     Args:
       path: of a file; nothing is done with one that is no manifest nor the copy of one.
       content: what the worker has there.
+      sent: what it began with; None: nothing.
 
     Returns:
       Whether it was one.
@@ -54,16 +55,12 @@ def enter_manifest(path: Path, content: bytes) -> bool:
     if path.name not in (MANIFEST, BEFORE):
         return False
     if path.name == MANIFEST:
+        theirs = parse_json(content, path)
+        before = parse_json(sent, path)["experts"] if sent else {}
+        trained = {e: entry for e, entry in theirs["experts"].items() if entry != before.get(e)}
         with in_turn(path.with_name(MANIFEST_LOCK)):
-            with atomically(theirs := path.with_name("manifest.received.json")) as file:
-                file.write(content)
-            other, own = read_json(theirs), read_manifest(path.parent, lambda line: None)
-            theirs.unlink()
-            known = own["experts"] if own else {}
-            for expert, entry in other["experts"].items():
-                if len(entry["epochs"]) > len(known.get(expert, {"epochs": []})["epochs"]):
-                    known[expert] = entry
-            write_manifest(path.parent, (own or other) | {"experts": known})
+            own = read_manifest(path.parent, lambda line: None) or theirs
+            write_manifest(path.parent, own | {"experts": own["experts"] | trained})
     return True
 
 

@@ -195,13 +195,15 @@ class ExpertStore:
 
     def refresh(self) -> None:
         """Reads what other processes entered in the manifest, if it is not the one seen last."""
-        if self._stamp() != self._seen:
+        if (stamp := self._stamp()) != self._seen:
             self._manifest = read_manifest(self.folder, self._log) or self._manifest
+            self._seen = stamp
 
     def _stamp(self):
         """Tells manifests apart without reading them: each is a file of its own."""
-        with contextlib.suppress(FileNotFoundError):
-            at = os.stat(self.folder / MANIFEST)
+        # Opened, as what is known of a file of another machine may be old.
+        with contextlib.suppress(FileNotFoundError), open(self.folder / MANIFEST, "rb") as file:
+            at = os.fstat(file.fileno())
             return at.st_ino, at.st_mtime_ns, at.st_size
         return None
 

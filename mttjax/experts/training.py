@@ -31,7 +31,7 @@ from mttjax.system.signals import Stopped, stop_requested
 from mttjax.system.threads import at_once
 from mttjax.system.units import do_units
 
-__all__ = ["train_experts"]
+__all__ = ["begin_store", "train_experts"]
 
 
 def train_experts(
@@ -69,8 +69,7 @@ def train_experts(
     if experts < 1 or epochs < 1:
         raise ValueError(f"at least 1 expert and 1 epoch are needed, got {experts} and {epochs}")
     with exclusive(folder) if worker is None else contextlib.nullcontext():
-        store = _begun(dataset, recipe, folder, log)
-        store.require(recipe, dataset)
+        store = begin_store(dataset, recipe, folder, log)
         if store.source:
             raise InputError(
                 f"{folder}: the experts here were converted from {', '.join(store.source)}, and no "
@@ -87,8 +86,14 @@ def train_experts(
         return store
 
 
-def _begun(dataset, recipe, folder, log):
-    """The store, made by whoever comes first."""
+def begin_store(
+    dataset: Dataset, recipe: Recipe, folder: str | Path, log: Callable[[str], object] = print
+) -> ExpertStore:
+    """The store in a folder, begun by whoever comes first; see ``train_experts``.
+
+    Raises:
+      InputError: it holds experts of another recipe.
+    """
     with in_turn(Path(folder) / MANIFEST_LOCK):
         store = ExpertStore(folder, log)
         if not store.exists:
@@ -98,6 +103,7 @@ def _begun(dataset, recipe, folder, log):
             store.create(
                 recipe, dataset, fit_preprocessing(recipe.preprocessing, images, dataset=statistics)
             )
+    store.require(recipe, dataset)
     return store
 
 

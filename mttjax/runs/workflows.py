@@ -19,7 +19,7 @@ from mttjax.distilling.loop import Schedule, run_loop
 from mttjax.evaluation.evaluator import Evaluator
 from mttjax.evaluation.testing import Evaluation
 from mttjax.experts.store import ExpertStore
-from mttjax.experts.training import train_experts
+from mttjax.experts.training import begin_store, train_experts
 from mttjax.reporting import save_views
 from mttjax.runs.assembling import assemble
 from mttjax.runs.beside import keep_beside
@@ -33,7 +33,16 @@ from mttjax.system.locks import exclusive
 from mttjax.system.provenance import versions
 from mttjax.system.team import ALONE, Team
 
-__all__ = ["SetKeeper", "distill", "run_experts"]
+__all__ = ["SetKeeper", "begin_experts", "distill", "run_experts"]
+
+
+def begin_experts(settings: Settings[Any], log: Log = print) -> None:
+    """Begins the store of the settings' experts, if it is not there; nothing is trained.
+
+    Raises:
+      InputError: the store is of another recipe.
+    """
+    begin_store(load_data(settings, log), settings.recipe(), settings.expert_folder, log)
 
 
 def run_experts(

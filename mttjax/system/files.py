@@ -19,6 +19,7 @@ __all__ = [
     "cache_folder",
     "discard_unfinished",
     "leftovers",
+    "parse_json",
     "read_json",
     "remove_leftovers",
     "require_file",
@@ -132,9 +133,19 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """
     require_file(path)
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        return parse_json(Path(path).read_bytes(), path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
+
+
+def parse_json(content: bytes, path: str | Path) -> dict[str, Any]:
+    """What ``read_json`` reads, of a file's content.
+
+    Raises:
+      InputError: see there; the message names ``path``.
+    """
+    try:
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); the file is damaged") from error
     if not isinstance(value, dict):

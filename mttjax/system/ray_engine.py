@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from mttjax.system.errors import InputError
 from mttjax.system.signals import TIME_IS_UP, Asked, stop_requested
-from mttjax.system.travelling import Files, Post, changed, packed, unpack
+from mttjax.system.travelling import Files, Post, changed, unpack
 from mttjax.system.workers import MOST_DEATHS, SOME_FAILED, gravest
 
 __all__ = ["Travelling", "run_on_ray"]
@@ -29,13 +29,23 @@ class Died(Exception):
     """A worker was killed or crashed; Ray starts it again."""
 
 
+Received = Callable[[Path, bytes, bytes | None], bool]
+"""``received(path, content, sent)``: whether it takes care of what came back; what was sent is None
+where there was no such file."""
+
+
+def nothing_special(path: Path, content: bytes, sent: bytes | None) -> bool:
+    """What came back is only to be written."""
+    return False
+
+
 class Travelling(NamedTuple):
     """What goes by Ray's objects, where workers see no common folder."""
 
     paths: tuple[str, ...]
     """Folders and files below this one, which workers read and write."""
-    received: Callable[[Path, bytes], bool] = lambda path, content: False
-    """Called with what came back before it is written; whether it has been taken care of."""
+    received: Received = nothing_special
+    """Called with what came back, before it is written."""
 
 
 def run_on_ray(
@@ -74,14 +84,14 @@ def run_on_ray(
         ) from error
     try:
         begin, collect = _placed(ray, count, log), lambda: None
-        stop = ray.remote(num_cpus=0)(_Stop).remote()
+        stop = _here(ray, _Stop)
         rest: tuple[Any, ...] = ()
         if travelling:
             command = [*command, "--shares", str(count)]
-            needs = ray.put(packed(Path.cwd(), travelling.paths))
-            post = ray.remote(num_cpus=0)(Post).remote()
-            rest = (post, needs, travelling.paths)
-            collect = partial(_collect, ray, post, travelling.received)
+            sent = changed(Path.cwd(), travelling.paths, {})
+            post = _here(ray, Post)
+            rest = (post, ray.put(sent), travelling.paths)
+            collect = partial(_collect, ray, post, travelling.received, sent)
         with stop_requested() as stopped:
             tasks = [
                 begin([*command, "--worker", str(k)], os.getcwd(), stop, k, *rest)
@@ -103,10 +113,20 @@ def _placed(ray, count, log):
     return ray.remote(max_retries=MOST_DEATHS, retry_exceptions=[Died], **needs)(_run).remote
 
 
-def _collect(ray, post, received):
-    """Writes here what came since the last time."""
+def _here(ray, kind):
+    """An actor on this node: it lives as long as the command."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # type: ignore[import-not-found]
+
+    node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=node)(kind).remote()
+
+
+def _collect(ray, post, received, sent):
+    """Writes here what came since the last time; what speaks of other files after them."""
     for files in ray.get(post.take.remote()):
-        unpack(Path.cwd(), {p: f for p, f in files.items() if not received(Path(p), f)})
+        for path, content in reversed(files.items()):
+            if not received(Path(path), content, sent.get(path)):
+                unpack(Path.cwd(), {path: content})
 
 
 def _ray() -> Any:

@@ -96,6 +96,8 @@ class Team:
             everywhere = jax.jit(_same, out_shardings=NamedSharding(mesh, P()))(rows)
             return np.asarray(everywhere.addressable_data(0))
         except (RuntimeError, ValueError) as error:
+            if "RESOURCE_EXHAUSTED" in str(error):
+                raise
             raise Lost(
                 f"another of the {self.count} processes of this run has ended or cannot be reached "
                 f"({str(error).splitlines()[0]:.200}). What is saved is whole: the same command, "
@@ -197,7 +199,9 @@ def join(address: str | None = None, count: int | None = None, number: int | Non
             f"the processes of this run do not meet ({str(error).splitlines()[0]:.200}). Start all "
             f"within {WAITING} s, with the same address, which all of them reach"
         ) from error
-    return Team(jax.process_index(), jax.process_count())
+    team = Team(jax.process_index(), jax.process_count())
+    team.gather(np.zeros(1))  # while all are here: on CPUs the first waits for half a minute only
+    return team
 
 
 def _require_reachable(address, listens):

@@ -8,6 +8,7 @@ as it would alone, the results do not depend on how many run at once, nor on how
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Any, Generic, Self, TypeVar
 
 import jax
@@ -90,13 +91,14 @@ class Copies(Generic[T]):
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
-        self._make, self._made = make, dict[Any, T]()
+        self._make, self._made, self._one = make, dict[Any, T](), Lock()
 
     def here(self) -> T:
         """That of the device that ``in_threads`` computes on."""
         device = jax.config.jax_default_device  # type: ignore[attr-defined]
-        if device not in self._made:
-            self._made[device] = self._make()
+        with self._one:
+            if device not in self._made:
+                self._made[device] = self._make()
         return self._made[device]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from mttjax.system.errors import InputError
 from mttjax.system.files import atomically
 
-__all__ = ["Files", "Post", "changed", "packed", "require_within", "unpack"]
+__all__ = ["Files", "Post", "changed", "require_within", "unpack"]
 
 Files = dict[str, bytes]
 """Path below a folder -> content."""
@@ -27,45 +27,39 @@ def require_within(paths: Iterable[str]) -> None:
             )
 
 
+def changed(root: Path, paths: Iterable[str], seen: dict[str, object]) -> Files:
+    """The files of some folders below ``root`` that are not as ``seen`` has them, which is brought
+    up to date; of paths that are not there nothing.
+
+    A folder's files are read before its folders are: a manifest speaks of no snapshot that is not
+    sent with it or before it.
+    """
+    files: Files = {}
+    for file in _walked(root, paths):
+        with contextlib.suppress(FileNotFoundError):  # it has just been replaced
+            at, path = file.stat(), file.relative_to(root).as_posix()
+            stamp = at.st_ino, at.st_mtime_ns, at.st_size
+            if not file.name.endswith(NOT_SENT) and seen.get(path) != stamp:
+                files[path], seen[path] = file.read_bytes(), stamp
+    return files
+
+
 def _walked(root, paths):
-    """The files there, those of a folder before those of its folders: what speaks of snapshots
-    is read before them, and never speaks of one that is not sent."""
     for path in paths:
         if (root / path).is_file():
             yield root / path
-        for folder, folders, names in os.walk(root / path):
+        for folder, folders, names in os.walk(root / path, followlinks=True):
             folders.sort()
             yield from (Path(folder) / name for name in sorted(names))
 
 
-def _stamps(root, paths):
-    """path below ``root`` -> what changes with its content."""
-    found = {}
-    for file in _walked(root, paths):
-        with contextlib.suppress(FileNotFoundError):  # it has just been replaced
-            if not file.name.endswith(NOT_SENT):
-                at = file.stat()
-                found[file.relative_to(root).as_posix()] = at.st_ino, at.st_mtime_ns, at.st_size
-    return found
-
-
-def packed(root: Path, paths: Iterable[str]) -> Files:
-    """The files of some folders below ``root``; of those that are not there nothing."""
-    return changed(root, paths, {})
-
-
-def changed(root: Path, paths: Iterable[str], seen: dict[str, object]) -> Files:
-    """Those files that are not as ``seen`` has them, which is brought up to date."""
-    files: Files = {}
-    for path, stamp in _stamps(root, paths).items():
-        if seen.get(path) != stamp:
-            with contextlib.suppress(FileNotFoundError):
-                files[path], seen[path] = (root / path).read_bytes(), stamp
-    return files
-
-
 def unpack(root: Path, files: Mapping[str, bytes]) -> None:
-    """Writes them below ``root``, each whole or not at all."""
+    """Writes them below ``root``, each whole or not at all.
+
+    Raises:
+      InputError: a path that leaves it; nothing is written.
+    """
+    require_within(files)
     for path, content in files.items():
         with atomically(root / path) as file:
             file.write(content)

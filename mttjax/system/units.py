@@ -64,9 +64,8 @@ def do_units(
     """
     share, shares = _SHARE.get()
     names = list(units)[share::shares]
-    first = (
-        (worker or 0) * 7 % max(1, len(names))
-    )  # far from the next worker's, and from its own last
+    # Far from the next worker's, and from its own last.
+    first = (worker or 0) * 7 % max(1, len(names))
     waiting, failed = names[first:] + names[:first], {}
     told: set[str] = set()
     while waiting:

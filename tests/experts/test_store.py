@@ -219,14 +219,26 @@ def test_what_a_worker_made_in_a_folder_of_its_own_is_entered(tmp_path):
     for store in ("here2", "apart"):
         for path in sorted((tmp_path / store).rglob("*.*")):
             place = tmp_path / "here" / path.relative_to(tmp_path / store)
-            if not enter_manifest(place, path.read_bytes()):
+            if not enter_manifest(place, path.read_bytes(), None):
                 place.parent.mkdir(exist_ok=True)
                 place.write_bytes(path.read_bytes())
     store = ExpertStore(tmp_path / "here")
     assert store.experts_with(2) == [0, 1, 2]
     assert store.records(1) == apart.records(1)
     assert not [p.name for p in store.folder.iterdir() if "received" in p.name]
-    assert enter_manifest(
-        tmp_path / "new" / "manifest.json", (apart.folder / MANIFEST).read_bytes()
-    )
+    known = (apart.folder / MANIFEST).read_bytes()
+    assert enter_manifest(tmp_path / "new" / MANIFEST, known, None)
     assert ExpertStore(tmp_path / "new").numbers() == [1, 2]
+
+
+def test_of_what_two_workers_have_only_what_each_trained_is_entered(tmp_path):
+    """One trained a snapshot of expert 0 anew, on other hardware; the other did not see it."""
+    here, first, second = (filled(tmp_path / name) for name in ("here", "first", "second"))
+    sent = (here.folder / MANIFEST).read_bytes()
+    first.save(0, 2, params(0, 9), record={})
+    second.save(1, 0, params(1, 0), record={"anew": True})
+    for store in (first, second):
+        enter_manifest(here.folder / MANIFEST, (store.folder / MANIFEST).read_bytes(), sent)
+    entered = ExpertStore(here.folder)
+    assert entered.record(0, 2) == first.record(0, 2) != here.record(0, 2)
+    assert entered.record(1, 0)["anew"]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mttjax.system.errors import InputError
-from mttjax.system.travelling import Post, changed, packed, require_within, unpack
+from mttjax.system.travelling import Post, changed, require_within, unpack
 
 
 @pytest.fixture
@@ -26,11 +26,23 @@ def root(tmp_path):
 
 
 def test_the_files_of_folders_are_packed_and_unpacked(root, tmp_path):
-    files = packed(root, ("a", "c", "none"))
+    files = changed(root, ("a", "c", "none"), {})
     assert files == {"a/one": b"1", "a/b/two": b"2", "c": b"3"}
     assert list(files) == ["a/one", "a/b/two", "c"]  # those of a folder before its folders
     unpack(tmp_path / "new", files)
-    assert packed(tmp_path / "new", ("a", "c")) == files
+    assert changed(tmp_path / "new", ("a", "c"), {}) == files
+
+
+def test_what_a_link_leads_to_is_sent_too(root):
+    (root / "data").mkdir()
+    (root / "data/linked").symlink_to(root / "a")
+    assert changed(root, ("data",), {}) == {"data/linked/one": b"1", "data/linked/b/two": b"2"}
+
+
+def test_nothing_is_written_outside(tmp_path):
+    with pytest.raises(InputError, match=r"'\.\./x'"):
+        unpack(tmp_path / "in", {"a": b"1", "../x": b"2"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_what_changed_is_sent(root):
