@@ -322,12 +322,14 @@ def test_two_signals_in_a_row_finish_the_epoch_in_hand(place, capsys, monkeypatc
 
 
 WAITS_IN_AN_EPOCH = """
-import sys
+import select, sys
 from mttjax.experts.store import ExpertStore
 from mttjax.experts.trainer import Trainer
 epochs = Trainer.epochs
 def waits(self, *arguments):
     print("an epoch began")
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass  # not in one call: a signal just before it would wait for its end
     sys.stdin.readline()
     return epochs(self, *arguments)
 Trainer.epochs = waits
