@@ -120,8 +120,10 @@ class Settings(Checked, Generic[D]):
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Who is told of the steps of `distill` beside `metrics.jsonl`: `tensorboard`, by files in the
     run's folder, and `wandb` (Weights & Biases), which sends nothing unless WANDB_MODE=online."""
-    ops: tuple[Operation, ...] = DSA_OPS
-    """The augmentations (of DSA), for experts, students and evaluation alike."""
+    ops: tuple[Operation | Literal["roll"], ...] = DSA_OPS
+    """The augmentations (of DSA), for experts, students and evaluation alike; one is drawn for a
+    batch. `roll` is for synthetic images alone, and always: what leaves them on one side comes back
+    on the other, so that they become textures, to be laid side by side without a seam."""
     data: Data = dataclasses.field(default_factory=Data)
     network: NetworkSpec = dataclasses.field(default_factory=NetworkSpec)
     experts: Experts = dataclasses.field(default_factory=Experts)
@@ -161,13 +163,18 @@ class Settings(Checked, Generic[D]):
             return self.distill.epochs_needed
         raise InputError(f"experts.epochs is None: give it, as {self.method} reads any")
 
+    @property
+    def real_ops(self) -> tuple[Operation, ...]:
+        """The augmentations of networks that train on real images."""
+        return tuple(op for op in self.ops if op != "roll")
+
     def recipe(self) -> Recipe:
         """How the experts are trained."""
         own = self.experts.preprocessing
         return Recipe(
             network=self.network,
             preprocessing=own or self.preprocessing,
-            ops=self.ops,
+            ops=self.real_ops,
             lr=self.experts.lr,
             batch=self.experts.batch,
             seed=self.experts.seed,

@@ -23,6 +23,8 @@ CUTOUT = 0.5
 SCALE = 1.2
 ROTATE = 15.0
 
+ROLL = "roll"
+
 
 def dsa(
     key: jax.Array, images: jax.Array, *, ops: tuple[str, ...], siamese: bool = False
@@ -33,7 +35,9 @@ def dsa(
       key: a JAX random key.
       images: [B, H, W, C] floating, in normalised space.
       ops: a tuple of names out of ``color crop cutout flip scale rotate``; a static
-        value under ``jit``. Empty: the images come back as they are.
+        value under ``jit``. Empty: the images come back as they are. ``roll`` too: then every
+        image is first moved round by any number of pixels, what leaves it on one side coming back
+        on the other.
       siamese: one set of parameters for all images, so that calls with one key augment
         batches of any sizes alike.
 
@@ -50,10 +54,14 @@ def dsa(
         )
     if images.ndim != 4:
         raise ValueError(f"dsa needs images [B, H, W, C], got shape {images.shape}")
+    draws = 1 if siamese else images.shape[0]
+    if ROLL in ops:
+        roll_key, key = jax.random.split(key)
+        images = OPERATIONS[ROLL](roll_key, images, draws=draws)
+        ops = tuple(op for op in ops if op != ROLL)
     if not ops:
         return images
     which_key, key = jax.random.split(key)
-    draws = 1 if siamese else images.shape[0]
     branches = [partial(OPERATIONS[op], draws=draws) for op in ops]
     if len(branches) == 1:
         return branches[0](key, images)
@@ -125,6 +133,15 @@ def _crop(key, x, draws):
 
     rows, columns = jax.random.split(key)
     return _resample(x, shifts(rows, x.shape[1]), shifts(columns, x.shape[2]))
+
+
+def _roll(key, x, draws):
+    def positions(key, side):
+        shift = jax.random.randint(key, (draws, 1), 0, side)
+        return ((jnp.arange(side)[None] + shift) % side).astype(x.dtype)
+
+    rows, columns = jax.random.split(key)
+    return _resample(x, positions(rows, x.shape[1]), positions(columns, x.shape[2]))
 
 
 def _cutout(key, x, draws):
@@ -209,5 +226,6 @@ OPERATIONS = {
         "flip": _flip,
         "scale": _scale,
         "rotate": _rotate,
+        ROLL: _roll,
     }.items()
 }

@@ -152,6 +152,11 @@ def _run_py(distilled):
     kind, labels = ("Soft", "soft_labels") if soft else ("Hard", "hard_labels")
     file = "soft_labels.pt" if soft else "labels.pt"
     network = distilled.network
+    if unknown := [op for op in distilled.ops if op not in _AUGMENTATIONS]:
+        raise InputError(
+            f"the set is augmented by {' '.join(unknown)}, which DD-Ranking does not have: it "
+            "would be scored otherwise than it is to be used. Another layout takes it"
+        )
     dsa = {k: v for op in distilled.ops for k, v in _AUGMENTATIONS[op].items()}
     options = {
         "dataset": _NAMES.get(distilled.dataset, distilled.dataset),

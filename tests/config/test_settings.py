@@ -162,6 +162,12 @@ def test_another_seed_keeps_the_experts_and_the_split():
     assert Settings(experts=Experts(seed=3)).recipe().seed == 3
 
 
+def test_experts_do_not_train_on_rolled_images():
+    settings = Settings(ops=("flip", "roll"))
+    assert settings.ops == ("flip", "roll")
+    assert settings.recipe() == Settings(ops=("flip",)).recipe()
+
+
 def test_the_experts_may_see_the_images_otherwise_but_not_those_of_mtt():
     zca = Experts(preprocessing="zca")
     other = Settings(method="random", distill=Selection(), experts=zca)

@@ -271,6 +271,35 @@ def test_a_card_does_not_wait_for_the_number_of_an_operation():
     assert cpu - card == 2 * (len(ALL) - 1)  # the other branches of a switch and its transpose
 
 
+def rolls(after):
+    """[n, 2] by how far each image was moved round, rows and columns, told by its ramps."""
+    corner = np.asarray(after)[:, 0, 0, :2].round().astype(int)
+    return -corner % [HEIGHT, WIDTH]
+
+
+def test_rolled_images_come_back_on_the_other_side_any_pixel_as_often(x64):
+    before = marked_images(MANY)
+    after = augmented("roll", before)
+    shifts = rolls(after)
+    expected = [np.roll(x, shift, axis=(0, 1)) for x, shift in zip(before, shifts, strict=True)]
+    np.testing.assert_allclose(after, expected, atol=1e-12)
+    counts = np.zeros((HEIGHT, WIDTH))
+    np.add.at(counts, tuple(shifts.T), 1)
+    are_uniform_counts(counts)
+
+
+def test_roll_comes_before_the_one_operation_that_is_drawn(x64):
+    before = jnp.asarray(marked_images(20))
+    flipped, alike = (
+        augment(jax.random.key(3), before, ops=o) for o in (("roll", "flip"), ("roll",))
+    )
+    as_it_is, mirrored = (
+        np.all(np.isclose(flipped, x), axis=(1, 2, 3)) for x in (alike, alike[:, :, ::-1])
+    )
+    assert (as_it_is | mirrored).all()
+    assert 3 < mirrored.sum() < 17
+
+
 # --- siamese ----------------------------------------------------------------------
 
 
@@ -286,12 +315,14 @@ def test_siamese_augments_all_images_and_batches_of_any_size_alike(x64):
         np.testing.assert_allclose(five[:2], two, atol=1e-12)
         drawn.add(two.tobytes())
     assert len(drawn) > 25
+    rolled = augment(jax.random.key(0), images, ops=("roll",), siamese=True)
+    np.testing.assert_array_equal(rolls(rolled), rolls(rolled)[:1].repeat(5, axis=0))
 
 
 # --- as part of a differentiated program ----------------------------------------------
 
 
-@pytest.mark.parametrize("op", ALL)
+@pytest.mark.parametrize("op", [*ALL, "roll"])
 def test_derivatives_agree_with_finite_differences(op, x64):
     rng = np.random.default_rng(4)
     images, direction, step = *rng.standard_normal((2, 2, 5, 6, 3)), 1e-5

@@ -99,6 +99,9 @@ def test_dd_ranking_has_classes_in_their_order_and_log_probabilities(soft, tmp_p
     fewer = dataclasses.replace(made, images=made.images[:5], labels=made.labels[:5])
     with pytest.raises(InputError, match="as many images of every class"):
         export_layout(fewer, tmp_path, "ddranking")
+    texture = dataclasses.replace(made, ops=("flip", "roll"))
+    with pytest.raises(InputError, match="augmented by roll, which DD-Ranking"):
+        export_layout(texture, tmp_path, "ddranking")
 
 
 @pytest.mark.parametrize("layout", ["dc", "dcbench", "ddranking", "huggingface"])

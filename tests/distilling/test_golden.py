@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mttjax.config.methods import MTT
-from mttjax.core.augmentation import OPERATIONS, dsa
+from mttjax.config.recipe import DSA_OPS
+from mttjax.core.augmentation import dsa
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.synthetic import Synthetic
 from mttjax.distilling.mtt import make_outer_step, matching_optimiser
@@ -37,7 +38,7 @@ def test_eight_steps_of_mtt_give_the_numbers_of_version_0_3(x64):
     images = jax.random.normal(keys[1], (8, 8, 8, 3))
     labels = jax.nn.one_hot(jnp.arange(8) // 2, 4, dtype=jnp.float64)
     synthetic = Synthetic(images, labels, jnp.log(jnp.float64(0.05)))
-    augment = partial(dsa, ops=tuple(OPERATIONS))
+    augment = partial(dsa, ops=DSA_OPS)
     step = jax.jit(make_outer_step(network.apply, augment, settings, n=8, chunk=2))
     state, records = initial_state(synthetic, matching_optimiser(settings)), []
     for index in range(8):

@@ -68,7 +68,7 @@ def train_better(
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         batch=recipe.batch,
-        ops=settings.ops,
+        ops=settings.real_ops,
     )
     decided = {
         "full": dataclasses.asdict(recipe),
