@@ -51,6 +51,7 @@ VARIANTS = {
     "DATM, no growth": Variant(_DATM, flat=True),
     "a quarter left out": Variant({"drop": 0.25}),
     "between epochs": Variant({"continuous": True}),
+    "mirrored too": Variant({"mirror": True}),
     "tiles": Variant(_TILES),
     "cosines": Variant(_COSINES),
     "cosines, 16 for 1": Variant({**_COSINES, "factor": 4}),
@@ -158,7 +159,8 @@ def _changed(settings, variant, options):
         changes["average"] = options.mean_decay
     changed = dataclasses.replace(base, steps=steps, lr_labels=options.lr_labels, **changes)
     if base.batch is None:  # all images at once, of which there are more
-        changed = dataclasses.replace(changed, steps=math.ceil(steps / changed.images_of_one))
+        more = changed.images_of_one * (2 if changed.mirror else 1)
+        changed = dataclasses.replace(changed, steps=math.ceil(steps / more))
     experts = settings.experts
     if variant.flat:
         folder = f"{experts.folder}-gsam"
