@@ -52,6 +52,8 @@ VARIANTS = {
     "a quarter left out": Variant({"drop": 0.25}),
     "between epochs": Variant({"continuous": True}),
     "mirrored too": Variant({"mirror": True}),
+    "window to 10": Variant({"max_start": 10}),
+    "window by itself": Variant({"growth": "auto", "max_start": 10}),
     "tiles": Variant(_TILES),
     "cosines": Variant(_COSINES),
     "cosines, 16 for 1": Variant({**_COSINES, "factor": 4}),

@@ -68,7 +68,7 @@ class MTT(Loop):
     """The expert's epoch to start at is drawn from `min_start` to this less 1 (T⁺)."""
     min_start: Annotated[int, COUNT_OR_ZERO] = 0
     """The least epoch to start at (T⁻)."""
-    growth: Annotated[tuple[int, int] | None, COUNT] = None
+    growth: Literal["auto"] | tuple[int, int] | None = None
     """An epoch and a number of steps: in so many steps the upper end of the epochs to start at
     rises from that epoch to `max_start`. None: it is `max_start` from the first."""
     most_loss: Annotated[float | None, POSITIVE] = None
@@ -134,7 +134,7 @@ class MTT(Loop):
             raise InputError(
                 f"min_start is {self.min_start}: must be below max_start, {self.max_start}"
             )
-        if self.growth and (len(self.growth) != 2 or not self._grows):
+        if self.growth and self.growth != "auto" and (len(self.growth) != 2 or not self._grows):
             raise InputError(
                 f"growth is {self.growth}: give an epoch above min_start, {self.min_start}, and to "
                 f"max_start, {self.max_start}, and a number of steps"
@@ -165,7 +165,7 @@ class MTT(Loop):
 
     def window(self, step: int) -> tuple[int, int]:
         """(low, high) of step ``step``, from 0: the epoch to start at is low to high - 1."""
-        if self.growth is None:
+        if self.growth is None or self.growth == "auto":
             return self.min_start, self.max_start
         first, steps = self.growth
         risen = (self.max_start - first) * step // steps

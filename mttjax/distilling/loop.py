@@ -124,6 +124,8 @@ def run_loop(
         state saved.
     """
     evaluate, on_saved = _of_the_set(method, evaluate, on_saved)
+    if method.listener is not None:
+        folder.metrics_log.listeners.append(method.listener)
     state = _resumed(method, folder, log, team)
     first, root = int(state.step), seeds.key("outer_steps", seed)
     if first >= schedule.steps:

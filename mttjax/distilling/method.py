@@ -12,6 +12,7 @@ import optax
 from mttjax.core.decoding import AS_LEARNED, Decoder
 from mttjax.core.synthetic import Synthetic
 from mttjax.distilling.step import OuterState, Slope, StepRecord, initial_state, make_update
+from mttjax.system.metrics import Listener
 
 __all__ = ["Drawn", "Method", "Step", "compile_program", "pure_method", "read_ahead"]
 
@@ -46,6 +47,8 @@ class Method(NamedTuple):
     """What is learned -> the set that is evaluated and kept."""
     average: Callable[[OuterState], Synthetic] | None = None
     """The mean of what was learned so far, where one is kept."""
+    listener: Listener | None = None
+    """What hears of every step."""
 
 
 def read_ahead(

@@ -30,6 +30,7 @@ from mttjax.distilling.step import (
     initial_state,
     make_update,
 )
+from mttjax.distilling.widening import Widening
 from mttjax.system.team import ALONE, Team
 
 __all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt"]
@@ -98,7 +99,8 @@ def mtt(
     average = None if settings.average is None else lambda state: state.carry[0]
     devices = devices_of_step(settings.devices, settings.trajectories, team)
     compiling = partial(_compile, apply, augment, settings, chunk, decode, devices, team)
-    return Method(pairs.draw, initial, compiling, remedies, decode, average)
+    listener = pairs.window if isinstance(pairs.window, Widening) else None
+    return Method(pairs.draw, initial, compiling, remedies, decode, average, listener)
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:

@@ -86,7 +86,7 @@ class ExpertPairs:
             )
         self._store, self._like = store, like
         self._expert_epochs = expert_epochs
-        self._window, self._continuous = window or (lambda step: (0, max_start)), continuous
+        self.window, self._continuous = window or (lambda step: (0, max_start)), continuous
         self._seed, self._count = seed, count
         self._own = range(count) if own is None else own
         bytes_of_one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
@@ -97,7 +97,7 @@ class ExpertPairs:
         """What outer step ``step`` matches: (start, target), with a leading axis of P, or of
         ``own`` of them. The first P of more are the same P.
         """
-        rng, (low, high) = seeds.rng("pairs", self._seed, step), self._window(step)
+        rng, (low, high) = seeds.rng("pairs", self._seed, step), self.window(step)
         drawn = [
             (self.experts[rng.integers(len(self.experts))], self._start(rng, low, high))
             for _ in range(self._count)

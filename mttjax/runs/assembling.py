@@ -21,6 +21,7 @@ from mttjax.distilling.method import Method
 from mttjax.distilling.mtt import mtt
 from mttjax.distilling.pairs import ExpertPairs
 from mttjax.distilling.real_batches import ClassBatches, MixedBatches
+from mttjax.distilling.widening import Widening
 from mttjax.runs.initial import begun_set
 from mttjax.runs.opinions import ExpertOpinion
 from mttjax.runs.problem import Problem
@@ -76,7 +77,7 @@ def _mtt(problem, team):
         network.shapes,
         expert_epochs=distill.expert_epochs,
         max_start=distill.max_start,
-        window=distill.window,
+        window=_window(problem),
         continuous=distill.continuous,
         experts=settings.experts.count,
         seed=settings.seed,
@@ -94,6 +95,14 @@ def _mtt(problem, team):
         decode=decode,
         team=team,
     )
+
+
+def _window(problem):
+    distill = problem.settings.distill
+    if distill.growth != "auto":
+        return distill.window
+    path = problem.settings.run_folder / "metrics.jsonl"
+    return Widening(distill.min_start, distill.max_start, path)
 
 
 def _student_chunk(distill, n, network):
