@@ -79,6 +79,7 @@ def _mtt(problem, team):
         max_start=distill.max_start,
         window=_window(problem),
         continuous=distill.continuous,
+        keep_every=distill.keep_every,
         experts=settings.experts.count,
         seed=settings.seed,
         count=distill.trajectories,
