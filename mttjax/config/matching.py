@@ -68,9 +68,11 @@ class MTT(Loop):
     """The expert's epoch to start at is drawn from `min_start` to this less 1 (T⁺)."""
     min_start: Annotated[int, COUNT_OR_ZERO] = 0
     """The least epoch to start at (T⁻)."""
-    growth: Literal["auto"] | tuple[int, int] | None = None
+    growth: Annotated[Literal["auto"] | tuple[int, int] | None, COUNT] = None
     """An epoch and a number of steps: in so many steps the upper end of the epochs to start at
-    rises from that epoch to `max_start`. None: it is `max_start` from the first."""
+    rises from that epoch to `max_start`. `auto`: it rises from the first epoch by itself, as the
+    images come to follow the experts, and `max_start` is the most. None: it is that from the
+    first."""
     most_loss: Annotated[float | None, POSITIVE] = None
     """A step whose loss is above this moves nothing. None: all do."""
     batch: Annotated[int | None, COUNT] = None
@@ -136,18 +138,16 @@ class MTT(Loop):
             raise InputError(
                 f"min_start is {self.min_start}: must be below max_start, {self.max_start}"
             )
-        if self.growth and self.growth != "auto" and (len(self.growth) != 2 or not self._grows):
+        if isinstance(self.growth, tuple) and not self._grows(*self.growth):
             raise InputError(
                 f"growth is {self.growth}: give an epoch above min_start, {self.min_start}, and to "
                 f"max_start, {self.max_start}, and a number of steps"
             )
-
         if self.mirror and self.batch and self.batch % 2:
             raise InputError(f"batch is {self.batch}: must be even where half of it is mirrored")
 
-    @property
-    def _grows(self) -> bool:
-        return self.growth is not None and self.min_start < self.growth[0] <= self.max_start
+    def _grows(self, epoch: int = 0, *steps: int) -> bool:
+        return len(steps) == 1 and self.min_start < epoch <= self.max_start
 
     @property
     def asks_experts(self) -> bool:
@@ -167,7 +167,7 @@ class MTT(Loop):
 
     def window(self, step: int) -> tuple[int, int]:
         """(low, high) of step ``step``, from 0: the epoch to start at is low to high - 1."""
-        if self.growth is None or self.growth == "auto":
+        if not isinstance(self.growth, tuple):
             return self.min_start, self.max_start
         first, steps = self.growth
         risen = (self.max_start - first) * step // steps

@@ -30,7 +30,6 @@ from mttjax.distilling.step import (
     initial_state,
     make_update,
 )
-from mttjax.distilling.widening import Widening
 from mttjax.system.team import ALONE, Team
 
 __all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt"]
@@ -99,8 +98,7 @@ def mtt(
     average = None if settings.average is None else lambda state: state.carry[0]
     devices = devices_of_step(settings.devices, settings.trajectories, team)
     compiling = partial(_compile, apply, augment, settings, chunk, decode, devices, team)
-    listener = pairs.window if isinstance(pairs.window, Widening) else None
-    return Method(pairs.draw, initial, compiling, remedies, decode, average, listener)
+    return Method(pairs.draw, initial, compiling, remedies, decode, average)
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
@@ -166,7 +164,7 @@ def make_gradient(
 
 
 def _batches(key, n, settings):
-    """[S, B] indices of images; beyond n are the mirrored ones, those of the minibatch's first half."""
+    """[S, B] indices of images; a minibatch's second half are its first's mirrored, n further."""
     if not settings.mirror:
         return sample_batches(key, n, settings.student_steps, settings.batch or n)
     half = settings.batch // 2 if settings.batch else n

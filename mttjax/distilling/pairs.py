@@ -88,7 +88,7 @@ class ExpertPairs:
             )
         self._store, self._like = store, like
         self._expert_epochs = expert_epochs
-        self.window, self._continuous = window or (lambda step: (0, max_start)), continuous
+        self._window, self._continuous = window or (lambda step: (0, max_start)), continuous
         self._seed, self._count = seed, count
         self._own = range(count) if own is None else own
         bytes_of_one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
@@ -99,7 +99,7 @@ class ExpertPairs:
         """What outer step ``step`` matches: (start, target), with a leading axis of P, or of
         ``own`` of them. The first P of more are the same P.
         """
-        rng, (low, high) = seeds.rng("pairs", self._seed, step), self.window(step)
+        rng, (low, high) = seeds.rng("pairs", self._seed, step), self._window(step)
         drawn = [
             (self.experts[rng.integers(len(self.experts))], self._start(rng, low, high))
             for _ in range(self._count)
@@ -108,7 +108,8 @@ class ExpertPairs:
         start = _stack([self._load(expert, epoch) for expert, epoch in own])
         target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in own])
         experts, epochs = zip(*drawn, strict=True)
-        return Drawn((start, target), {"experts": experts, "epochs": epochs})
+        note = {"experts": experts, "epochs": epochs, "max_start": high}
+        return Drawn((start, target), note)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """(start, target) of step 0, 1, …, without end; without the axis of P where P is 1."""

@@ -30,8 +30,12 @@ def run_curves(
     series = [_numbers(records, "loss", loss, smooth=True)]
     if rate:
         series.append(_numbers(records, "lr", rate))
+    window = _numbers(records, "max_start", "upper end of the epochs to start at")
+    if grows := len(set(window.values)) > 1:
+        series.append(window)
     series += [_scores(records, name, title) for name, title in _SCORES.items()]
-    names = [title for title, told in ((loss, True), (rate, rate)) if told]
+    told = ((loss, True), (rate, rate), (window.title, grows))
+    names = [title for title, is_told in told if is_told]
     accuracies = "accuracy" if any(len(s.steps) for s in series[len(names) :]) else ""
     caption = ", ".join(filter(None, [*names, accuracies])).capitalize() + " over the steps."
     if len(series[0].steps) >= 80:

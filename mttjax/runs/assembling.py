@@ -72,12 +72,13 @@ def _condensing(problem, synthetic, how):
 def _mtt(problem, team):
     settings, distill, network = problem.settings, problem.settings.distill, problem.network
     synthetic, decode = _first_learned(problem)
+    window = _window(problem, team)
     pairs = ExpertPairs(
         problem.store,
         network.shapes,
         expert_epochs=distill.expert_epochs,
         max_start=distill.max_start,
-        window=_window(problem),
+        window=window,
         continuous=distill.continuous,
         keep_every=distill.keep_every,
         experts=settings.experts.count,
@@ -86,7 +87,7 @@ def _mtt(problem, team):
         own=team.own(distill.trajectories),
     )
     ops = tuple(op for op in settings.ops if not (distill.mirror and op == "flip"))
-    return mtt(
+    method = mtt(
         synthetic,
         pairs,
         apply=network.apply,
@@ -96,12 +97,19 @@ def _mtt(problem, team):
         decode=decode,
         team=team,
     )
+    return method._replace(listener=window) if isinstance(window, Widening) else method
 
 
-def _window(problem):
+def _window(problem, team):
     distill = problem.settings.distill
     if distill.growth != "auto":
         return distill.window
+    if team.count > 1:
+        raise InputError(
+            "distill.growth is auto: the epochs to start at follow from losses, which only the "
+            "first of several processes keeps; give an epoch and a number of steps, or leave out "
+            "--distributed"
+        )
     path = problem.settings.run_folder / "metrics.jsonl"
     return Widening(distill.min_start, distill.max_start, path)
 

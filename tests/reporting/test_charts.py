@@ -48,6 +48,15 @@ def test_without_a_learned_rate_there_is_no_curve_of_it():
     assert len(run_curves(records(30)).panels) == 2
 
 
+def test_a_window_of_epochs_has_a_curve_where_it_moves():
+    def titles(window):
+        made = [line | {"max_start": window(line["step"])} for line in records(30)]
+        return [panel.title for panel in run_curves(made).panels]
+
+    assert "upper end of the epochs to start at" in titles(lambda step: 4 + step // 10)
+    assert len(titles(lambda step: 4)) == 2
+
+
 @pytest.mark.parametrize(
     "made",
     [

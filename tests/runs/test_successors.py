@@ -11,9 +11,12 @@ from mttjax.config.settings import Data, Experts, Run, Settings
 from mttjax.core.networks import NetworkSpec
 from mttjax.datasets.loading import load_dataset
 from mttjax.evaluation import evaluate_sets
+from mttjax.runs.assembling import assemble
+from mttjax.runs.problem import prepare
 from mttjax.runs.shown import results_table
 from mttjax.runs.workflows import distill, run_experts
 from mttjax.system.errors import InputError
+from mttjax.system.team import Team
 
 DATM = MTT(
     student_steps=3,
@@ -104,6 +107,24 @@ def test_a_decoded_set_holds_four_images_for_one_and_says_what_it_stores(form, w
     assert row[headers.index("images")] == f"8 per class, in the bytes of {last.stored_ipc:.3g}"
     shown = np.abs(last.images - last.images.mean(axis=(1, 2), keepdims=True))
     assert shown.max(axis=(1, 2, 3)).min() > 0.1
+
+
+def test_a_window_that_widens_by_itself_goes_on_as_if_never_stopped(settings, dataset, tmp_path):
+    how = {"growth": "auto", "steps": 64, "evaluate_every": 0}
+    whole = make(settings, tmp_path / "whole", dataset, **how)
+    for steps in (21, 50, 64):
+        parts = make(settings, tmp_path / "parts", dataset, **how | {"steps": steps})
+    assert (parts.path / "state.npz").read_bytes() == (whole.path / "state.npz").read_bytes()
+    seen = [line["epochs"][0] for line in whole.metrics() if "epochs" in line]
+    assert seen[:8] == [0, 0, 0, 1] * 2
+    assert {line["max_start"] for line in whole.metrics() if "loss" in line} == {1, 2, 3}
+
+
+def test_several_processes_do_not_share_a_window_that_widens_by_itself(settings, dataset):
+    auto = replace(settings, distill=replace(DATM, growth="auto", trajectories=2))
+    problem = prepare(auto, dataset, lambda line: None)
+    with pytest.raises(InputError, match=r"growth is auto.*--distributed"):
+        assemble(problem, Team(0, 2))
 
 
 def test_above_the_most_loss_steps_are_rejected_and_told(settings, dataset, tmp_path):
