@@ -47,7 +47,8 @@ class ExpertPairs:
       continuous: start anywhere from the first to the last of these epochs, on straight lines
         between snapshots, and end M epochs later (Zhong et al., CVPR 2025, has such lines).
       window: ``window(step) -> (low, high)``: those of step ``step`` are drawn from low to
-        high - 1 instead, such as ``MTT.window``; none of them is above T⁺ - 1.
+        high - 1 instead, such as ``MTT.window``; none of them is above T⁺ - 1. A third number is
+        what is recorded as the step's T⁺, in the place of high.
       experts: E: experts 0 to E - 1 are used; None: all that have the epochs needed.
       seed: decides which expert and epoch each step gets, from the step's number alone.
       count: P, pairs per step.
@@ -64,7 +65,7 @@ class ExpertPairs:
         *,
         expert_epochs: int,
         max_start: int,
-        window: Callable[[int], tuple[int, int]] | None = None,
+        window: Callable[[int], tuple[int, ...]] | None = None,
         continuous: bool = False,
         experts: int | None = None,
         seed: int = 0,
@@ -99,7 +100,7 @@ class ExpertPairs:
         """What outer step ``step`` matches: (start, target), with a leading axis of P, or of
         ``own`` of them. The first P of more are the same P.
         """
-        rng, (low, high) = seeds.rng("pairs", self._seed, step), self._window(step)
+        rng, (low, high, *end) = seeds.rng("pairs", self._seed, step), self._window(step)
         drawn = [
             (self.experts[rng.integers(len(self.experts))], self._start(rng, low, high))
             for _ in range(self._count)
@@ -108,7 +109,7 @@ class ExpertPairs:
         start = _stack([self._load(expert, epoch) for expert, epoch in own])
         target = _stack([self._load(expert, e + self._expert_epochs) for expert, e in own])
         experts, epochs = zip(*drawn, strict=True)
-        note = {"experts": experts, "epochs": epochs, "max_start": high}
+        note = {"experts": experts, "epochs": epochs, "max_start": end[0] if end else high}
         return Drawn((start, target), note)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:

@@ -25,7 +25,7 @@ BEYOND_CHANCE = 3.0
 
 
 class Widening:
-    """``window(step) -> (low, high)``, decided by the losses of earlier steps.
+    """``window(step) -> (low, high, T⁺)``, decided by the losses of earlier steps.
 
     The window begins as ``min_start`` alone. One step of four starts at the next epoch; when the
     loss there falls, or is no higher than within the window, the window takes that epoch in, and
@@ -50,14 +50,15 @@ class Widening:
         self._trials: list[float] = []
         self._inside: list[float] = []
 
-    def __call__(self, step: int) -> tuple[int, int]:
-        """(low, high): the epoch to start at in this step is low to high - 1."""
+    def __call__(self, step: int) -> tuple[int, int, int]:
+        """(low, high, T⁺): the epoch to start at is low to high - 1; T⁺ is what the window ends
+        before, in a step that tries the next epoch too."""
         while self._heard <= step - LAG:
             self._hear(self._heard, now=self._heard + LAG)
             self._heard += 1
         if self._high < self._top and self._tries(step):
-            return self._high, self._high + 1
-        return self._low, self._high
+            return self._high, self._high + 1, self._high
+        return self._low, self._high, self._high
 
     @staticmethod
     def _tries(step):

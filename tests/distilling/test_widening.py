@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from mttjax.distilling.widening import LAG, LEAST_TRIALS, TRIED_EVERY, Widening
+from mttjax.distilling.widening import LAG, LEAST_TRIALS, Widening
 from mttjax.system.metrics import Metrics
 
 STEPS = 600
@@ -49,7 +49,7 @@ def test_the_window_takes_in_the_next_epoch_where_its_loss_falls_or_is_no_higher
     loss, last = LOSSES[name]
     told = lambda step, window: None if math.isnan(x := loss(step, window)) else x
     said = windows(Widening(0, 6), told)
-    kept = [high for step, (low, high) in enumerate(said) if step % TRIED_EVERY != TRIED_EVERY - 1]
+    kept = [end for low, high, end in said]
     assert kept[0] == 1
     assert kept == sorted(kept)
     assert kept[-1] == last
@@ -58,8 +58,8 @@ def test_the_window_takes_in_the_next_epoch_where_its_loss_falls_or_is_no_higher
 def test_one_step_of_four_tries_the_next_epoch_alone_and_none_once_all_are_in():
     said = windows(Widening(2, 4), lambda step, window: 0.5)
     first, last = said[:LEAST_TRIALS], said[-8:]
-    assert first == [(2, 3), (2, 3), (2, 3), (3, 4)] * 2 + [(2, 3)] * 2
-    assert last == [(2, 4)] * 8
+    assert first == [*[(2, 3, 3)] * 3, (3, 4, 3)] * 2 + [(2, 3, 3)] * 2
+    assert last == [(2, 4, 4)] * 8
 
 
 def test_losses_heard_earlier_or_later_make_no_difference():
