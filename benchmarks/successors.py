@@ -103,7 +103,7 @@ class Result(NamedTuple):
     seconds: float
     """Of the outer steps of a run, the median."""
     stored: int
-    """Bytes of the images as they are learned."""
+    """Bytes of a set as it is learned."""
 
 
 def main() -> None:
@@ -148,8 +148,7 @@ def _measured(name, settings, dataset, place, options):
     last, plan = run.load("last"), settings.distill
     batch = plan.batch or len(last.images)
     work = plan.steps * plan.student_steps * batch
-    stored = last.settings.get("stored_bytes", last.images.nbytes)
-    return Result(accuracies, plan.steps, work, statistics.median(seconds), stored)
+    return Result(accuracies, plan.steps, work, statistics.median(seconds), last.stored_bytes)
 
 
 def _changed(settings, variant, options):
@@ -190,7 +189,7 @@ def _report(results, settings, options):
         )
     headers = (
         *("variant", "accuracy, %", "beside MTT", "each seed", "steps", "image-steps"),
-        *("minutes", "bytes of images"),
+        *("minutes", "bytes"),
     )
     network, protocol = settings.network, options.protocol
     head = (

@@ -110,10 +110,17 @@ class DistilledSet:
         return f"{low} to {high}" if self.is_uneven else str(self.ipc)
 
     @property
+    def stored_bytes(self) -> int:
+        """What is to be stored: images, or the numbers and masks that they are decoded from, and
+        soft labels."""
+        of_images = self.settings.get("stored_bytes")
+        of_images = of_images if type(of_images) is int else self.images.nbytes
+        return of_images + (self.labels.nbytes if self.has_soft_labels else 0)
+
+    @property
     def stored_ipc(self) -> float | None:
-        """Of a decoded set: images per class that take as many bytes as what was learned."""
-        stored = self.settings.get("stored_bytes")
-        if type(stored) is not int:
+        """Images per class that take as many bytes; None where these are the set's own."""
+        if (stored := self.stored_bytes) == self.images.nbytes:
             return None
         return stored / self.images[0].nbytes / self.labels.shape[1]
 

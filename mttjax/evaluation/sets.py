@@ -49,7 +49,7 @@ class Row(NamedTuple):
     own_way: Evaluation | None = None
     """A set of DD used as DD uses it: see ``evaluate_own_way``."""
     stored_ipc: float | None = None
-    """Of a decoded set: images per class that take as much to store."""
+    """Of decoded images or soft labels: images per class that take as much to store."""
     per_class: str | None = None
     """Where classes have unequal numbers of images: "1 to 3"."""
 

@@ -95,16 +95,18 @@ def test_gone_on_with_it_ends_with_the_bits_of_one_that_was_not(
 
 def test_a_decoded_set_holds_four_images_for_one_and_says_what_it_stores(form, whole, dataset):
     last, mask = whole.load("last"), 10 * 64 // 8 if form == "dct" else 0
+    image, hard = 64 * 4, last.with_hard_labels()
+    assert last.stored_bytes == 20 * image + mask + len(last.images) * 10 * 4
+    assert hard.stored_bytes == 20 * image + mask
+    assert last.stored_ipc == pytest.approx(last.stored_bytes / image / 10)
     if form == "pixels":
-        assert last.stored_ipc is None
+        assert hard.stored_ipc is None
         return
     assert last.images.shape == (80, 8, 8, 1)
-    assert last.settings["stored_bytes"] == 20 * 64 * 4 + mask
-    assert last.stored_ipc == pytest.approx(2 + mask / 64 / 4 / 10)
-    hard = {"last": last.with_hard_labels()}
-    results = evaluate_sets(hard, dataset, Protocol(1, 1), with_random=False).record()
+    assert hard.stored_ipc == pytest.approx(2 + mask / image / 10)
+    results = evaluate_sets({"last": hard}, dataset, Protocol(1, 1), with_random=False).record()
     headers, (row,) = results_table(results)
-    assert row[headers.index("images")] == f"8 per class, in the bytes of {last.stored_ipc:.3g}"
+    assert row[headers.index("images")] == f"8 per class, in the bytes of {hard.stored_ipc:.3g}"
     shown = np.abs(last.images - last.images.mean(axis=(1, 2), keepdims=True))
     assert shown.max(axis=(1, 2, 3)).min() > 0.1
 
