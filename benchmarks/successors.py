@@ -146,7 +146,7 @@ def _measured(name, settings, dataset, place, options):
         accuracies.append(100 * evaluation.mean)
         seconds.append(run.seconds())
     last, plan = run.load("last"), settings.distill
-    batch = plan.batch or len(last.images) * (2 if plan.mirror else 1)
+    batch = plan.batch or len(last.images)
     work = plan.steps * plan.student_steps * batch
     return Result(accuracies, plan.steps, work, statistics.median(seconds), last.stored_bytes)
 
