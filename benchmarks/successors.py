@@ -51,7 +51,6 @@ VARIANTS = {
     "DATM, no growth": Variant(_DATM, flat=True),
     "a quarter left out": Variant({"drop": 0.25}),
     "between epochs": Variant({"continuous": True}),
-    "every other epoch kept": Variant({"continuous": True, "keep_every": 2}),
     "mirrored too": Variant({"mirror": True}),
     "window to 10": Variant({"max_start": 10}),
     "window by itself": Variant({"growth": "auto", "max_start": 10}),

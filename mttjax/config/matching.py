@@ -116,8 +116,6 @@ class MTT(Loop):
     beginning the decay is less, so that the first images are forgotten. None: none is kept."""
     continuous: bool = False
     """Start between two epochs of an expert too, and match as far between two later ones."""
-    keep_every: Annotated[int, COUNT] = 1
-    """Only every so many epochs of an expert are read; between them it moves on straight lines."""
     mirror: bool = False
     """The student's minibatches are images and as many mirrored ones, half of B each; augmentation
     then flips nothing (FYI)."""

@@ -71,9 +71,7 @@ class ExpertPairs:
         seed: int = 0,
         count: int = 1,
         own: Sequence[int] | None = None,
-        keep_every: int = 1,
     ) -> None:
-        self._every = keep_every
         last = max_start - 1 + expert_epochs
         # Always the same experts, whichever more there are: a run that goes on later draws alike.
         self.experts = list(range(experts)) if experts else store.experts_with(last)
@@ -124,9 +122,8 @@ class ExpertPairs:
         return rng.uniform(low, high - 1) if self._continuous else int(rng.integers(low, high))
 
     def _load(self, expert, epoch):
-        if share := epoch % self._every / self._every:
-            first = int(epoch // self._every) * self._every
-            before, after = (self._load(expert, first + k) for k in (0, self._every))
+        if share := epoch % 1:
+            before, after = (self._load(expert, int(epoch) + k) for k in (0, 1))
             return jax.tree.map(lambda a, b: a + np.float32(share) * (b - a), before, after)
         epoch = int(epoch)
         if (expert, epoch) in self._kept:

@@ -80,7 +80,6 @@ def _mtt(problem, team):
         max_start=distill.max_start,
         window=window,
         continuous=distill.continuous,
-        keep_every=distill.keep_every,
         experts=settings.experts.count,
         seed=settings.seed,
         count=distill.trajectories,
