@@ -51,7 +51,6 @@ VARIANTS = {
     "DATM, no growth": Variant(_DATM, flat=True),
     "a quarter left out": Variant({"drop": 0.25}),
     "between epochs": Variant({"continuous": True}),
-    "mirrored too": Variant({"mirror": True}),
     "window to 10": Variant({"max_start": 10}),
     "window by itself": Variant({"growth": "auto", "max_start": 10}),
     "tiles": Variant(_TILES),
@@ -160,8 +159,7 @@ def _changed(settings, variant, options):
         changes["average"] = options.mean_decay
     changed = dataclasses.replace(base, steps=steps, lr_labels=options.lr_labels, **changes)
     if base.batch is None:  # all images at once, of which there are more
-        more = changed.images_of_one * (2 if changed.mirror else 1)
-        changed = dataclasses.replace(changed, steps=math.ceil(steps / more))
+        changed = dataclasses.replace(changed, steps=math.ceil(steps / changed.images_of_one))
     experts = settings.experts
     if variant.flat:
         folder = f"{experts.folder}-gsam"

@@ -116,9 +116,6 @@ class MTT(Loop):
     beginning the decay is less, so that the first images are forgotten. None: none is kept."""
     continuous: bool = False
     """Start between two epochs of an expert too, and match as far between two later ones."""
-    mirror: bool = False
-    """The student's minibatches are images and as many mirrored ones, half of B each; augmentation
-    then flips nothing (FYI)."""
     trajectories: Annotated[int, COUNT] = 1
     """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
     devices: Annotated[int | Literal["all"], COUNT] = "all"
@@ -141,8 +138,6 @@ class MTT(Loop):
                 f"growth is {self.growth}: give an epoch above min_start, {self.min_start}, and to "
                 f"max_start, {self.max_start}, and a number of steps"
             )
-        if self.mirror and self.batch and self.batch % 2:
-            raise InputError(f"batch is {self.batch}: must be even where half of it is mirrored")
 
     def _grows(self, epoch: int = 0, *steps: int) -> bool:
         return len(steps) == 1 and self.min_start < epoch <= self.max_start

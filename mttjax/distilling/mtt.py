@@ -139,13 +139,12 @@ def make_gradient(
 
     def gradient(synthetic, start, target, key):
         batches_key, augment_key = jax.random.split(key)
-        batches = _batches(batches_key, n, settings)
+        batches = sample_batches(batches_key, n, settings.student_steps, settings.batch or n)
         labels = None
         if settings.labels == "teacher":
             labels = lax.stop_gradient(jax.nn.softmax(apply(target, synthetic.images)))
             synthetic = synthetic._replace(labels=labels)
-        matched = _matched_with_mirrored if settings.mirror else match_loss
-        (loss, aux), grads = jax.value_and_grad(matched, has_aux=True)(
+        (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
             synthetic,
             start,
             target,
@@ -161,23 +160,6 @@ def make_gradient(
         return Slope(loss, aux.losses[-1], grads, labels)
 
     return gradient
-
-
-def _batches(key, n, settings):
-    """[S, B] indices of images; a minibatch's second half are its first's mirrored, n further."""
-    if not settings.mirror:
-        return sample_batches(key, n, settings.student_steps, settings.batch or n)
-    half = settings.batch // 2 if settings.batch else n
-    batches = sample_batches(key, n, settings.student_steps, half)
-    return jnp.concatenate([batches, batches + n], axis=1)
-
-
-def _matched_with_mirrored(synthetic, *arguments, **how):
-    """Cf. Son et al., "FYI: Flip Your Images for Dataset Distillation", ECCV 2024."""
-    images, labels, _ = synthetic
-    images = jnp.concatenate([images, images[:, :, ::-1]])
-    both = synthetic._replace(images=images, labels=jnp.concatenate([labels, labels]))
-    return match_loss(both, *arguments, **how)
 
 
 def make_outer_step(

@@ -85,12 +85,11 @@ def _mtt(problem, team):
         count=distill.trajectories,
         own=team.own(distill.trajectories),
     )
-    ops = tuple(op for op in settings.ops if not (distill.mirror and op == "flip"))
     method = mtt(
         synthetic,
         pairs,
         apply=network.apply,
-        augment=partial(dsa, ops=ops) if ops else None,
+        augment=partial(dsa, ops=settings.ops) if settings.ops else None,
         settings=distill,
         chunk=_student_chunk(distill, len(decode(synthetic).images), network),
         decode=decode,
@@ -115,7 +114,6 @@ def _window(problem, team):
 
 def _student_chunk(distill, n, network):
     """How many images of a student's minibatch are computed at once, out of n; None for all."""
-    n = 2 * n if distill.mirror else n
     batch, chunk = distill.batch or n, distill.chunk
     if batch > n:
         raise InputError(f"batch is {batch}: there are {n} synthetic images; take a divisor of {n}")

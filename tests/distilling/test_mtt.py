@@ -15,7 +15,6 @@ from mttjax.core.augmentation import dsa
 from mttjax.core.networks import NetworkSpec, make_network
 from mttjax.core.objectives import match_loss
 from mttjax.core.synthetic import Synthetic
-from mttjax.core.unrolling import sample_batches
 from mttjax.distilling.mtt import make_gradient, make_outer_step, matching_optimiser, mtt
 from mttjax.distilling.step import initial_state
 
@@ -143,24 +142,3 @@ def test_bfloat16_keeps_float32_parameters_and_points_the_same_way(arguments):
     assert_trees_all_close(short_params, params, atol=0.01)
     cosine = exact @ short / jnp.linalg.norm(exact) / jnp.linalg.norm(short)
     assert 0.9 < cosine < 0.999999
-
-
-def test_mirrored_images_are_half_of_every_minibatch(arguments):
-    state, (start, target), key = arguments
-    (start, target), synthetic = jax.tree.map(lambda x: x[0], (start, target)), state.synthetic
-    settings = replace(MATCHING, batch=4, mirror=True)
-    slope = make_gradient(NETWORK.apply, None, settings, 6)(synthetic, start, target, key)
-
-    half = sample_batches(jax.random.split(key)[0], 6, 3, 2)
-
-    def by_hand(images):
-        both = jnp.concatenate([images, jnp.flip(images, 2)])
-        labels = jnp.tile(synthetic.labels, (2, 1))
-        batches = jnp.stack([jnp.concatenate([step, 6 + step]) for step in half])
-        given = (Synthetic(both, labels, synthetic.log_lr), start, target)
-        return match_loss(*given, apply=NETWORK.apply, batches=batches)[0]
-
-    loss, gradient = jax.value_and_grad(by_hand)(synthetic.images)
-    np.testing.assert_allclose(slope.loss, loss, rtol=1e-6)
-    assert_trees_all_close(slope.gradient.images, gradient, rtol=1e-5, atol=1e-7)
-    assert slope.gradient.labels.shape == (6, 3)
