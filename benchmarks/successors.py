@@ -46,7 +46,6 @@ VARIANTS = {
     "running mean": Variant({}, kind="average"),
     "flat experts": Variant({}, flat=True),
     "learned labels": Variant({"labels": "learned"}),
-    "teacher's labels": Variant({"labels": "teacher"}),
     "DATM": Variant({**_DATM, "growth": "half"}, flat=True),
     "DATM, no growth": Variant(_DATM, flat=True),
     "a quarter left out": Variant({"drop": 0.25}),

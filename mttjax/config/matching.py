@@ -97,10 +97,9 @@ class MTT(Loop):
     side by side; `dct`, the cosine coefficients that vary most within a class."""
     factor: Annotated[int, Range(1, 64)] = 2
     """A decoder makes the square of this from the storage of one image."""
-    labels: Literal["fixed", "learned", "teacher"] = "fixed"
+    labels: Literal["fixed", "learned"] = "fixed"
     """`learned`: soft labels, which begin as what experts say of the first images and are moved
-    with them. `teacher`: in every step, what the expert that is matched says of the images at
-    its end (TESLA)."""
+    with them."""
     lr_labels: Annotated[float, NOT_NEGATIVE] = 1.0
     """The learning rate of the labels' logits, where they are learned."""
     label_momentum: Annotated[float, SHARE_BELOW_ONE] = 0.9

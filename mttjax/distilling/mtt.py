@@ -140,10 +140,6 @@ def make_gradient(
     def gradient(synthetic, start, target, key):
         batches_key, augment_key = jax.random.split(key)
         batches = sample_batches(batches_key, n, settings.student_steps, settings.batch or n)
-        labels = None
-        if settings.labels == "teacher":
-            labels = lax.stop_gradient(jax.nn.softmax(apply(target, synthetic.images)))
-            synthetic = synthetic._replace(labels=labels)
         (loss, aux), grads = jax.value_and_grad(match_loss, has_aux=True)(
             synthetic,
             start,
@@ -157,7 +153,7 @@ def make_gradient(
             distinct=True,
             drop=settings.drop,
         )
-        return Slope(loss, aux.losses[-1], grads, labels)
+        return Slope(loss, aux.losses[-1], grads)
 
     return gradient
 

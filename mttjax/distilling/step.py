@@ -61,8 +61,6 @@ class Slope(NamedTuple):
     """See ``StepRecord``."""
     gradient: Synthetic
     """Of the loss, by images, labels and log α."""
-    labels: jax.Array | None = None
-    """What the labels become, where they are not descended."""
 
 
 def field_optimiser(**moved: optax.GradientTransformation) -> optax.GradientTransformation:
@@ -100,8 +98,6 @@ def make_update(
         grads = adjust(slope.gradient, state.synthetic) if adjust else slope.gradient
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
         synthetic = optax.apply_updates(state.synthetic, updates)
-        if slope.labels is not None:
-            synthetic = synthetic._replace(labels=slope.labels)
         moved = (project(synthetic) if project else synthetic, optimiser_state)
         good = _all_finite((slope.loss, moved)) & _usable(decode(moved[0]))
         accepted = good if most_loss is None else good & (slope.loss <= most_loss)

@@ -115,17 +115,6 @@ def test_a_loss_that_is_no_number_is_a_divergence_whatever_the_most_loss(argumen
     np.testing.assert_array_equal(state.synthetic.images, learned.images)
 
 
-def test_a_teachers_labels_are_its_own_of_the_images_as_they_are_and_carry_no_gradient(arguments):
-    learned, pairs = arguments
-    taught, _ = moved(learned, pairs, replace(DATM, labels="teacher"), AS_LEARNED)
-    target = jax.tree.map(lambda x: x[0], pairs[1])
-    labels = jax.nn.softmax(NETWORK.apply(target, learned.images))
-    np.testing.assert_allclose(taught.synthetic.labels, labels, atol=1e-6)
-    given = learned._replace(labels=labels)
-    fixed, _ = moved(given, pairs, replace(DATM, labels="fixed"), AS_LEARNED)
-    np.testing.assert_allclose(taught.synthetic.images, fixed.synthetic.images, atol=1e-6)
-
-
 def test_the_average_forgets_its_beginning_and_passes_over_steps_that_moved_nothing(arguments):
     learned, pairs = arguments
     step = jax.jit(
