@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple
 import tyro
 from scipy.stats import t as student
 
+from mttjax.cli.launch import same_bits_on_one_core
 from mttjax.cli.options import RealData
 from mttjax.config.presets import load_preset
 from mttjax.config.protocol import Protocol
@@ -105,6 +106,7 @@ class Result(NamedTuple):
 
 def main() -> None:
     """Fills the table, variant by variant."""
+    same_bits_on_one_core()
     options = tyro.cli(Options, prog="python -m benchmarks.successors", description=__doc__)
     settings = load_preset(options.config).settings(options.ipc, "mtt")
     distilling = dataclasses.replace(
