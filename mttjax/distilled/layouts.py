@@ -31,7 +31,7 @@ def export_layout(distilled: DistilledSet, folder: str | Path, layout: str) -> l
       The files.
 
     Raises:
-      InputError: no such layout, or soft labels in one of classes.
+      InputError: no such layout, or one that cannot hold the set; the message says why.
     """
     if layout not in LAYOUTS:
         raise InputError(f"layout is {layout!r}: there are {', '.join(LAYOUTS)}")
