@@ -37,6 +37,10 @@ __all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt"]
 Apply = Callable[[Any, jax.Array], jax.Array]
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 
+MOST_MOVE = 1.0
+"""See ``make_update``. The gradient through a long student has heavy tails: one step of several
+norms was seen, at an ordinary loss, to throw away what was learned for good."""
+
 
 def mtt(
     synthetic: Synthetic,
@@ -55,8 +59,8 @@ def mtt(
 
     - α is learned as its logarithm. With ``lr_lr_in="alpha"`` the logarithm moves by lr_lr / α²
       times its gradient, which is the published step of α to first order.
-    - A step is skipped where it is not finite, or takes the images' rms above 30 or α out of
-      1e-6..100. There, nothing is.
+    - A step is skipped where it is not finite, moves the images by more than their norm, or takes
+      their rms above 30 or α out of 1e-6..100. There, nothing is.
     - Where B does not divide N, the rest of a permutation is left out; there it comes first.
     - An expert is drawn anew for every step; there, by default, a file of experts is gone through.
     - Sets are tried on the way by fewer and shorter networks, on validation images held out of the
@@ -113,8 +117,8 @@ def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
 def _matching_update(settings, decode):
     in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)
     adjust = in_alpha if settings.lr_lr_in == "alpha" else None
-    optimiser, most_loss = matching_optimiser(settings), settings.most_loss
-    update = make_update(optimiser, adjust=adjust, decode=decode, most_loss=most_loss)
+    bounds = {"most_loss": settings.most_loss, "most_move": MOST_MOVE}
+    update = make_update(matching_optimiser(settings), adjust=adjust, decode=decode, **bounds)
     return update if settings.average is None else _averaging(update, settings.average)
 
 
