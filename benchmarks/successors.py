@@ -66,7 +66,7 @@ class Options(Checked):
     """Which data set and size, and how much of it."""
 
     config: str
-    """A preset's name."""
+    """A preset's name or file; ``benchmarks/presets`` has MNIST and CIFAR-10 at width 32."""
     ipc: Annotated[int, COUNT]
     """Images per class."""
     variants: tuple[str, ...] = tuple(VARIANTS)
@@ -119,11 +119,11 @@ def main() -> None:
         settings, data=options.data.over(settings.data), distill=distilling, experts=experts
     )
     dataset = load_data(settings)
-    place = options.folder / f"{options.config}-ipc{options.ipc}"
+    place = options.folder / f"{settings.name}-ipc{options.ipc}"
     results = {}
     for name in ("MTT", *(v for v in options.variants if v != "MTT")):
         results[name] = _measured(name, settings, dataset, place, options)
-        path = options.output / f"{options.config}-ipc{options.ipc}.md"
+        path = options.output / f"{settings.name}-ipc{options.ipc}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_report(results, settings, options), encoding="utf-8")
     print(f"written: {path}")
