@@ -1,4 +1,7 @@
-"""Run by ``test_sharded.py``: prints, by case, the relative error of what four devices compute."""
+"""Run by ``test_sharded.py``: prints, by case, the relative error of what four devices compute.
+
+``--all``: every combination, which takes minutes.
+"""
 
 import itertools
 import json
@@ -22,6 +25,7 @@ from mttjax.core.winograd import winograd  # noqa: E402
 MESH = Mesh(np.array(jax.devices()), ("d",))
 NETWORK = mttjax.make_network(mttjax.NetworkSpec(depth=2, width=5), (8, 8, 3), 4)
 WHERE = {"replicated": P(), "sharded": P("d")}
+ALL = "--all" in sys.argv
 
 
 def normal(seed, *shape):
@@ -70,8 +74,8 @@ def convolutions():
     along = lambda x, k: {"winograd": by_winograd(x, k)["along"]}  # it stands for the others
     all_of_ours = lambda x, k: ours(x, k) | along(x, k)
     stacked = lambda f: lambda x, k: jax.tree.map(lambda a: a[None], f(x, k))
-    images_are = WHERE if "--all" in sys.argv else ["sharded"]
-    for images, kernel, check in itertools.product(images_are, WHERE, (True, False)):
+    few = [("sharded", "replicated", True), ("sharded", "sharded", False)]
+    for images, kernel, check in itertools.product(WHERE, WHERE, (True, False)) if ALL else few:
         given = (x, k if kernel == "sharded" else k[:3])
         specs = (WHERE[images], WHERE[kernel])
         found, expected = (
@@ -137,7 +141,7 @@ def matching():
     in_turn = jax.jit(lambda s: mean(lax.map(lambda pair: slope(s, *pair), experts)))
     expected, specs = in_turn(synthetic), (P(), P("d"), P("d"), P("d"))
     own = lambda pair: jax.tree.map(lambda x: x[0], pair)
-    for how in ({}, {"chunk": 2}, {"derivative": "plain"}):
+    for how in ({}, {"chunk": 2}, {"derivative": "plain"}) if ALL else ({},):
         together = lambda s, pair, how=how: lax.pmean(trajectory(s, *pair, **how), "d")
         local = lambda s, *pair, together=together: jax.value_and_grad(together)(s, own(pair))
         result = on_the_mesh(local, specs, P(), True)(synthetic, *experts)
