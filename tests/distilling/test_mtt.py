@@ -81,10 +81,8 @@ def test_the_gradient_is_the_mean_over_the_trajectories(arguments):
     assert len({float(t.loss) for t in each}) == 3
 
 
-@pytest.mark.parametrize("norms, skipped", [(0.9, 0), (1.1, 1)])
-def test_a_step_that_moves_the_images_by_more_than_their_norm_is_skipped(
-    arguments, norms, skipped
-):
+@pytest.mark.parametrize(("norms", "skipped"), [(0.9, 0), (1.1, 1)])
+def test_a_step_that_moves_the_images_by_more_than_their_norm_is_skipped(arguments, norms, skipped):
     state, pairs, key = arguments
     images = state.synthetic.images
     at_rate = lambda lr: make_outer_step(
