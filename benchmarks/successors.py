@@ -35,8 +35,6 @@ class Variant(NamedTuple):
 
     changes: dict[str, Any]
     flat: bool = False
-    kind: str = "last"
-    """The set of the run that is scored."""
 
 
 _DATM = {"initial": "correct", "labels": "learned", "most_loss": 1.1}
@@ -44,13 +42,10 @@ _TILES, _COSINES = {"decoder": "tiles"}, {"decoder": "dct"}
 
 VARIANTS = {
     "MTT": Variant({}),
-    "running mean": Variant({}, kind="average"),
     "flat experts": Variant({}, flat=True),
     "learned labels": Variant({"labels": "learned"}),
     "DATM": Variant({**_DATM, "growth": "half"}, flat=True),
     "DATM, no growth": Variant(_DATM, flat=True),
-    "a quarter left out": Variant({"drop": 0.25}),
-    "between epochs": Variant({"continuous": True}),
     "window to 10": Variant({"max_start": 10}),
     "window by itself": Variant({"growth": "auto", "max_start": 10}),
     "tiles": Variant(_TILES),
@@ -75,8 +70,6 @@ class Options(Checked):
     """Runs of each, with seeds of their own on the same experts."""
     steps: Annotated[int | None, COUNT] = None
     """Of MTT; None: the preset's."""
-    mean_decay: float = 0.99
-    """Of the running mean."""
     lr_labels: float = 2.0
     """The learning rate of learned labels."""
     experts: Path | None = None
@@ -135,13 +128,11 @@ def _measured(name, settings, dataset, place, options):
     run_experts(settings, dataset)
     accuracies, seconds = [], []
     for seed in range(options.seeds):
-        # The mean is kept beside every MTT run: it is scored, not made again.
-        called = "MTT" if variant.kind == "average" else name
-        folder = place / f"{called.replace(' ', '_')}-seed{seed}"
+        folder = place / f"{name.replace(' ', '_')}-seed{seed}"
         own = dataclasses.replace(settings, seed=seed, run=Run(folder=str(folder)))
-        run = distill(own, dataset, log=lambda line, called=called: print(f"{called}: {line}"))
+        run = distill(own, dataset, log=lambda line: print(f"{name}: {line}"))
         score = Scorer(dataset, options.protocol, seed=seed, folder=place / "scores")
-        evaluation = score(run.load(variant.kind), name=f"{name}, seed {seed}")
+        evaluation = score(run.load("last"), name=f"{name}, seed {seed}")
         accuracies.append(100 * evaluation.mean)
         seconds.append(run.seconds())
     last, plan = run.load("last"), settings.distill
@@ -156,8 +147,6 @@ def _changed(settings, variant, options):
     steps = options.steps or base.steps
     if changes.get("growth") == "half":  # from half the window to all of it, in half the steps
         changes["growth"] = (max(1, base.max_start // 2), steps // 2)
-    if not variant.changes and not variant.flat:
-        changes["average"] = options.mean_decay
     changed = dataclasses.replace(base, steps=steps, lr_labels=options.lr_labels, **changes)
     if base.batch is None:  # all images at once, of which there are more
         changed = dataclasses.replace(changed, steps=math.ceil(steps / changed.images_of_one))

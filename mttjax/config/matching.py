@@ -107,14 +107,6 @@ class MTT(Loop):
     label_epoch: Annotated[int | None, COUNT] = None
     """The experts' epoch that says which images are known and what their labels begin as. None: the
     last that is matched."""
-    drop: Annotated[float, SHARE_BELOW_ONE] = 0.0
-    """The share of the network's parameters, those already nearest to where the expert went, that
-    the loss leaves out (PAD)."""
-    average: Annotated[float | None, SHARE_BELOW_ONE] = None
-    """Keep a running mean of what is learned too, with this decay, as the set `average`; at the
-    beginning the decay is less, so that the first images are forgotten. None: none is kept."""
-    continuous: bool = False
-    """Start between two epochs of an expert too, and match as far between two later ones."""
     trajectories: Annotated[int, COUNT] = 1
     """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
     devices: Annotated[int | Literal["all"], COUNT] = "all"

@@ -112,7 +112,7 @@ def run_loop(
       evaluate: ``evaluate(synthetic, step)`` -> the ``Score`` called ``validation``, that called
         ``test`` where the best on test is wanted, or both; or None.
       on_saved: ``on_saved(kind, synthetic, step)``, called when a set is worth keeping;
-        kind is ``last``, ``best``, ``best_on_test``, or ``average`` where a mean is kept.
+        kind is ``last``, ``best`` or ``best_on_test``.
       log: called with lines of text.
       team: the processes that run this loop together, each with a folder; they begin with the
         state of the first's, and stop after the same step.
@@ -142,7 +142,7 @@ def run_loop(
         stopped, teller = team.together(asked), _Teller(folder, bar)
         if first == 0:
             state = _evaluated(state, evaluate, teller, on_saved, log)
-            _save(state, folder, on_saved, behind, method.average)
+            _save(state, folder, on_saved, behind)
         teller.begin()
         for index, drawn in enumerate(read_ahead(method.draw, first, schedule.steps), first):
             outer, record = step(state.outer, drawn.context, root, index)
@@ -155,7 +155,7 @@ def run_loop(
                 if schedule.evaluates(index + 1) and in_row < MOST_SKIPS_IN_A_ROW:
                     behind.wait()  # it may keep a set too
                     state = _evaluated(state, evaluate, teller, on_saved, log)
-                _save(state, folder, on_saved, behind, method.average)
+                _save(state, folder, on_saved, behind)
                 if in_row >= MOST_SKIPS_IN_A_ROW:
                     raise Diverged(_divergence(index + 1, folder, method))
                 if (number := stopped(ahead)) and index + 1 < schedule.steps:
@@ -259,18 +259,16 @@ def _evaluated(state, evaluate, teller, on_saved, log):
     return state
 
 
-def _save(state, folder, on_saved, behind, average):
+def _save(state, folder, on_saved, behind):
     """Has the state written behind the next steps, which use up its buffers: by a copy of it."""
     folder.metrics_log.flush()
     copied = jax.tree.map(np.array, jax.device_get(state))
-    behind.do(_write, copied, folder, on_saved, average)
+    behind.do(_write, copied, folder, on_saved)
 
 
-def _write(state, folder, on_saved, average):
+def _write(state, folder, on_saved):
     """The last set, then the state: a kill between the two repeats some steps."""
     on_saved("last", state.outer.synthetic, int(state.step))
-    if average is not None:
-        on_saved("average", average(state.outer), int(state.step))
     folder.save_state(state)
 
 

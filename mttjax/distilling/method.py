@@ -45,8 +45,6 @@ class Method(NamedTuple):
     """What to change when the run diverges."""
     decode: Decoder = AS_LEARNED
     """What is learned -> the set that is evaluated and kept."""
-    average: Callable[[OuterState], Synthetic] | None = None
-    """The mean of what was learned so far, where one is kept."""
     listener: Listener | None = None
     """What hears of every step."""
 

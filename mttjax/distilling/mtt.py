@@ -96,13 +96,10 @@ def mtt(
         f"Lower lr_img ({settings.lr_img:g}) or lr_lr ({settings.lr_lr:g}) tenfold, or "
         f"max_start ({settings.max_start})"
     )
-    begun = (jax.tree.map(jnp.copy, synthetic), jnp.int32(0))
-    carry = () if settings.average is None else begun
-    initial = initial_state(synthetic, matching_optimiser(settings), carry)
-    average = None if settings.average is None else lambda state: state.carry[0]
+    initial = initial_state(synthetic, matching_optimiser(settings))
     devices = devices_of_step(settings.devices, settings.trajectories, team)
     compiling = partial(_compile, apply, augment, settings, chunk, decode, devices, team)
-    return Method(pairs.draw, initial, compiling, remedies, decode, average)
+    return Method(pairs.draw, initial, compiling, remedies, decode)
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
@@ -118,22 +115,7 @@ def _matching_update(settings, decode):
     in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)
     adjust = in_alpha if settings.lr_lr_in == "alpha" else None
     bounds = {"most_loss": settings.most_loss, "most_move": MOST_MOVE}
-    update = make_update(matching_optimiser(settings), adjust=adjust, decode=decode, **bounds)
-    return update if settings.average is None else _averaging(update, settings.average)
-
-
-def _averaging(update, decay):
-    """``update`` that keeps (the mean of what is learned, steps that moved it) in the carry."""
-
-    def averaging(state, slope):
-        after, record = update(state, slope)
-        mean, t = state.carry
-        moved = (after.skipped == state.skipped) & (after.rejected == state.rejected)
-        share = jnp.where(moved, 1 - jnp.minimum(decay, (1 + t) / (10 + t)), 0)
-        mean = jax.tree.map(lambda m, x: m + share * (x - m), mean, after.synthetic)
-        return after._replace(carry=(mean, t + moved)), record
-
-    return averaging
+    return make_update(matching_optimiser(settings), adjust=adjust, decode=decode, **bounds)
 
 
 def make_gradient(
@@ -155,7 +137,6 @@ def make_gradient(
             chunk=chunk,
             derivative=settings.derivative,
             distinct=True,
-            drop=settings.drop,
         )
         return Slope(loss, aux.losses[-1], grads)
 

@@ -44,8 +44,6 @@ class ExpertPairs:
       like: a pytree of ``jax.ShapeDtypeStruct`` or arrays: the network's parameters.
       expert_epochs: M, epochs from start to target.
       max_start: T⁺, start epochs s are drawn from 0 to T⁺ - 1.
-      continuous: start anywhere from the first to the last of these epochs, on straight lines
-        between snapshots, and end M epochs later (Zhong et al., CVPR 2025, has such lines).
       window: ``window(step) -> (low, high)``: those of step ``step`` are drawn from low to
         high - 1 instead, such as ``MTT.window``; none of them is above T⁺ - 1. A third number is
         what is recorded as the step's T⁺, in the place of high.
@@ -66,7 +64,6 @@ class ExpertPairs:
         expert_epochs: int,
         max_start: int,
         window: Callable[[int], tuple[int, ...]] | None = None,
-        continuous: bool = False,
         experts: int | None = None,
         seed: int = 0,
         count: int = 1,
@@ -87,7 +84,7 @@ class ExpertPairs:
             )
         self._store, self._like = store, like
         self._expert_epochs = expert_epochs
-        self._window, self._continuous = window or (lambda step: (0, max_start)), continuous
+        self._window = window or (lambda step: (0, max_start))
         self._seed, self._count = seed, count
         self._own = range(count) if own is None else own
         bytes_of_one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
@@ -100,7 +97,7 @@ class ExpertPairs:
         """
         rng, (low, high, *end) = seeds.rng("pairs", self._seed, step), self._window(step)
         drawn = [
-            (self.experts[rng.integers(len(self.experts))], self._start(rng, low, high))
+            (self.experts[rng.integers(len(self.experts))], int(rng.integers(low, high)))
             for _ in range(self._count)
         ]
         own = [drawn[i] for i in self._own]
@@ -118,14 +115,7 @@ class ExpertPairs:
             yield jax.tree.map(lambda x: x[0], pair) if self._count == 1 else pair
             step += 1
 
-    def _start(self, rng, low, high):
-        return rng.uniform(low, high - 1) if self._continuous else int(rng.integers(low, high))
-
     def _load(self, expert, epoch):
-        if share := epoch % 1:
-            before, after = (self._load(expert, int(epoch) + k) for k in (0, 1))
-            return jax.tree.map(lambda a, b: a + np.float32(share) * (b - a), before, after)
-        epoch = int(epoch)
         if (expert, epoch) in self._kept:
             return self._kept[expert, epoch]
         params = self._store.load(expert, epoch, self._like)

@@ -79,7 +79,6 @@ def _mtt(problem, team):
         expert_epochs=distill.expert_epochs,
         max_start=distill.max_start,
         window=window,
-        continuous=distill.continuous,
         experts=settings.experts.count,
         seed=settings.seed,
         count=distill.trajectories,

@@ -27,7 +27,6 @@ SETS = {
     "last": "last",
     "best": "best on validation",
     "best_on_test": "best on test (paper's protocol)",
-    "average": "mean of the steps",
 }
 """The sets that a run keeps, and what tables call them."""
 
@@ -66,7 +65,7 @@ class RunFolder:
         return f"RunFolder({str(self.path)!r}: sets {', '.join(kinds) or 'none'})"
 
     def set_path(self, kind: str) -> Path:
-        """The file of a set: ``last``, ``best``, ``best_on_test`` or ``average``."""
+        """The file of a set: ``last``, ``best`` or ``best_on_test``."""
         return self.path / f"{kind}.npz"
 
     def load(self, kind: str = "last") -> DistilledSet:

@@ -113,33 +113,3 @@ def test_a_loss_that_is_no_number_is_a_divergence_whatever_the_most_loss(argumen
     state, record = moved(learned, (start, start), replace(DATM, most_loss=1.0))
     assert (int(record.skipped), int(record.rejected)) == (1, 0)
     np.testing.assert_array_equal(state.synthetic.images, learned.images)
-
-
-def test_the_average_forgets_its_beginning_and_passes_over_steps_that_moved_nothing(arguments):
-    learned, pairs = arguments
-    step = jax.jit(
-        make_outer_step(NETWORK.apply, None, replace(DATM, average=0.5), 6, decode=DECODE)
-    )
-    state = initial_state(learned, matching_optimiser(DATM), (learned, jnp.int32(0)))
-    mean, infinite = learned.images, jax.tree.map(lambda x: x * jnp.nan, pairs)
-    for index, decay in enumerate((0.1, 2 / 11, 0.25)):
-        state, _ = step(state, pairs, jax.random.key(index))
-        mean = decay * mean + (1 - decay) * state.synthetic.images
-        np.testing.assert_allclose(state.carry[0].images, mean, atol=1e-5)
-        kept, _ = step(state, infinite, jax.random.key(index))
-        assert_trees_all_equal(kept.carry, state.carry)
-    assert int(state.carry[1]) == 3
-
-
-@pytest.mark.parametrize("drop", [0.25, 0.5])
-def test_the_nearest_parameters_are_left_out_of_both_sums(drop, arguments):
-    learned, pairs = arguments
-    start, target = jax.tree.map(lambda x: x[0], pairs)
-    how = dict(apply=NETWORK.apply, batches=jnp.arange(6).reshape(3, 2))
-    loss, aux = match_loss(DECODE(learned), start, target, drop=drop, **how)
-    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
-    end, first = (np.square(flat(x) - flat(target)) for x in (aux.params, start))
-    kept = np.argsort(end)[int(drop * len(end)) :]
-    np.testing.assert_allclose(loss, end[kept].sum() / first[kept].sum(), rtol=1e-5)
-    whole, _ = match_loss(DECODE(learned), start, target, **how)
-    assert abs(float(loss - whole)) > 1e-3

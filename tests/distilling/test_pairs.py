@@ -60,22 +60,6 @@ def test_starts_are_drawn_from_the_window_of_the_step_and_nothing_else_changes()
     assert all(epochs <= {step, step + 1} for step, epochs in drawn.items())
 
 
-def test_continuous_starts_lie_on_lines_between_snapshots():
-    like = {"w": jax.ShapeDtypeStruct((2,), np.float32)}
-    how = dict(expert_epochs=2, max_start=4, count=3, continuous=True)
-    starts = []
-    for step in range(20):
-        drawn = ExpertPairs(Store(), like, **how).draw(step)
-        named = np.array(noted(drawn), np.float32).T
-        start, target = drawn.context
-        np.testing.assert_allclose(start["w"], named, rtol=1e-6)
-        np.testing.assert_allclose(target["w"], named + np.float32([0, 2]), rtol=1e-6)
-        starts += noted(drawn)[1]
-    assert 0 <= min(starts) < 0.5
-    assert 2.5 < max(starts) <= 3
-    assert len({start % 1 for start in starts}) == 60
-
-
 def test_step_and_seed_decide_the_draw():
     draws = {
         (seed, noted(source(count=4, seed=seed).draw(step)))

@@ -39,7 +39,6 @@ def match_loss(
     chunk: int | None = None,
     derivative: str = "mixed",
     distinct: bool = False,
-    drop: float = 0.0,
 ) -> tuple[jax.Array, MatchAux]:
     """``Σ‖θ_S - θ*‖² / Σ‖θ_0 - θ*‖²``, with θ_S reached by S steps on the synthetic images.
 
@@ -67,8 +66,6 @@ def match_loss(
       chunk: images per piece of a minibatch, a divisor of B, or None.
       derivative: ``mixed`` (default), ``checkpoint`` or ``plain``; the same derivative.
       distinct: no minibatch holds an image twice; see ``unroll``.
-      drop: the share of the parameters, those nearest to the target at θ_S, that both sums leave
-        out (Li et al., "Prioritize Alignment in Dataset Distillation", 2024: PAD).
 
     Returns:
       (loss [], ``MatchAux``). If start equals target the loss is not finite.
@@ -91,25 +88,9 @@ def match_loss(
     )
     distance = _squared_distance(params, target)
     start_distance = _squared_distance(start, target)
-    if drop:
-        kept = _farthest(params, target, drop)
-        distance, start_distance = (
-            jnp.sum(jnp.square(_flat(a) - _flat(target)) * kept) for a in (params, start)
-        )
     aux = MatchAux(losses, params, distance, start_distance)
     return distance / start_distance, lax.stop_gradient(aux)
 
 
 def _squared_distance(a, b):
     return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(jnp.square(x - y)), a, b)))
-
-
-def _flat(tree):
-    return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
-
-
-def _farthest(params, target, drop):
-    """1 for the parameters that count, 0 for ⌊drop·D⌋ of them; of equal ones the first go."""
-    squares = lax.stop_gradient(jnp.square(_flat(params) - _flat(target)))
-    rank = jnp.argsort(jnp.argsort(squares))
-    return (rank >= int(drop * len(rank))).astype(squares.dtype)
