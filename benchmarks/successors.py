@@ -144,12 +144,13 @@ def _measured(name, settings, dataset, place, options):
 def _changed(settings, variant, options):
     """The settings of a variant: its changes, and as many steps as equal image-steps give."""
     base, changes = settings.distill, dict(variant.changes)
-    steps = options.steps or base.steps
-    if changes.get("growth") == "half":  # from half the window to all of it, in half the steps
-        changes["growth"] = (max(1, base.max_start // 2), steps // 2)
-    changed = dataclasses.replace(base, steps=steps, lr_labels=options.lr_labels, **changes)
-    if base.batch is None:  # all images at once, of which there are more
-        changed = dataclasses.replace(changed, steps=math.ceil(steps / changed.images_of_one))
+    grows = changes.pop("growth", base.growth)
+    changed = dataclasses.replace(base, lr_labels=options.lr_labels, **changes)
+    more = changed.images_of_one  # a student's step sees the same share of them
+    steps, batch = math.ceil((options.steps or base.steps) / more), base.batch and base.batch * more
+    if grows == "half":  # from half the window to all of it, in half the steps
+        grows = (max(1, base.max_start // 2), steps // 2)
+    changed = dataclasses.replace(changed, steps=steps, batch=batch, growth=grows)
     experts = settings.experts
     if variant.flat:
         folder = f"{experts.folder}-gsam"
