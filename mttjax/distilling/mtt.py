@@ -14,6 +14,7 @@ from mttjax.core.decoding import AS_LEARNED, Decoder
 from mttjax.core.objectives.trajectory import match_loss
 from mttjax.core.synthetic import Synthetic
 from mttjax.core.unrolling import sample_batches
+from mttjax.distilling.clipping import clip_by_usual
 from mttjax.distilling.method import Method, compile_program
 from mttjax.distilling.pairs import ExpertPairs
 from mttjax.distilling.side_by_side import (
@@ -37,10 +38,6 @@ __all__ = ["make_gradient", "make_outer_step", "matching_optimiser", "mtt"]
 Apply = Callable[[Any, jax.Array], jax.Array]
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 
-MOST_MOVE = 1.0
-"""See ``make_update``. The gradient through a long student has heavy tails: one step of several
-norms was seen, at an ordinary loss, to throw away what was learned for good."""
-
 
 def mtt(
     synthetic: Synthetic,
@@ -59,8 +56,9 @@ def mtt(
 
     - α is learned as its logarithm. With ``lr_lr_in="alpha"`` the logarithm moves by lr_lr / α²
       times its gradient, which is the published step of α to first order.
-    - A step is skipped where it is not finite, moves the images by more than their norm, or takes
-      their rms above 30 or α out of 1e-6..100. There, nothing is.
+    - A gradient far longer than usual is clipped, see ``clip_by_usual``; ``clip`` None: none is.
+    - A step is skipped where it is not finite, or takes the images' rms above 30 or α out of
+      1e-6..100. There, nothing is.
     - Where B does not divide N, the rest of a permutation is left out; there it comes first.
     - An expert is drawn anew for every step; there, by default, a file of experts is gone through.
     - Sets are tried on the way by fewer and shorter networks, on validation images held out of the
@@ -103,19 +101,27 @@ def mtt(
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
-    """SGD with momentum on images, log α and labels that are learned, each at its own rate."""
-    sgd = partial(optax.sgd, momentum=settings.momentum or None)
-    moved = {"images": sgd(settings.lr_img), "log_lr": sgd(settings.lr_lr)}
+    """SGD with momentum on images, log α and labels that are learned, each at its own rate and
+    each with a gradient that is clipped on its own."""
+
+    def sgd(lr, momentum):
+        descent = optax.sgd(lr, momentum=momentum or None)
+        return optax.chain(clip_by_usual(settings.clip), descent) if settings.clip else descent
+
+    moved = {
+        "images": sgd(settings.lr_img, settings.momentum),
+        "log_lr": sgd(settings.lr_lr, settings.momentum),
+    }
     if settings.labels == "learned":
-        moved["labels"] = optax.sgd(settings.lr_labels, momentum=settings.label_momentum or None)
+        moved["labels"] = sgd(settings.lr_labels, settings.label_momentum)
     return field_optimiser(**moved)
 
 
 def _matching_update(settings, decode):
     in_alpha = lambda g, synthetic: g._replace(log_lr=g.log_lr / jnp.exp(synthetic.log_lr) ** 2)
     adjust = in_alpha if settings.lr_lr_in == "alpha" else None
-    bounds = {"most_loss": settings.most_loss, "most_move": MOST_MOVE}
-    return make_update(matching_optimiser(settings), adjust=adjust, decode=decode, **bounds)
+    optimiser, most_loss = matching_optimiser(settings), settings.most_loss
+    return make_update(optimiser, adjust=adjust, decode=decode, most_loss=most_loss)
 
 
 def make_gradient(

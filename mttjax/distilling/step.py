@@ -1,6 +1,5 @@
 """One outer step of a distillation, whatever its method: the guard, and the update by optax."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -78,7 +77,6 @@ def make_update(
     project: Callable[[Synthetic], Synthetic] | None = None,
     decode: Decoder = AS_LEARNED,
     most_loss: float | None = None,
-    most_move: float = math.inf,
 ) -> Callable[[OuterState, Slope], tuple[OuterState, StepRecord]]:
     """The move of what is learned, ``update(state, slope)``.
 
@@ -93,7 +91,6 @@ def make_update(
       project: ``project(synthetic) -> synthetic`` after the move, or None.
       decode: what is learned -> the set that is used.
       most_loss: with a higher loss nothing moves, the optimiser neither; that is no divergence.
-      most_move: a step that would move the images further, in norms of their own, diverges.
     """
 
     def update(state, slope):
@@ -102,8 +99,7 @@ def make_update(
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
         synthetic = optax.apply_updates(state.synthetic, updates)
         moved = (project(synthetic) if project else synthetic, optimiser_state)
-        steady = _norm(updates.images) <= most_move * _norm(state.synthetic.images)
-        good = _all_finite((slope.loss, moved)) & steady & _usable(decode(moved[0]))
+        good = _all_finite((slope.loss, moved)) & _usable(decode(moved[0]))
         accepted = good if most_loss is None else good & (slope.loss <= most_loss)
         synthetic, optimiser_state = jax.tree.map(
             partial(jnp.where, accepted), moved, (state.synthetic, state.optimiser)
@@ -125,12 +121,8 @@ def initial_state(
     return OuterState(synthetic, optimiser.init(synthetic), skipped, in_row, rejected, carry)
 
 
-def _norm(images):
-    return jnp.sqrt(jnp.sum(jnp.square(images)))
-
-
 def _usable(synthetic):
-    rms = _norm(synthetic.images) / math.sqrt(synthetic.images.size)
+    rms = jnp.sqrt(jnp.mean(jnp.square(synthetic.images)))
     rates = jnp.exp(synthetic.log_lr)
     return (rms <= MOST_RMS) & jnp.all((rates >= RATES.low) & (rates <= RATES.high))
 

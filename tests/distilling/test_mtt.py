@@ -81,20 +81,6 @@ def test_the_gradient_is_the_mean_over_the_trajectories(arguments):
     assert len({float(t.loss) for t in each}) == 3
 
 
-@pytest.mark.parametrize(("norms", "skipped"), [(0.9, 0), (1.1, 1)])
-def test_a_step_that_moves_the_images_by_more_than_their_norm_is_skipped(arguments, norms, skipped):
-    state, pairs, key = arguments
-    images = state.synthetic.images
-    at_rate = lambda lr: make_outer_step(
-        NETWORK.apply, AUGMENT, replace(MATCHING, lr_img=lr, lr_lr=0.0), n=6
-    )(state, pairs, key)
-    slope = jnp.linalg.norm(at_rate(1.0)[0].synthetic.images - images)
-    after, record = at_rate(float(norms * jnp.linalg.norm(images) / slope))
-    assert (int(record.skipped), np.isfinite(record.loss)) == (skipped, True)
-    moved = float(jnp.linalg.norm(after.synthetic.images - images) / jnp.linalg.norm(images))
-    assert moved == pytest.approx(0.0 if skipped else norms, rel=1e-4)
-
-
 def test_threads_and_a_loop_agree(arguments):
     lines = []
     threaded = compiled(arguments, lines.append)
