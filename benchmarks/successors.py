@@ -72,6 +72,8 @@ class Options(Checked):
     """Of MTT; None: the preset's."""
     lr_labels: float = 2.0
     """The learning rate of learned labels."""
+    lr_decoded: float | None = None
+    """The learning rate of images that are decoded; None: the preset's."""
     experts: Path | None = None
     """The store of MTT's experts; the flat ones lie beside it, with -gsam. None: the preset's."""
     folder: Path = Path("runs/successors")
@@ -150,7 +152,8 @@ def _changed(settings, variant, options):
     steps, batch = math.ceil((options.steps or base.steps) / more), base.batch and base.batch * more
     if grows == "half":  # from half the window to all of it, in half the steps
         grows = (max(1, base.max_start // 2), steps // 2)
-    changed = dataclasses.replace(changed, steps=steps, batch=batch, growth=grows)
+    lr_img = base.lr_img if more == 1 else options.lr_decoded or base.lr_img
+    changed = dataclasses.replace(changed, steps=steps, batch=batch, growth=grows, lr_img=lr_img)
     experts = settings.experts
     if variant.flat:
         folder = f"{experts.folder}-gsam"
