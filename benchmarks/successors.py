@@ -72,6 +72,8 @@ class Options(Checked):
     """Of MTT; None: the preset's."""
     lr_labels: float = 2.0
     """The learning rate of learned labels."""
+    clip: float | None = None
+    """Of all of them, see ``MTT.clip``."""
     lr_decoded: float | None = None
     """The learning rate of images that are decoded; None: the preset's."""
     experts: Path | None = None
@@ -147,7 +149,8 @@ def _changed(settings, variant, options):
     """The settings of a variant: its changes, and as many steps as equal image-steps give."""
     base, changes = settings.distill, dict(variant.changes)
     grows = changes.pop("growth", base.growth)
-    changed = dataclasses.replace(base, lr_labels=options.lr_labels, **changes)
+    how = {"lr_labels": options.lr_labels, "clip": options.clip}
+    changed = dataclasses.replace(base, **how, **changes)
     more = changed.images_of_one  # a student's step sees the same share of them
     steps, batch = math.ceil((options.steps or base.steps) / more), base.batch and base.batch * more
     if grows == "half":  # from half the window to all of it, in half the steps

@@ -107,9 +107,9 @@ class MTT(Loop):
     label_epoch: Annotated[int | None, COUNT] = None
     """The experts' epoch that says which images are known and what their labels begin as. None: the
     last that is matched."""
-    clip: Annotated[float | None, Range(1, 10**6)] = 3.0
+    clip: Annotated[float | None, Range(1, 10**6)] = None
     """A gradient of images, labels or log α that is longer than so many times the running geometric
-    mean of such is shortened to that. None: never, as published."""
+    mean of such is shortened to that, such as 3. None: never, as published."""
     trajectories: Annotated[int, COUNT] = 1
     """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
     devices: Annotated[int | Literal["all"], COUNT] = "all"

@@ -22,11 +22,10 @@ class _Usual(NamedTuple):
 def clip_by_usual(factor: float) -> optax.GradientTransformation:
     """Shortens a gradient that is longer than ``factor`` times what is usual to that.
 
-    The gradient through a long student has heavy tails: one of a hundred is five times as long as
-    those before it, one of ten thousand fifty times, at an ordinary loss, and one such step can
-    undo hundreds. What is usual is the running geometric mean, decay .9, of the Euclidean lengths
-    of the gradients after clipping, so that none raises it by more than factor^.1. A gradient that
-    is not longer passes bit by bit as it is.
+    The gradient through a long student has heavy tails: rare ones are a hundred times as long as
+    those before them, at an ordinary loss, and one such step can undo hundreds. What is usual is
+    the running geometric mean, decay .9, of the Euclidean lengths after clipping, so that none
+    raises it by more than factor^.1. A gradient that is not longer passes bit by bit.
 
     Args:
       factor: at least 1.

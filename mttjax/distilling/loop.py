@@ -218,10 +218,11 @@ class _Teller:
         if waiting is None:
             return 0
         step, record, note = waiting
-        loss, lr, student_loss, skipped, in_row, rejected = np.asarray(record).tolist()
+        loss, lr, student_loss, gradient, skipped, in_row, rejected = np.asarray(record).tolist()
         now = time.perf_counter()
         self._seconds, self._since = now - self._since, now
         line = {"step": step, "loss": loss, "lr": lr, "student_loss": student_loss}
+        line["gradient"] = gradient
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         line |= {"seconds": round(self._seconds, 5), "skipped": int(skipped)}
         line |= {"rejected": int(rejected)} if rejected else {}

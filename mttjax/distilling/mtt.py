@@ -56,7 +56,6 @@ def mtt(
 
     - α is learned as its logarithm. With ``lr_lr_in="alpha"`` the logarithm moves by lr_lr / α²
       times its gradient, which is the published step of α to first order.
-    - A gradient far longer than usual is clipped, see ``clip_by_usual``; ``clip`` None: none is.
     - A step is skipped where it is not finite, or takes the images' rms above 30 or α out of
       1e-6..100. There, nothing is.
     - Where B does not divide N, the rest of a permutation is left out; there it comes first.
@@ -101,8 +100,8 @@ def mtt(
 
 
 def matching_optimiser(settings: MTT) -> optax.GradientTransformation:
-    """SGD with momentum on images, log α and labels that are learned, each at its own rate and
-    each with a gradient that is clipped on its own."""
+    """SGD with momentum on images, log α and labels that are learned, each at its own rate, and
+    with a gradient that is clipped on its own where there is a ``clip``."""
 
     def sgd(lr, momentum):
         descent = optax.sgd(lr, momentum=momentum or None)

@@ -43,13 +43,15 @@ class StepRecord(NamedTuple):
     """The student's learning rate α; the mean where every student step has its own."""
     student_loss: jax.Array
     """The student's last cross entropy on its minibatch; NaN where there is no student."""
+    gradient: jax.Array
+    """The Euclidean norm of the loss's gradient by the images as they are learned, unclipped."""
     skipped: jax.Array
     """As in the state after the step."""
     skipped_in_row: jax.Array
     rejected: jax.Array
 
     def packed(self) -> jax.Array:
-        """[6] float32, for the host to fetch in one go."""
+        """[7] float32, for the host to fetch in one go."""
         return jnp.stack([jnp.asarray(x, jnp.float32) for x in self])
 
 
@@ -95,6 +97,7 @@ def make_update(
 
     def update(state, slope):
         lr = jnp.mean(jnp.exp(state.synthetic.log_lr))
+        length = optax.tree.norm(slope.gradient.images)
         grads = adjust(slope.gradient, state.synthetic) if adjust else slope.gradient
         updates, optimiser_state = optimiser.update(grads, state.optimiser, state.synthetic)
         synthetic = optax.apply_updates(state.synthetic, updates)
@@ -107,7 +110,7 @@ def make_update(
         skipped, in_row = state.skipped + ~good, jnp.where(good, 0, state.skipped_in_row + 1)
         counts = (skipped, in_row, state.rejected + (good & ~accepted))
         state = OuterState(synthetic, optimiser_state, *counts, state.carry)
-        return state, StepRecord(slope.loss, lr, slope.student_loss, *counts)
+        return state, StepRecord(slope.loss, lr, slope.student_loss, length, *counts)
 
     return update
 

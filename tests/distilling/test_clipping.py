@@ -3,8 +3,12 @@
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
+from mttjax.config.methods import MTT
+from mttjax.core.synthetic import Synthetic
 from mttjax.distilling.clipping import clip_by_usual
+from mttjax.distilling.mtt import matching_optimiser
 
 
 def passed(lengths, factor=3.0):
@@ -46,3 +50,17 @@ def test_one_spike_of_a_thousand_moves_no_more_than_three_usual_steps():
     found = passed([1.0] * 20 + [1000.0] + [1.0] * 5)
     assert 2.9 < found[20] < 3.1
     np.testing.assert_allclose(found[21:], 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("clip", "longest"), [(None, (50.0, 60.0, 70.0)), (2.0, (2.0, 2.0, 2.0))])
+def test_mtt_clips_images_labels_and_rate_each_by_its_own_where_it_is_asked_to(clip, longest):
+    settings = MTT(
+        **{"lr_img": 1.0, "lr_lr": 1.0, "lr_labels": 1.0, "labels": "learned", "clip": clip},
+        **{"momentum": 0.0, "label_momentum": 0.0},
+    )
+    optimiser, one = matching_optimiser(settings), jnp.ones(())
+    usual = Synthetic(one[None, None, None, None], one[None, None], one)
+    state, spike = optimiser.init(usual), Synthetic(50 * usual.images, 60 * usual.labels, 70 * one)
+    _, state = optimiser.update(usual, state, usual)
+    moves, _ = optimiser.update(spike, state, usual)
+    np.testing.assert_allclose([-float(jnp.sum(x)) for x in moves], longest, rtol=1e-6)

@@ -131,7 +131,9 @@ def test_a_run_lowers_the_loss_and_leaves_what_it_says(settings, dataset, whole)
     lines = metrics(whole)
     steps = [line for line in lines if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 13))
-    assert all({"loss", "lr", "seconds", "student_loss", "skipped"} <= set(s) for s in steps)
+    assert all(
+        {"loss", "lr", "seconds", "student_loss", "gradient", "skipped"} <= set(s) for s in steps
+    )
     evaluations = [line for line in lines if "evaluation" in line]
     assert [line["step"] for line in evaluations] == [0, 6, 12]
     last = load_distilled(whole / "last.npz")
