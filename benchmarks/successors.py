@@ -186,11 +186,13 @@ def _report(results, settings, options):
         *("minutes", "bytes"),
     )
     network, protocol = settings.network, options.protocol
+    asked = {"steps": options.steps, "clip": options.clip, "lr-decoded": options.lr_decoded}
+    how = "".join(f" --{name} {value:g}" for name, value in asked.items() if value is not None)
     head = (
         f"# {settings.data.dataset}, {options.ipc} per class: what came after the paper\n\n"
-        f"`python -m benchmarks.successors --config {options.config} --ipc {options.ipc} "
-        f"--data.dir FOLDER`, {made['hardware']}, {made['date']}, jax {made['versions']['jax']}. "
-        f"ConvNet depth {network.depth}, width {network.width}; {protocol.networks} networks of "
+        f"`python -m benchmarks.successors --config {options.config} --ipc {options.ipc}"
+        f"{how} --data.dir FOLDER`, {made['hardware']}, {made['date']}, "
+        f"jax {made['versions']['jax']}. ConvNet depth {network.depth}, width {network.width}; {protocol.networks} networks of "
         f"{protocol.epochs} epochs a set, the whole test set. Beside MTT: the mean of the "
         "differences seed by seed, on the same experts and the same test networks, and its 95 % "
         "interval."
