@@ -192,10 +192,10 @@ def _report(results, settings, options):
         f"# {settings.data.dataset}, {options.ipc} per class: what came after the paper\n\n"
         f"`python -m benchmarks.successors --config {options.config} --ipc {options.ipc}"
         f"{how} --data.dir FOLDER`, {made['hardware']}, {made['date']}, "
-        f"jax {made['versions']['jax']}. ConvNet depth {network.depth}, width {network.width}; {protocol.networks} networks of "
-        f"{protocol.epochs} epochs a set, the whole test set. Beside MTT: the mean of the "
-        "differences seed by seed, on the same experts and the same test networks, and its 95 % "
-        "interval."
+        f"jax {made['versions']['jax']}. ConvNet depth {network.depth}, width {network.width}; "
+        f"{protocol.networks} networks of {protocol.epochs} epochs a set, the whole test set. "
+        "Beside MTT: the mean of the differences seed by seed, on the same experts and the same "
+        "test networks, and its 95 % interval."
     )
     return f"{head}\n\n{markdown_table(headers, rows)}\n"
 
