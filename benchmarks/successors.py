@@ -149,8 +149,7 @@ def _changed(settings, variant, options):
     """The settings of a variant: its changes, and as many steps as equal image-steps give."""
     base, changes = settings.distill, dict(variant.changes)
     grows = changes.pop("growth", base.growth)
-    how = {"lr_labels": options.lr_labels, "clip": options.clip}
-    changed = dataclasses.replace(base, **how, **changes)
+    changed = dataclasses.replace(base, lr_labels=options.lr_labels, clip=options.clip, **changes)
     more = changed.images_of_one  # a student's step sees the same share of them
     steps, batch = math.ceil((options.steps or base.steps) / more), base.batch and base.batch * more
     if grows == "half":  # from half the window to all of it, in half the steps

@@ -3,8 +3,8 @@
 MTT has no published settings for it; these were found here, by powers of ten from CIFAR-10's
 rows without ZCA. Ten images per class match a longer range (S 40, M 3) than they did first (S 20,
 M 2), and move the images at a tenth of the rate that they did first: on validation images 2e2 and
-5e2 are three points ahead of 2e3 after 300 steps. Measured: see results/fashion_mnist (its row of
-ten per class at 2e3) and results/successors, with the commands, hardware and times. At the papers'
+5e2 are two to three points ahead of 2e3 after 300 steps. Measured: see results/fashion_mnist (ten
+per class at 2e3) and results/successors, with the commands, hardware and times. At the papers'
 width (--network.width 128): not run.
 
     mttjax train_experts --config fashion_mnist --data.dir FOLDER

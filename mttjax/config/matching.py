@@ -109,7 +109,7 @@ class MTT(Loop):
     last that is matched."""
     clip: Annotated[float | None, Range(1, 10**6)] = None
     """A gradient of images, labels or log α that is longer than so many times the running geometric
-    mean of such is shortened to that, such as 3. None: never, as published."""
+    mean of such is shortened to that, such as 3. None: never."""
     trajectories: Annotated[int, COUNT] = 1
     """Pairs of expert snapshots per outer step (P); the mean of their losses is descended."""
     devices: Annotated[int | Literal["all"], COUNT] = "all"

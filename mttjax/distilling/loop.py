@@ -221,8 +221,8 @@ class _Teller:
         loss, lr, student_loss, gradient, skipped, in_row, rejected = np.asarray(record).tolist()
         now = time.perf_counter()
         self._seconds, self._since = now - self._since, now
-        line = {"step": step, "loss": loss, "lr": lr, "student_loss": student_loss}
-        line["gradient"] = gradient
+        line = {"step": step, "loss": loss, "lr": lr}
+        line |= {"student_loss": student_loss, "gradient": gradient}
         line = {name: value if math.isfinite(value) else None for name, value in line.items()}
         line |= {"seconds": round(self._seconds, 5), "skipped": int(skipped)}
         line |= {"rejected": int(rejected)} if rejected else {}

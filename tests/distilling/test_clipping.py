@@ -54,10 +54,8 @@ def test_one_spike_of_a_thousand_moves_no_more_than_three_usual_steps():
 
 @pytest.mark.parametrize(("clip", "longest"), [(None, (50.0, 60.0, 70.0)), (2.0, (2.0, 2.0, 2.0))])
 def test_mtt_clips_images_labels_and_rate_each_by_its_own_where_it_is_asked_to(clip, longest):
-    settings = MTT(
-        **{"lr_img": 1.0, "lr_lr": 1.0, "lr_labels": 1.0, "labels": "learned", "clip": clip},
-        **{"momentum": 0.0, "label_momentum": 0.0},
-    )
+    rates = {"lr_img": 1.0, "lr_lr": 1.0, "lr_labels": 1.0, "momentum": 0.0, "label_momentum": 0.0}
+    settings = MTT(labels="learned", clip=clip, **rates)
     optimiser, one = matching_optimiser(settings), jnp.ones(())
     usual = Synthetic(one[None, None, None, None], one[None, None], one)
     state, spike = optimiser.init(usual), Synthetic(50 * usual.images, 60 * usual.labels, 70 * one)
